@@ -1,0 +1,117 @@
+import type { z } from 'zod';
+import type { Address } from '../domain/addresses.ts';
+import type { Media } from '../domain/content.ts';
+import type { DeliveryNews, InboundItem } from '../domain/conversation/commands.ts';
+import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
+import type { Segments } from '../domain/conversation/state.ts';
+import type { Result } from '../domain/result.ts';
+import type { Millis } from '../domain/time.ts';
+
+/** What a customer configures for one account (spec section 4.1's table). Empty strings where a provider needs none. */
+export interface AccountCredentials {
+  secret: string;
+  token: string;
+  providerData: ProviderData;
+}
+
+export type ProviderData = Record<string, string | string[]>;
+
+/** An account as its adapter sees it, with its secrets in clear. It never leaves the Worker's memory. */
+export interface ChannelAccount extends AccountCredentials {
+  id: string;
+  customerId: string;
+}
+
+/** A provider's webhook request, whole and unparsed: signatures are over the raw bytes. */
+export interface HookRequest {
+  method: string;
+  /** The URL exactly as the provider called it, with our public origin. */
+  url: string;
+  headers: Headers;
+  body: Uint8Array;
+}
+
+type WithoutId<T> = T extends { messageId: string } ? Omit<T, 'messageId'> : T;
+
+/** What one contact did. The core gives a message its id. */
+export interface HookInbound {
+  peer: Address;
+  /** The provider's id of the dialog: the contact, or the group or room. */
+  dialogId: string;
+  /** When it happened by the provider's clock; items of one request are taken in this order. */
+  occurredAt: Millis;
+  item: WithoutId<InboundItem>;
+}
+
+/** What became of a delivery of ours. The ids come back from the callback URL that `send` gave the provider. */
+export interface HookReceipt {
+  conversationId: string;
+  deliveryId: string;
+  news: DeliveryNews;
+}
+
+export interface HookContent {
+  inbound: HookInbound[];
+  receipts: HookReceipt[];
+}
+
+/** A message on its way to one recipient. */
+export interface Outbound {
+  /** Stable over all attempts: the provider's idempotency key, where it takes one. A UUID. */
+  deliveryId: string;
+  conversationId: string;
+  messageId: string;
+  to: string;
+  from: Address;
+  text: string;
+  medias: Media[];
+  /** A fresh permission to answer at no cost, given to one attempt only (LINE). */
+  replyToken: string | null;
+  /** Where the provider reports the delivery's fate: `<origin>/hooks/<account>/status?conversation=<id>&delivery=<id>`. */
+  statusCallbackUrl: string;
+}
+
+/** Everything outside that an adapter may touch. */
+export interface ChannelIo {
+  fetch: (url: string, init?: RequestInit) => Promise<Response>;
+  bases: { line: string; lineData: string; twilio: string; telnyx: string; sandbox: string };
+  /** For one provider request; shorter than the claim's lease (domain/conversation/sends.ts). */
+  timeoutMs: number;
+}
+
+/** What one message may hold on this channel; checked before a message is accepted. */
+export interface ContentLimits {
+  maxTextLength: number;
+  maxMedias: number;
+}
+
+/**
+ * One provider of one channel. Adapters translate and nothing else: no storage, no clock, no retries.
+ * A new channel is one folder here and one line in registry.ts; test/unit/channels/contract.test.ts runs over all of them.
+ */
+export interface Channel {
+  /** `line`, `sms/twilio`, …: the account's type and, where it has several, its provider. */
+  id: string;
+  accountType: string;
+  /** The conversation type that it feeds (seed 000's `type`): providers of one channel share it. */
+  conversationType: string;
+  /** For the names of conversations: "LINE", "SMS". */
+  label: string;
+  /** Checks what the customer configures. Its issues' paths are the request's field names. */
+  credentials: z.ZodType<AccountCredentials>;
+  limits: ContentLimits;
+  policy: SendPolicy;
+  /** Our own address, and the text that tells this account's conversations from another's. */
+  self(account: AccountCredentials & { id: string }): { address: Address; key: string };
+  /** SMS only: how the text will be billed. */
+  segments(text: string): Segments | null;
+  /** The signature over the raw bytes, in constant time. False when anything is missing: it fails closed. */
+  verify(request: HookRequest, account: ChannelAccount, now: Millis): Promise<boolean>;
+  /** A verified request in the core's words. The error names what is malformed, and never quotes it. */
+  parse(request: HookRequest, account: ChannelAccount, now: Millis): Result<HookContent, string>;
+  /** The 2xx that the provider expects. */
+  acknowledgement: { status: number; contentType: string | null; body: string | null };
+  send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome>;
+  /** The file behind a media with a `providerRef`, fetched with the account's credentials. */
+  fetchMedia(media: Media, account: ChannelAccount, io: ChannelIo): Promise<Response>;
+}

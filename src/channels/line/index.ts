@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { address } from '../../domain/addresses.ts';
+import type { Channel } from '../contract.ts';
+import { credentialSchema } from '../credentials.ts';
+import { parse, verify } from './inbound.ts';
+import { fetchMedia, MAX_MESSAGES, MAX_TEXT, send } from './outbound.ts';
+
+/** LINE Messaging API: `secret` is the channel secret, `token` the channel access token. */
+export const line: Channel = {
+  id: 'line',
+  accountType: 'line',
+  conversationType: 'line',
+  label: 'LINE',
+  credentials: z.object({
+    secret: credentialSchema,
+    token: credentialSchema,
+    providerData: z.strictObject({}).default({}),
+  }),
+  limits: { maxTextLength: MAX_TEXT, maxMedias: MAX_MESSAGES - 1 },
+  // The retry key makes LINE drop a repeat (developers.line.biz, "Retry failed API requests").
+  policy: { idempotent: true, receiptWaitMs: 0 },
+  // LINE never tells the account's own id before the first event: seed 000 shows an empty target named "me".
+  self: (account) => ({ address: address('line', '', 'me'), key: account.id }),
+  segments: () => null,
+  verify,
+  parse,
+  acknowledgement: { status: 200, contentType: null, body: null },
+  send,
+  fetchMedia,
+};

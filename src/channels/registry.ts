@@ -1,0 +1,18 @@
+import type { Channel, ProviderData } from './contract.ts';
+import { line } from './line/index.ts';
+import { sandbox } from './sms/sandbox/index.ts';
+import { telnyx } from './sms/telnyx/index.ts';
+import { twilio } from './sms/twilio/index.ts';
+
+/** Every channel that Parley speaks. */
+export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox];
+
+/** The channel of an account: its type alone, or its type and its provider. Null when there is none such. */
+export function channelOf(accountType: string, providerData: ProviderData): Channel | null {
+  const { provider } = providerData;
+  const ids = typeof provider === 'string' ? [accountType, `${accountType}/${provider}`] : [accountType];
+  return channels.find((channel) => channel.accountType === accountType && ids.includes(channel.id)) ?? null;
+}
+
+/** For the text of the error about an unknown account type or provider. */
+export const knownChannels: readonly string[] = channels.map((channel) => channel.id);

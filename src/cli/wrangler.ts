@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { root, type Settings } from './settings.ts';
+
+const BIN = join(root, 'node_modules', 'wrangler', 'bin', 'wrangler.js');
+const PATIENCE_MS = 5_000;
+
+const running = new Set<ChildProcess>();
+// The net under every way out that does not go through stopAll: a crash of ours must not leave a server behind.
+process.on('exit', () => running.forEach(killGroup));
+
+/** Wrangler in its own process group, so that stopping it reaches its workerd too, and the terminal's Ctrl+C only us. */
+function wrangler(args: string[], settings: Settings, output: 'inherit' | 'pipe'): ChildProcess {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: { ...process.env, ...localEnv(settings) },
+  });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+// No questions, no calls to Cloudflare, nothing written outside the project. A shared registry of local Workers would mix two Parleys up.
+const localEnv = (settings: Settings): NodeJS.Dict<string> => ({
+  CI: 'true',
+  WRANGLER_SEND_METRICS: 'false',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  WRANGLER_LOG_PATH: join(settings.stateDir, 'logs'),
+  WRANGLER_REGISTRY_PATH: join(settings.stateDir, 'registry'),
+});
+
+/** Brings the local database up to date. Its output is of interest only when it fails. */
+export async function migrate(settings: Settings): Promise<void> {
+  const args = ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', settings.stateDir];
+  const child = wrangler(args, settings, 'pipe');
+  const said: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+  await once(child, 'close');
+  if (child.exitCode !== 0) throw new Error(`The database migrations failed.\n${said.join('')}`);
+}
+
+export function startDev(settings: Settings, extraArgs: string[]): ChildProcess {
+  const own = ['--port', String(settings.port), '--ip', '127.0.0.1', '--persist-to', settings.stateDir];
+  const quiet = ['--inspector-port', '0', '--show-interactive-dev-session', 'false'];
+  const vars = ['--var', 'ALLOW_PRIVATE_TARGETS:true'];
+  return wrangler(['dev', ...own, ...quiet, ...vars, ...extraArgs], settings, 'inherit');
+}
+
+/** Ends what we started: first politely, then the whole group, since a workerd left behind would keep the port. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map(stop));
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit');
+  signal(child.pid, 'SIGTERM');
+  await Promise.race([gone, sleep(PATIENCE_MS)]);
+  killGroup(child);
+}
+
+export function killGroup(child: ChildProcess): void {
+  if (child.pid !== undefined) signal(-child.pid, 'SIGKILL');
+}
+
+function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(pid, name);
+  } catch {
+    // It has gone already.
+  }
+}

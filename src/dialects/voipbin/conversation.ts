@@ -1,0 +1,36 @@
+import type { Address } from '../../domain/addresses.ts';
+import type { ConversationState } from '../../domain/conversation/state.ts';
+import { NIL_UUID } from '../../domain/ids.ts';
+import { blankTime, NEVER } from './times.ts';
+
+export const presentAddress = (address: Address) => ({
+  type: address.type,
+  target: address.target,
+  target_name: address.targetName,
+  name: address.name,
+  detail: address.detail,
+});
+
+/** Seed 000's conversation, and beside it what spec section 3 adds. */
+export const presentConversation = (state: ConversationState) => ({
+  id: state.id,
+  customer_id: state.customerId,
+  owner_type: state.ownerId === null ? '' : 'agent',
+  owner_id: state.ownerId ?? NIL_UUID,
+  account_id: state.accountId,
+  name: state.name,
+  detail: state.detail,
+  type: state.type,
+  dialog_id: state.dialogId,
+  self: presentAddress(state.self),
+  peer: presentAddress(state.peer),
+  tm_create: blankTime(state.createdAt),
+  tm_update: blankTime(state.updatedAt),
+  tm_delete: state.deletedAt === null ? NEVER : blankTime(state.deletedAt),
+  state: state.lifecycle,
+  ai_mode: state.aiMode,
+  sequence: state.sequence,
+  last_message_at: state.lastMessageAt === null ? null : blankTime(state.lastMessageAt),
+  tags: state.tags,
+  reachable: state.reachable,
+});

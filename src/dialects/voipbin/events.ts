@@ -1,0 +1,53 @@
+import { isMessageEvent, type EventType, type LoggedEvent } from '../../domain/events.ts';
+import { presentConversation } from './conversation.ts';
+import { presentMessage, presentReceived } from './message.ts';
+
+const NAMES = {
+  'conversation.created': 'conversation_created',
+  'conversation.updated': 'conversation_updated',
+  'conversation.closed': 'conversation_closed',
+  'conversation.deleted': 'conversation_deleted',
+  'message.created': 'conversation_message_created',
+  'message.updated': 'conversation_message_updated',
+  'message.deleted': 'conversation_message_deleted',
+} as const satisfies Record<EventType, string>;
+
+const EXTRA_NAMES = ['conversation_message_received', 'conversation_message_sent'] as const;
+
+/** An endpoint's own affairs: a test that somebody asked for, and its being switched off. */
+export const NOTICE_NAMES = ['webhook_test', 'webhook_endpoint_disabled'] as const;
+
+/** Every name that an endpoint's `events[]` may hold (spec section 8). */
+export const WIRE_EVENT_NAMES = [...Object.values(NAMES), ...EXTRA_NAMES, ...NOTICE_NAMES] as const;
+
+export type WireEventName = (typeof WIRE_EVENT_NAMES)[number];
+
+/** The names under which one logged event goes to webhooks; the first one is also its name on live streams. */
+export function wireNames(event: LoggedEvent): WireEventName[] {
+  const names: WireEventName[] = [NAMES[event.type]];
+  if (!isMessageEvent(event)) return names;
+  if (event.type === 'message.created' && event.message.direction === 'incoming') names.push(EXTRA_NAMES[0]);
+  if (event.becameDone) names.push(EXTRA_NAMES[1]);
+  return names;
+}
+
+/**
+ * The constant id of one wire event: `webhook-id` over all attempts and endpoints, and `id` in `GET /v1.0/events`.
+ * It follows from the event's place alone, so that projecting a log again cannot make a second one. No dots (Standard Webhooks).
+ */
+export const wireEventId = (sourceId: string, sequence: number, name: string): string => {
+  const extra = EXTRA_NAMES.findIndex((known) => known === name);
+  return `evt_${sourceId.replaceAll('-', '')}_${sequence}${extra === -1 ? '' : `_${extra + 1}`}`;
+};
+
+/** `{type, sequence, data}`: a webhook's body, a socket's frame, an SSE event's data (spec section 11). */
+export function presentEvent(event: LoggedEvent, name: string) {
+  return { type: name, sequence: event.sequence, data: presentSubject(event, name) };
+}
+
+function presentSubject(event: LoggedEvent, name: string) {
+  if (!isMessageEvent(event)) return presentConversation(event.conversation);
+  return name === 'conversation_message_received' ? presentReceived(event.message) : presentMessage(event.message);
+}
+
+export const presentFrame = (event: LoggedEvent) => presentEvent(event, NAMES[event.type]);

@@ -1,0 +1,72 @@
+import type { Media } from '../../domain/content.ts';
+import type { Delivery, Message } from '../../domain/conversation/state.ts';
+import { progressOf } from '../../domain/delivery-status.ts';
+import { presentAddress } from './conversation.ts';
+import { blankTime, isoSecond, NEVER } from './times.ts';
+
+type PresentedMedia = { type: string; url: string } & Record<string, string>;
+
+const presentMedia = (media: Media): PresentedMedia => ({
+  ...media.details,
+  ...(media.filename === '' ? {} : { filename: media.filename }),
+  type: media.type,
+  url: media.url,
+});
+
+const presentDelivery = (delivery: Delivery) => ({
+  id: delivery.id,
+  account_id: delivery.accountId,
+  target: delivery.target,
+  status: delivery.status,
+  attempts: delivery.attempts,
+  provider_id: delivery.providerId,
+  error: delivery.error === null ? null : { code: delivery.error.code, message: delivery.error.text },
+  uncertain: delivery.uncertain,
+  segments: delivery.segments,
+  tm_update: blankTime(delivery.updatedAt),
+});
+
+const statusOf = (message: Message): string =>
+  message.direction === 'incoming' ? 'received' : progressOf(message.deliveries.map((delivery) => delivery.status));
+
+/** Seed 000's message, and beside it what spec section 3 adds. */
+export const presentMessage = (message: Message) => ({
+  id: message.id,
+  customer_id: message.customerId,
+  conversation_id: message.conversationId,
+  direction: message.direction,
+  status: statusOf(message),
+  reference_type: message.channel,
+  reference_id: message.referenceId,
+  text: message.text,
+  medias: message.medias.map(presentMedia),
+  tm_create: blankTime(message.createdAt),
+  tm_update: blankTime(message.updatedAt),
+  tm_delete: message.deletedAt === null ? NEVER : blankTime(message.deletedAt),
+  sequence: message.sequence,
+  source: presentAddress(message.source),
+  destination: presentAddress(message.destination),
+  sender: { type: message.sender.type, id: message.sender.id, name: message.sender.name },
+  deliveries: message.deliveries.map(presentDelivery),
+  client_id: message.clientId,
+});
+
+/** What seed 000 calls the channel of an inbound message: SMS and MMS are one conversation type, and two channels. */
+const channelName = (message: Message): string => {
+  if (message.channel !== 'message') return message.channel;
+  return message.medias.length === 0 ? 'sms' : 'mms';
+};
+
+/** The nested shape of seed 000's "Inbound Message Webhook". */
+export const presentReceived = (message: Message) => ({
+  conversation_id: message.conversationId,
+  message: {
+    id: message.id,
+    participant: { type: message.source.type, target: message.source.target },
+    channel: channelName(message),
+    text: message.text,
+    medias: message.medias.map(presentMedia),
+    direction: 'inbound',
+    tm_create: isoSecond(message.createdAt),
+  },
+});

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+
+/** Something that a message carries beside its text. Plain strings only, so that it crosses RPC and JSON unchanged. */
+export interface Media {
+  /** A MIME type (`image/png`), or a kind that no file stands behind: `location`, `sticker`, `postback`, `unsupported`. */
+  type: string;
+  /** Where the file can be read, or empty. */
+  url: string;
+  filename: string;
+  /** The provider's own name of the file, for fetching it with the account's credentials. Never shown to clients. */
+  providerRef: string;
+  /** What the kind needs: latitude, package_id, data, … */
+  details: Record<string, string>;
+}
+
+export const media = (type: string, parts: Partial<Omit<Media, 'type'>> = {}): Media => ({
+  type,
+  url: '',
+  filename: '',
+  providerRef: '',
+  details: {},
+  ...parts,
+});
+
+export interface Content {
+  text: string;
+  medias: Media[];
+}
+
+/** Bounds that hold on every channel; a channel may be stricter (channels/contract.ts). */
+export const MAX_TEXT_LENGTH = 10_000;
+export const MAX_MEDIAS = 10;
+
+/** A media as a client sends it (seed 002: `{type, url}`). */
+export const outgoingMediaSchema = z.object({
+  type: z.string().min(1).max(127),
+  url: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).max(2000),
+  filename: z.string().max(255).default(''),
+});
+
+export const mediaSchema = z.object({
+  type: z.string(),
+  url: z.string(),
+  filename: z.string(),
+  providerRef: z.string(),
+  details: z.record(z.string(), z.string()),
+});

@@ -1,0 +1,43 @@
+import { joinStatus, progressOf } from '../delivery-status.ts';
+import type { NewEvent } from '../events.ts';
+import type { Micros } from '../time.ts';
+import type { DeliveryNews } from './commands.ts';
+import type { Delivery, Message } from './state.ts';
+
+/** News about one delivery. Late or repeated news that changes nothing is no event. */
+export function decideDeliveryNews(message: Message, deliveryId: string, news: DeliveryNews, at: Micros): NewEvent[] {
+  const before = message.deliveries.find((delivery) => delivery.id === deliveryId);
+  if (!before || message.deletedAt !== null) return [];
+  const after = applyNews(before, news, at);
+  if (!after) return [];
+  const deliveries = message.deliveries.map((delivery) => (delivery.id === deliveryId ? after : delivery));
+  const becameDone = progress(message.deliveries) !== 'done' && progress(deliveries) === 'done';
+  return [{ type: 'message.updated', message: { ...message, deliveries, updatedAt: at }, becameDone }];
+}
+
+const progress = (deliveries: Delivery[]) => progressOf(deliveries.map((delivery) => delivery.status));
+
+/** The delivery with the news in it, or null when it says nothing new to a client. */
+function applyNews(before: Delivery, news: DeliveryNews, at: Micros): Delivery | null {
+  const status = joinStatus(before.status, news.status);
+  const uncertain = before.uncertain || news.uncertain === true;
+  if (status === before.status && uncertain === before.uncertain) return null;
+  const moved = status !== before.status;
+  const error = moved && news.error !== undefined ? news.error : before.error;
+  return {
+    ...before,
+    status,
+    uncertain,
+    error: status === 'failed' ? error : null,
+    attempts: Math.max(before.attempts, news.attempts ?? 0),
+    providerId: news.providerId || before.providerId,
+    updatedAt: at,
+  };
+}
+
+/** A deleted message keeps its place; its text and medias are gone from every answer, event and replay. */
+export function decideDeleteMessage(message: Message, at: Micros): NewEvent[] {
+  if (message.deletedAt !== null) return [];
+  const emptied = { ...message, text: '', medias: [], updatedAt: at, deletedAt: at };
+  return [{ type: 'message.deleted', message: emptied, becameDone: false }];
+}

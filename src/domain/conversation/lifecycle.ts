@@ -1,0 +1,21 @@
+import { millisOf, type Micros, type Millis } from '../time.ts';
+import type { NewEvent } from '../events.ts';
+import { decideClose } from './decide-change.ts';
+import type { ConversationState, Settings } from './state.ts';
+
+const lastActivity = (state: ConversationState): Millis => millisOf(state.lastMessageAt ?? state.createdAt);
+
+/** When time alone changes this conversation next, or null when it never will. */
+export function nextLifecycleAt(state: ConversationState, settings: Settings): Millis | null {
+  if (state.lifecycle === 'closed' || state.deletedAt !== null) return null;
+  const closeAt = lastActivity(state) + settings.closeMs;
+  return state.lifecycle === 'idle' ? closeAt : Math.min(closeAt, lastActivity(state) + settings.idleMs);
+}
+
+/** What time alone does: active → idle → closed, each after its silence (seed 002's lifecycle). */
+export function decideLifecycle(state: ConversationState, settings: Settings, now: Millis, at: Micros): NewEvent[] {
+  const due = nextLifecycleAt(state, settings);
+  if (due === null || now < due) return [];
+  if (now >= lastActivity(state) + settings.closeMs) return decideClose(state, at);
+  return [{ type: 'conversation.updated', conversation: { ...state, lifecycle: 'idle', updatedAt: at } }];
+}

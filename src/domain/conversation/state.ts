@@ -1,0 +1,98 @@
+import type { Address } from '../addresses.ts';
+import type { Media } from '../content.ts';
+import type { DeliveryStatus } from '../delivery-status.ts';
+import type { Actor } from '../permissions.ts';
+import type { Micros } from '../time.ts';
+
+export type Lifecycle = 'active' | 'idle' | 'closed';
+export type AiMode = 'ai' | 'human' | 'closed';
+
+/** A conversation as its object holds it. Plain data: it crosses RPC, lives in one row and is one JSON column in D1. */
+export interface ConversationState {
+  id: string;
+  customerId: string;
+  accountId: string;
+  /** `message` (SMS and MMS), `line`, …: the channel that seed 000 calls `type`. */
+  type: string;
+  dialogId: string;
+  name: string;
+  detail: string;
+  self: Address;
+  peer: Address;
+  ownerId: string | null;
+  lifecycle: Lifecycle;
+  aiMode: AiMode;
+  /** Grows with every change of mode; an assistant's turn is fenced by it. */
+  modeEpoch: number;
+  tags: string[];
+  /** False after the contact blocked or left the account (LINE `unfollow`, `leave`). */
+  reachable: boolean;
+  /** The log's head: dense, from 1. */
+  sequence: number;
+  lastMessageAt: Micros | null;
+  createdAt: Micros;
+  updatedAt: Micros;
+  deletedAt: Micros | null;
+}
+
+export type Direction = 'incoming' | 'outgoing';
+
+export interface ProviderError {
+  /** The provider's own code, or ours in capitals (`TIMEOUT`, `CANCELED`). */
+  code: string;
+  text: string;
+}
+
+/** How many SMS segments a text takes, and in which alphabet (3GPP 23.038). */
+export interface Segments {
+  encoding: 'GSM-7' | 'UCS-2';
+  count: number;
+}
+
+/** One message on its way to one recipient. */
+export interface Delivery {
+  id: string;
+  accountId: string;
+  /** Where it goes: the provider's id of the recipient. */
+  target: string;
+  status: DeliveryStatus;
+  attempts: number;
+  providerId: string;
+  error: ProviderError | null;
+  /** True once an attempt ended without an answer: the provider may have taken it, so a repeat may double it. */
+  uncertain: boolean;
+  segments: Segments | null;
+  updatedAt: Micros;
+}
+
+export interface Message {
+  id: string;
+  conversationId: string;
+  customerId: string;
+  /** The sequence of the event that created it: its place in the conversation. */
+  sequence: number;
+  direction: Direction;
+  /** The conversation type of the channel that carries it: seed 000's `reference_type`. */
+  channel: string;
+  referenceId: string;
+  text: string;
+  medias: Media[];
+  source: Address;
+  destination: Address;
+  sender: Actor & { name: string };
+  /** The caller's own name for the message, echoed back; empty when it gave none. */
+  clientId: string;
+  deliveries: Delivery[];
+  createdAt: Micros;
+  updatedAt: Micros;
+  deletedAt: Micros | null;
+}
+
+/** What a conversation needs to know of the world around it; every command brings the present values along. */
+export interface Settings {
+  /** The customer's silence before `idle`, and before `closed`. */
+  idleMs: number;
+  closeMs: number;
+  /** Where providers and receivers reach us: PUBLIC_URL, or the origin of the last request. No slash at its end. */
+  publicUrl: string;
+}

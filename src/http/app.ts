@@ -1,0 +1,100 @@
+import { cors } from 'hono/cors';
+import { HTTPException } from 'hono/http-exception';
+import { secureHeaders } from 'hono/secure-headers';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { AppContext, AppEnv } from './context.ts';
+import { docsRoutes, registerSecurity } from './docs.ts';
+import { ApiError, errorBody, ERRORS } from './errors.ts';
+import { hookRoutes } from './hooks/routes.ts';
+import { authenticate } from './middleware/authenticate.ts';
+import { limitBody, requireJson } from './middleware/body.ts';
+import { requestId } from './middleware/request-id.ts';
+import { newRouter } from './router.ts';
+import { accessKeyRoutes } from './voipbin/access-keys.ts';
+import { accountRoutes } from './voipbin/accounts.ts';
+import { agentRoutes } from './voipbin/agents.ts';
+import { authRoutes } from './voipbin/auth.ts';
+import { bootstrapRoutes } from './voipbin/bootstrap.ts';
+import { conversationRoutes } from './voipbin/conversations.ts';
+import { customerRoutes } from './voipbin/customer.ts';
+import { eventRoutes } from './voipbin/events.ts';
+import { meRoutes } from './voipbin/me.ts';
+import { messageRoutes } from './voipbin/messages.ts';
+import { sandboxRoutes } from './voipbin/sandbox.ts';
+import { ticketRoutes } from './voipbin/stream-tickets.ts';
+import { streamRoutes } from './voipbin/streams.ts';
+import { webhookDeliveryRoutes } from './voipbin/webhook-deliveries.ts';
+import { webhookEndpointRoutes } from './voipbin/webhook-endpoints.ts';
+import { errorName, log } from '../log.ts';
+
+/** The whole HTTP surface: what every request passes, and where each family of routes is mounted. */
+export function createApp(): OpenAPIHono<AppEnv> {
+  const app = newRouter();
+  registerSecurity(app);
+  app.use(requestId, cors({ origin: '*', maxAge: 86_400 }), limitBody);
+  app.use((c, next) => (c.req.header('upgrade') ? next() : secureHeaders()(c, next)));
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.route('/hooks', hookRoutes);
+  app.use('/auth/*', requireJson);
+  app.route('/auth', authRoutes);
+  app.route('/v1.0', voipbin());
+  app.route('/', docsRoutes(app));
+  app.notFound((c) => problem(c, new ApiError('ROUTE_NOT_FOUND')));
+  app.onError((error, c) => problem(c, asApiError(error)));
+  return app;
+}
+
+function voipbin(): OpenAPIHono<AppEnv> {
+  const api = newRouter();
+  api.use(requireJson);
+  api.route('/auth', authRoutes);
+  api.route('/', bootstrapRoutes);
+  api.use(authenticate);
+  api.route('/', meRoutes);
+  api.route('/', customerRoutes);
+  api.route('/agents', agentRoutes);
+  api.route('/accesskeys', accessKeyRoutes);
+  api.route('/conversation_accounts', accountRoutes);
+  api.route('/conversation-accounts', accountRoutes);
+  api.route('/conversations', streamRoutes);
+  api.route('/conversations', conversationRoutes);
+  api.route('/conversations', messageRoutes);
+  api.route('/webhook_endpoints', webhookEndpointRoutes);
+  api.route('/webhook_deliveries', webhookDeliveryRoutes);
+  api.route('/events', eventRoutes);
+  api.route('/stream_tickets', ticketRoutes);
+  api.route('/sandbox', sandboxRoutes);
+  return api;
+}
+
+function problem(c: AppContext, error: ApiError): Response {
+  const [status] = ERRORS[error.reason];
+  // A handler may not have run at all, so the id may be missing.
+  const id = c.get('requestId') ?? '';
+  return c.json(errorBody(error.reason, error.message, id, error.details), status, error.headers);
+}
+
+/** Bugs and platform faults become 500 and 503 without a word of their own: their messages may quote data. */
+function asApiError(error: Error): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof HTTPException && error.status < 500) {
+    return error.status === 400
+      ? new ApiError('INVALID_JSON_BODY', 'the body is not JSON')
+      : new ApiError('INVALID_ARGUMENT');
+  }
+  const unavailable = isUnavailable(error);
+  log('error', 'request failed', { error: errorName(error), unavailable });
+  return new ApiError(
+    unavailable ? 'SERVICE_UNAVAILABLE' : 'INTERNAL',
+    undefined,
+    undefined,
+    unavailable ? { 'Retry-After': '5' } : {},
+  );
+}
+
+/** D1 or an object that does not answer, as the platform and drizzle report it. */
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('retryable' in error || 'overloaded' in error || error.message.startsWith('D1_')) return true;
+  return isUnavailable(error.cause);
+}

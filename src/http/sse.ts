@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+/** Held by the Worker, which is not billed for waiting, over a hibernatable socket of the object (facts/platform.md section 3.5). */
+const HEARTBEAT_MS = 20_000;
+const RECONNECT_MS = 3000;
+/** Acknowledged in bundles: far below the object's window, and far fewer messages than events. */
+const ACK_EVERY = 50;
+
+const frameSchema = z.object({ type: z.string(), sequence: z.number().int().optional() });
+
+/** Rewrites the socket's frames as Server-Sent Events. A reader that does not read holds back the acknowledgements, and so the object. */
+export function sseResponse(socket: WebSocket): Response {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const encoder = new TextEncoder();
+  let last = writer.write(encoder.encode(`retry: ${RECONNECT_MS}\n\n`));
+  const write = (text: string) => {
+    last = last.then(() => writer.write(encoder.encode(text)));
+    return last.catch(() => socket.close(1000, 'reader gone'));
+  };
+  const heartbeat = setInterval(() => void write(': still here\n\n'), HEARTBEAT_MS);
+  let written = 0;
+  socket.addEventListener('message', ({ data }) => {
+    const frame = typeof data === 'string' ? readFrame(data) : null;
+    if (frame) void write(frame.text).then(() => acknowledge(socket, frame.sequence, (written += 1)));
+  });
+  socket.addEventListener('close', () => {
+    clearInterval(heartbeat);
+    void last.then(() => writer.close()).catch(() => undefined);
+  });
+  socket.accept();
+  return new Response(readable, {
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    },
+  });
+}
+
+/** The frame as one event; `id` is what the client comes back with. JSON has no line breaks of its own. */
+function readFrame(data: string): { text: string; sequence: number } | null {
+  const frame = frameSchema.safeParse(JSON.parse(data));
+  if (!frame.success || frame.data.sequence === undefined) return null;
+  return { text: `id: ${frame.data.sequence}\ndata: ${data}\n\n`, sequence: frame.data.sequence };
+}
+
+function acknowledge(socket: WebSocket, sequence: number, written: number): void {
+  if (written % ACK_EVERY === 0 && socket.readyState === WebSocket.OPEN)
+    socket.send(JSON.stringify({ type: 'ack', sequence }));
+}

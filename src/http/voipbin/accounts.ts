@@ -1,0 +1,185 @@
+import { createRoute } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { ApiError, invalidField } from '../errors.ts';
+import { allow } from '../middleware/authenticate.ts';
+import { publicUrlOf } from '../origin.ts';
+import { once } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { presentAccount } from './present-account.ts';
+import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
+import { accountChangesSchema, accountSchema, newAccountSchema } from './schemas/account.ts';
+import type { AccountCredentials } from '../../channels/contract.ts';
+import { channelOf, channels } from '../../channels/registry.ts';
+import { NIL_UUID } from '../../domain/ids.ts';
+import { microsOf } from '../../domain/time.ts';
+import {
+  deleteAccount,
+  findAccount,
+  insertAccount,
+  listAccounts,
+  replaceAccount,
+  sealAccount,
+  type Account,
+} from '../../storage/accounts.ts';
+
+const common = { tags: ['Accounts'], security, middleware: allow('manager-or-admin') };
+
+const listRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/',
+  summary: 'List the channel accounts',
+  request: { query: pageQuery },
+  responses: { ...answer(pageSchema(accountSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
+});
+
+const createAccountRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/',
+  summary: 'Connect a channel account',
+  request: { headers: idempotencyHeaders, ...body(newAccountSchema) },
+  responses: {
+    ...answer(accountSchema, 'The account, without its secrets'),
+    ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED'),
+  },
+});
+
+const readRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/{id}',
+  summary: 'One channel account',
+  request: idParam,
+  responses: {
+    ...answer(accountSchema, 'The account'),
+    ...failures('PERMISSION_DENIED', 'CONVERSATION_ACCOUNT_NOT_FOUND'),
+  },
+});
+
+const updateRoute = createRoute({
+  ...common,
+  method: 'put',
+  path: '/{id}',
+  summary: 'Change a channel account',
+  request: { ...idParam, ...body(accountChangesSchema) },
+  responses: {
+    ...answer(accountSchema, 'The account'),
+    ...failures('PERMISSION_DENIED', 'CONVERSATION_ACCOUNT_NOT_FOUND'),
+  },
+});
+
+const deleteRoute = createRoute({
+  ...common,
+  method: 'delete',
+  path: '/{id}',
+  summary: 'Disconnect a channel account: its hook answers 404 from then on, and its conversations stay',
+  request: idParam,
+  responses: {
+    ...answer(accountSchema, 'The account as it was deleted'),
+    ...failures('PERMISSION_DENIED', 'CONVERSATION_ACCOUNT_NOT_FOUND'),
+  },
+});
+
+export const accountRoutes = newRouter();
+
+accountRoutes.openapi(listRoute, async (c) => {
+  const page = await listAccounts(c.env, c.get('principal').customerId, pageRequest(c.req.valid('query')));
+  return c.json(
+    presentPage(page, (account) => presentAccount(account, publicUrlOf(c)), 'iso'),
+    200,
+  );
+});
+
+accountRoutes.openapi(createAccountRoute, async (c) => {
+  const made = await once(c, async () => {
+    const account = newAccount(c.get('principal').customerId, c.req.valid('json'));
+    const sealed = await sealAccount(c.env, account);
+    return { statements: [insertAccount(c.env, sealed)], answer: presentAccount(account, publicUrlOf(c)) };
+  });
+  return c.json(made, 200);
+});
+
+accountRoutes.openapi(readRoute, async (c) => {
+  const account = await mine(c, c.req.valid('param').id);
+  return c.json(presentAccount(account, publicUrlOf(c)), 200);
+});
+
+accountRoutes.openapi(updateRoute, async (c) => {
+  const account = await mine(c, c.req.valid('param').id);
+  const { message_flow_id, assistant_id, provider_data, ...plain } = c.req.valid('json');
+  const changed: Account = {
+    ...account,
+    ...given(plain),
+    messageFlowId: message_flow_id ?? account.messageFlowId,
+    assistantId: assistant_id ?? account.assistantId,
+    providerData: provider_data ?? account.providerData,
+    updatedAt: microsOf(Date.now()),
+  };
+  const checked = { ...changed, ...checkCredentials(changed.type, changed) };
+  await replaceAccount(c.env, checked);
+  return c.json(presentAccount(checked, publicUrlOf(c)), 200);
+});
+
+accountRoutes.openapi(deleteRoute, async (c) => {
+  const account = await mine(c, c.req.valid('param').id);
+  const deletedAt = microsOf(Date.now());
+  await deleteAccount(c.env, account.id, deletedAt);
+  return c.json(presentAccount({ ...account, updatedAt: deletedAt, deletedAt }, publicUrlOf(c)), 200);
+});
+
+type NewAccount = ReturnType<typeof newAccountSchema.parse>;
+
+function newAccount(customerId: string, wanted: NewAccount): Account {
+  const at = microsOf(Date.now());
+  const { type, name = '', detail = '', secret = '', token = '', provider_data: providerData = {} } = wanted;
+  return {
+    id: crypto.randomUUID(),
+    customerId,
+    type,
+    name,
+    detail,
+    messageFlowId: wanted.message_flow_id ?? NIL_UUID,
+    assistantId: wanted.assistant_id ?? NIL_UUID,
+    ...checkCredentials(type, { secret, token, providerData }),
+    createdAt: at,
+    updatedAt: at,
+    deletedAt: null,
+  };
+}
+
+/** What the adapter makes of the credentials; its complaints come back under the request's field names. */
+function checkCredentials(type: string, credentials: AccountCredentials): AccountCredentials {
+  const channel = channelOf(type, credentials.providerData);
+  if (!channel)
+    throw invalidField('type', `with provider_data.provider must be one of ${channels.map(({ id }) => id).join(', ')}`);
+  const { secret, token, providerData } = credentials;
+  const checked = channel.credentials.safeParse({ secret, token, providerData });
+  if (checked.success) return checked.data;
+  const details = Object.fromEntries(
+    checked.error.issues.map((issue) => [issue.path.join('.').replace('providerData', 'provider_data'), issue.message]),
+  );
+  const message = Object.entries(details)
+    .map(([field, problem]) => `${field}: ${problem}`)
+    .join('; ');
+  throw new ApiError('INVALID_ARGUMENT', message, details);
+}
+
+async function mine(c: AppContext, id: string): Promise<Account> {
+  const account = await findAccount(c.env, c.get('principal').customerId, id);
+  if (!account) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
+  return account;
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Only the fields that the request holds: an absent one leaves what is there. */
+function given<T extends Record<string, string | undefined>>(fields: T): Given<T> {
+  const present: Given<T> = {};
+  for (const key in fields) {
+    const value = fields[key];
+    if (value !== undefined) Object.assign(present, { [key]: value });
+  }
+  return present;
+}

@@ -1,0 +1,18 @@
+import { isoTime, NEVER_ISO } from '../../dialects/voipbin/times.ts';
+import type { ListedAccount } from '../../storage/accounts.ts';
+
+/** Seed 000's account, named field by field, so that no secret can slip in; beside it what spec section 4.1 adds. */
+export const presentAccount = (account: ListedAccount, publicUrl: string) => ({
+  id: account.id,
+  customer_id: account.customerId,
+  type: account.type,
+  name: account.name,
+  detail: account.detail,
+  message_flow_id: account.messageFlowId,
+  tm_create: isoTime(account.createdAt),
+  tm_update: isoTime(account.updatedAt),
+  tm_delete: account.deletedAt === null ? NEVER_ISO : isoTime(account.deletedAt),
+  assistant_id: account.assistantId,
+  provider_data: account.providerData,
+  hook_url: `${publicUrl}/hooks/${account.id}`,
+});

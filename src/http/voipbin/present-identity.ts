@@ -1,0 +1,54 @@
+import { blankTime, NEVER } from '../../dialects/voipbin/times.ts';
+import type { Micros } from '../../domain/time.ts';
+import type { AccessKey } from '../../storage/access-keys.ts';
+import type { Agent } from '../../storage/agents.ts';
+import type { Customer } from '../../storage/customers.ts';
+import type { WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
+
+interface Stamped {
+  createdAt: Micros;
+  updatedAt: Micros;
+  deletedAt: Micros | null;
+}
+
+export const presentStamps = (row: Stamped) => ({
+  tm_create: blankTime(row.createdAt),
+  tm_update: blankTime(row.updatedAt),
+  tm_delete: row.deletedAt === null ? NEVER : blankTime(row.deletedAt),
+});
+
+export const presentAgent = (agent: Agent) => ({
+  id: agent.id,
+  customer_id: agent.customerId,
+  username: agent.username,
+  name: agent.name,
+  detail: agent.detail,
+  permission: agent.permission,
+  status: agent.status,
+  ...presentStamps(agent),
+});
+
+/** `token` only where it has just been made: nobody knows it afterwards. */
+export const presentAccessKey = (key: AccessKey, token?: string) => ({
+  id: key.id,
+  customer_id: key.customerId,
+  name: key.name,
+  detail: key.detail,
+  ...(token === undefined ? {} : { token }),
+  token_prefix: key.tokenPrefix,
+  tm_expire: blankTime(key.expiresAt),
+  ...presentStamps(key),
+});
+
+/** `secret` undefined where the caller is not to see it. The webhook fields are those of the customer's own endpoint. */
+export const presentCustomer = (customer: Customer, hook: WebhookEndpoint | null, secret: string | undefined) => ({
+  id: customer.id,
+  name: customer.name,
+  detail: customer.detail,
+  webhook_method: hook?.method ?? 'POST',
+  webhook_uri: hook?.status === 'enabled' ? hook.url : '',
+  ...(secret === undefined ? {} : { webhook_secret: secret }),
+  conversation_idle_timeout: customer.idleTimeoutS,
+  conversation_close_timeout: customer.closeTimeoutS,
+  ...presentStamps(customer),
+});

@@ -1,0 +1,132 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { ApiError, invalidField } from '../errors.ts';
+import { takeIn } from '../hooks/take-in.ts';
+import { allow } from '../middleware/authenticate.ts';
+import { idempotencyOf, once } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders, uuid, security } from '../openapi.ts';
+import { publicUrlOf } from '../origin.ts';
+import { newRouter } from '../router.ts';
+import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
+import type { Channel } from '../../channels/contract.ts';
+import { channelOf } from '../../channels/registry.ts';
+import { blankTime } from '../../dialects/voipbin/times.ts';
+import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema } from '../../domain/content.ts';
+
+import { utf8 } from '../../security/encoding.ts';
+import { findAccount, type Account } from '../../storage/accounts.ts';
+import { listOnPhone, setFault, type SandboxMessage } from '../../storage/sandbox.ts';
+
+const common = { tags: ['Sandbox'], security, middleware: allow('manager-or-admin') };
+const accountId = uuid;
+
+const inboundSchema = z
+  .object({
+    account_id: accountId,
+    from: z.string().min(1).max(64).openapi({ example: '+15559876543' }),
+    text: z.string().max(MAX_TEXT_LENGTH).default(''),
+    medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
+  })
+  .openapi('SandboxInbound');
+
+const faultsSchema = z
+  .object({
+    account_id: accountId,
+    count: z.number().int().min(0).max(1000).openapi({ description: '0 ends it' }),
+    kind: z.enum(['error', 'reject', 'timeout', 'throttle']),
+    retry_after: z.number().int().min(0).max(3600).optional().openapi({ description: 'Seconds, for `throttle`' }),
+  })
+  .openapi('SandboxFaults');
+
+const phoneSchema = z
+  .object({
+    id: z.uuid(),
+    message_id: z.string(),
+    conversation_id: z.string(),
+    from: z.string(),
+    to: z.string(),
+    text: z.string(),
+    medias: z.array(z.object({ type: z.string(), url: z.string() })),
+    tm_create: z.string(),
+  })
+  .openapi('SandboxMessage');
+
+const inboundRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/inbound',
+  summary: 'Play the contact: a message comes in on a sandbox account',
+  request: { headers: idempotencyHeaders, ...body(inboundSchema) },
+  responses: {
+    ...answer(z.object({ message_id: z.string(), conversation_id: z.string() }), 'Where it landed'),
+    ...failures('PERMISSION_DENIED'),
+  },
+});
+
+const outboxRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/outbox',
+  summary: 'What the contact’s phone would have received',
+  request: { query: pageQuery.extend({ account_id: accountId }) },
+  responses: { ...answer(pageSchema(phoneSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
+});
+
+const faultsRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/faults',
+  summary: 'Make the next sends of a sandbox account fail, hang or be throttled',
+  request: { headers: idempotencyHeaders, ...body(faultsSchema) },
+  responses: { ...answer(faultsSchema, 'What will go wrong'), ...failures('PERMISSION_DENIED') },
+});
+
+export const sandboxRoutes = newRouter();
+
+sandboxRoutes.openapi(inboundRoute, async (c) => {
+  const { account_id, ...message } = c.req.valid('json');
+  const { account, channel } = await sandboxAccount(c, account_id);
+  const scope = await idempotencyOf(c);
+  const id = scope ? `${scope.key} ${scope.fingerprint}` : crypto.randomUUID();
+  const request = { method: 'POST', url: '', headers: new Headers(), body: utf8(JSON.stringify({ id, ...message })) };
+  const parsed = channel.parse(request, account, Date.now());
+  const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
+  if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
+  const taken = await takeIn(c.env, account, channel, inbound, publicUrlOf(c));
+  const landed = { message_id: taken.messageId, conversation_id: taken.conversationId };
+  return c.json(await once(c, async () => ({ statements: [], answer: landed })), 200);
+});
+
+sandboxRoutes.openapi(outboxRoute, async (c) => {
+  const query = c.req.valid('query');
+  const account = await findAccount(c.env, c.get('principal').customerId, query.account_id);
+  const page = account ? await listOnPhone(c.env, account.id, pageRequest(query)) : { rows: [], next: null };
+  return c.json(presentPage(page, presentOnPhone), 200);
+});
+
+sandboxRoutes.openapi(faultsRoute, async (c) => {
+  const wanted = c.req.valid('json');
+  const { account } = await sandboxAccount(c, wanted.account_id);
+  const { kind, count: remaining, retry_after: retryAfterS = null } = wanted;
+  await setFault(c.env, { accountId: account.id, kind, remaining, retryAfterS });
+  return c.json(wanted, 200);
+});
+
+async function sandboxAccount(c: AppContext, id: string): Promise<{ account: Account; channel: Channel }> {
+  const account = await findAccount(c.env, c.get('principal').customerId, id);
+  const channel = account && channelOf(account.type, account.providerData);
+  if (!channel) throw invalidField('account_id', 'is not an account of yours');
+  if (account.providerData['provider'] !== 'sandbox') throw invalidField('account_id', 'is not a sandbox account');
+  return { account, channel };
+}
+
+const presentOnPhone = (message: SandboxMessage) => ({
+  id: message.id,
+  message_id: message.messageId,
+  conversation_id: message.conversationId,
+  from: message.sender,
+  to: message.recipient,
+  text: message.text,
+  medias: z.array(z.object({ type: z.string(), url: z.string() })).parse(JSON.parse(message.medias)),
+  tm_create: blankTime(message.createdAt),
+});

@@ -1,0 +1,106 @@
+import { z } from '@hono/zod-openapi';
+
+const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
+
+export const addressSchema = z
+  .object({
+    type: z.string().openapi({ example: 'tel' }),
+    target: z.string().openapi({ example: '+673802' }),
+    target_name: z.string(),
+    name: z.string(),
+    detail: z.string(),
+  })
+  .openapi('Address');
+
+export const conversationSchema = z
+  .object({
+    id: z.uuid(),
+    customer_id: z.uuid(),
+    owner_type: z.string().openapi({ example: 'agent', description: 'Empty when nobody owns it' }),
+    owner_id: z.string().openapi({ format: 'uuid', description: 'The nil UUID when nobody owns it' }),
+    account_id: z.uuid(),
+    name: z.string(),
+    detail: z.string(),
+    type: z.string().openapi({ example: 'message', description: '`message` (SMS and MMS) or `line`' }),
+    dialog_id: z.string(),
+    self: addressSchema,
+    peer: addressSchema,
+    tm_create: time,
+    tm_update: time,
+    tm_delete: time.openapi({ example: '9999-01-01 00:00:00.000000' }),
+    state: z.enum(['active', 'idle', 'closed']),
+    ai_mode: z.enum(['ai', 'human', 'closed']),
+    sequence: z.number().int().openapi({ description: 'The last event; the value for If-Match' }),
+    last_message_at: time.nullable(),
+    tags: z.array(z.string()),
+    reachable: z.boolean().openapi({ description: 'False after the contact blocked or left the account' }),
+  })
+  .openapi('Conversation');
+
+export const conversationChangesSchema = z
+  .object({
+    owner_id: z
+      .string()
+      .optional()
+      .openapi({ format: 'uuid', description: 'An agent of yours; the nil UUID takes the owner away' }),
+    owner_type: z.string().optional().openapi({ description: 'Ignored: it follows from owner_id' }),
+    name: z.string().max(255).optional(),
+    detail: z.string().max(4000).optional(),
+    tags: z.array(z.string().min(1).max(64)).max(50).optional(),
+    ai_mode: z.enum(['ai', 'human', 'closed']).optional().openapi({ description: '`closed` ends the conversation' }),
+  })
+  .openapi('ConversationChanges');
+
+export const mediaSchema = z
+  .object({
+    type: z.string().openapi({
+      example: 'image/png',
+      description: 'A MIME type, or a kind without a file: `location`, `sticker`, …',
+    }),
+    url: z.string().openapi({
+      example: 'https://example.com/tracking-map.png',
+      description: 'Empty where no file stands behind it',
+    }),
+  })
+  .catchall(z.string())
+  .openapi('Media');
+
+export const deliverySchema = z
+  .object({
+    id: z.uuid(),
+    account_id: z.uuid(),
+    target: z.string(),
+    status: z.enum(['queued', 'sending', 'sent', 'failed', 'delivered', 'read']),
+    attempts: z.number().int(),
+    provider_id: z.string(),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    uncertain: z.boolean().openapi({ description: 'An attempt ended without an answer: a repeat may have doubled it' }),
+    segments: z.object({ encoding: z.enum(['GSM-7', 'UCS-2']), count: z.number().int() }).nullable(),
+    tm_update: time,
+  })
+  .openapi('Delivery');
+
+export const messageSchema = z
+  .object({
+    id: z.uuid(),
+    customer_id: z.uuid(),
+    conversation_id: z.uuid(),
+    direction: z.enum(['incoming', 'outgoing']),
+    status: z
+      .string()
+      .openapi({ example: 'progressing', description: '`received`, `progressing`, `done` or `failed`' }),
+    reference_type: z.string(),
+    reference_id: z.string(),
+    text: z.string(),
+    medias: z.array(mediaSchema),
+    tm_create: time,
+    tm_update: time,
+    tm_delete: time,
+    sequence: z.number().int(),
+    source: addressSchema,
+    destination: addressSchema,
+    sender: z.object({ type: z.enum(['agent', 'accesskey', 'contact', 'system']), id: z.string(), name: z.string() }),
+    deliveries: z.array(deliverySchema),
+    client_id: z.string(),
+  })
+  .openapi('Message');

@@ -1,0 +1,37 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { once } from '../once.ts';
+import { answer, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { MINUTE } from '../../domain/time.ts';
+import { hashToken, newTicket } from '../../security/tokens.ts';
+import { insertTicket } from '../../storage/tickets.ts';
+
+const createTicketRoute = createRoute({
+  tags: ['Live'],
+  security,
+  method: 'post',
+  path: '/',
+  summary: 'A single-use ticket of 60 seconds, for a browser’s stream',
+  description: 'Use it as `?ticket=`, or on a WebSocket as the subprotocol `ticket.<ticket>`.',
+  request: { headers: idempotencyHeaders },
+  responses: {
+    ...answer(
+      z.object({ ticket: z.string(), expire: z.string().openapi({ example: '2026-01-01T00:00:00.000Z' }) }),
+      'The ticket',
+    ),
+    ...failures('IDEMPOTENCY_KEY_REUSED'),
+  },
+});
+
+export const ticketRoutes = newRouter();
+
+ticketRoutes.openapi(createTicketRoute, async (c) => {
+  const made = await once(c, async () => {
+    const ticket = newTicket();
+    const expiresMs = Date.now() + MINUTE;
+    const holder = { principal: c.get('principal'), tokenVersion: c.get('tokenVersion') };
+    const statements = [insertTicket(c.env, await hashToken(ticket), holder, expiresMs)];
+    return { statements, answer: { ticket, expire: new Date(expiresMs).toISOString() } };
+  });
+  return c.json(made, 200);
+});

@@ -1,0 +1,92 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { ApiError } from '../errors.ts';
+import { allow } from '../middleware/authenticate.ts';
+import { once } from '../once.ts';
+import { answer, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
+import { presentWebhookDelivery } from './present-webhook.ts';
+import { deliveryFilterSchema, deliverySchema } from './schemas/webhook.ts';
+import { enqueue } from '../../queues/jobs.ts';
+import {
+  findDelivery,
+  listDeliveries,
+  restartDelivery,
+  type DeliveryFilter,
+  type WebhookDelivery,
+} from '../../storage/webhook-deliveries.ts';
+
+const common = { tags: ['Webhooks'], security, middleware: allow('manager-or-admin') };
+const deliveryParam = {
+  params: z.object({
+    id: z
+      .string()
+      .max(200)
+      .regex(/^evt_[0-9a-f]+_\d+(_\d)?\.[0-9a-f-]{36}$/, 'must be the id of a delivery'),
+  }),
+};
+const one = failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND');
+
+const listRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/',
+  summary: 'The log of webhook deliveries',
+  request: { query: pageQuery.extend(deliveryFilterSchema.shape) },
+  responses: { ...answer(pageSchema(deliverySchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
+});
+
+const readRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/{id}',
+  summary: 'One webhook delivery',
+  request: deliveryParam,
+  responses: { ...answer(deliverySchema, 'The delivery'), ...one },
+});
+
+const retryRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/{id}/retry',
+  summary: 'Deliver again, at once and with the whole schedule before it; the webhook-id stays',
+  request: { ...deliveryParam, headers: idempotencyHeaders },
+  responses: { ...answer(deliverySchema, 'The delivery, `pending`'), ...one },
+});
+
+export const webhookDeliveryRoutes = newRouter();
+
+webhookDeliveryRoutes.openapi(listRoute, async (c) => {
+  const query = c.req.valid('query');
+  const page = await listDeliveries(c.env, c.get('principal').customerId, filterOf(query), pageRequest(query));
+  return c.json(presentPage(page, presentWebhookDelivery), 200);
+});
+
+webhookDeliveryRoutes.openapi(readRoute, async (c) =>
+  c.json(presentWebhookDelivery(await mine(c, c.req.valid('param').id)), 200),
+);
+
+webhookDeliveryRoutes.openapi(retryRoute, async (c) => {
+  const restarted = await once(c, async () => {
+    const delivery = await mine(c, c.req.valid('param').id);
+    const now = Date.now();
+    const pending = { ...delivery, status: 'pending', attempts: 0, nextAttemptMs: now };
+    return { statements: [restartDelivery(c.env, delivery.id, now)], answer: presentWebhookDelivery(pending) };
+  });
+  await enqueue(c.env.WEBHOOKS, [{ v: 1, webhookDeliveryId: restarted.id }]);
+  return c.json(restarted, 200);
+});
+
+const filterOf = (query: z.infer<typeof deliveryFilterSchema>): DeliveryFilter => ({
+  ...(query.endpoint_id === undefined ? {} : { endpointId: query.endpoint_id }),
+  ...(query.status === undefined ? {} : { status: query.status }),
+  ...(query.event_type === undefined ? {} : { eventType: query.event_type }),
+  ...(query.conversation_id === undefined ? {} : { conversationId: query.conversation_id }),
+});
+
+async function mine(c: AppContext, id: string): Promise<WebhookDelivery> {
+  const delivery = await findDelivery(c.env, c.get('principal').customerId, id);
+  if (!delivery) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such webhook delivery');
+  return delivery;
+}

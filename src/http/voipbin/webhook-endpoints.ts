@@ -1,0 +1,206 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { ApiError, invalidField } from '../errors.ts';
+import { allow } from '../middleware/authenticate.ts';
+import { once } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
+import { presentEndpoint, presentWebhookDelivery } from './present-webhook.ts';
+import { deliverySchema, endpointChangesSchema, endpointSchema, newEndpointSchema } from './schemas/webhook.ts';
+import { checkedTarget } from './webhook-target.ts';
+import { recoverEndpoint, testDelivery } from './webhook-recovery.ts';
+import { parseTime } from '../../dialects/voipbin/times.ts';
+import { microsOf } from '../../domain/time.ts';
+import { newWebhookSecret } from '../../security/tokens.ts';
+import { dbOf, runBatch } from '../../storage/db.ts';
+import {
+  findEndpoint,
+  insertEndpoint,
+  listEndpoints,
+  newEndpointRow,
+  rotatedSecret,
+  updateEndpoint,
+  type EndpointChanges,
+  type WebhookEndpoint,
+} from '../../storage/webhook-endpoints.ts';
+import { enqueue } from '../../queues/jobs.ts';
+
+const common = { tags: ['Webhooks'], security, middleware: allow('manager-or-admin') };
+const one = failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND');
+
+const listRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/',
+  summary: 'List webhook endpoints',
+  request: { query: pageQuery },
+  responses: { ...answer(pageSchema(endpointSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
+});
+
+const createEndpointRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/',
+  summary: 'Make a webhook endpoint; its secret is shown this once',
+  request: { headers: idempotencyHeaders, ...body(newEndpointSchema) },
+  responses: {
+    ...answer(endpointSchema, 'The endpoint with its secret'),
+    ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED'),
+  },
+});
+
+const readRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/{id}',
+  summary: 'One webhook endpoint',
+  request: idParam,
+  responses: { ...answer(endpointSchema, 'The endpoint'), ...one },
+});
+
+const updateRoute = createRoute({
+  ...common,
+  method: 'put',
+  path: '/{id}',
+  summary:
+    'Change a webhook endpoint; a new `secret` signs beside the old one for a day; `status: enabled` forgets a bad time',
+  request: { ...idParam, ...body(endpointChangesSchema) },
+  responses: { ...answer(endpointSchema, 'The endpoint'), ...one },
+});
+
+const deleteRoute = createRoute({
+  ...common,
+  method: 'delete',
+  path: '/{id}',
+  summary: 'Delete a webhook endpoint',
+  request: idParam,
+  responses: { ...answer(endpointSchema, 'As it was deleted'), ...one },
+});
+
+const rotateRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/{id}/rotate_secret',
+  summary: 'Give the endpoint a new secret; the old one signs beside it for a day',
+  request: { ...idParam, headers: idempotencyHeaders },
+  responses: { ...answer(endpointSchema, 'The endpoint with its new secret'), ...one },
+});
+
+const testRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/{id}/test',
+  summary: 'Send a `webhook_test` event; how it went is in the delivery log',
+  request: { ...idParam, headers: idempotencyHeaders },
+  responses: { ...answer(deliverySchema, 'The delivery, `pending`'), ...one },
+});
+
+const recoverRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/{id}/recover',
+  summary: 'Deliver again what failed, and what the endpoint missed while it was off, since a time',
+  request: {
+    ...idParam,
+    headers: idempotencyHeaders,
+    ...body(z.object({ since: z.string().openapi({ example: '2026-01-01T00:00:00Z' }) })),
+  },
+  responses: { ...answer(z.object({ deliveries: z.number().int() }), 'How many deliveries go on their way'), ...one },
+});
+
+export const webhookEndpointRoutes = newRouter();
+
+webhookEndpointRoutes.openapi(listRoute, async (c) => {
+  const page = await listEndpoints(c.env, c.get('principal').customerId, pageRequest(c.req.valid('query')));
+  return c.json(
+    presentPage(page, (endpoint) => presentEndpoint(endpoint)),
+    200,
+  );
+});
+
+webhookEndpointRoutes.openapi(createEndpointRoute, async (c) => {
+  const { url, name, events, secret = newWebhookSecret(), dialect, status } = c.req.valid('json');
+  checkedTarget(c.env, url, 'url');
+  const made = await once(c, async () => {
+    const { customerId } = c.get('principal');
+    const chosen = {
+      id: crypto.randomUUID(),
+      customerId,
+      kind: 'endpoint',
+      name,
+      url,
+      method: 'POST',
+      dialect,
+      eventTypes: events,
+    };
+    const row = { ...(await newEndpointRow(c.env, chosen, secret, microsOf(Date.now()))), status };
+    return { statements: [insertEndpoint(c.env, row)], answer: presentEndpoint(row, secret) };
+  });
+  return c.json(made, 200);
+});
+
+webhookEndpointRoutes.openapi(readRoute, async (c) =>
+  c.json(presentEndpoint(await mine(c, c.req.valid('param').id)), 200),
+);
+
+webhookEndpointRoutes.openapi(updateRoute, async (c) => {
+  const endpoint = await mine(c, c.req.valid('param').id);
+  const { url, name, events, secret, status } = c.req.valid('json');
+  if (url !== undefined) checkedTarget(c.env, url, 'url');
+  const changes: EndpointChanges = {
+    ...(secret === undefined ? {} : await rotatedSecret(c.env, endpoint, secret, Date.now())),
+    ...(url === undefined ? {} : { url }),
+    ...(name === undefined ? {} : { name }),
+    ...(events === undefined ? {} : { eventTypes: events }),
+    ...(status === undefined ? {} : { status, disabledReason: '', failingSince: null }),
+    updatedAt: microsOf(Date.now()),
+  };
+  await runBatch(dbOf(c.env), [updateEndpoint(c.env, endpoint.id, changes)]);
+  return c.json(presentEndpoint(await mine(c, endpoint.id), secret), 200);
+});
+
+webhookEndpointRoutes.openapi(deleteRoute, async (c) => {
+  const endpoint = await mine(c, c.req.valid('param').id);
+  const deletedAt = microsOf(Date.now());
+  await runBatch(dbOf(c.env), [updateEndpoint(c.env, endpoint.id, { deletedAt, updatedAt: deletedAt })]);
+  return c.json(presentEndpoint({ ...endpoint, updatedAt: deletedAt, deletedAt }), 200);
+});
+
+webhookEndpointRoutes.openapi(rotateRoute, async (c) => {
+  const rotated = await once(c, async () => {
+    const endpoint = await mine(c, c.req.valid('param').id);
+    const secret = newWebhookSecret();
+    const changes = await rotatedSecret(c.env, endpoint, secret, Date.now());
+    return {
+      statements: [updateEndpoint(c.env, endpoint.id, changes)],
+      answer: presentEndpoint({ ...endpoint, ...changes }, secret),
+    };
+  });
+  return c.json(rotated, 200);
+});
+
+webhookEndpointRoutes.openapi(testRoute, async (c) => {
+  const queued = await once(c, async () => {
+    const endpoint = await mine(c, c.req.valid('param').id);
+    const { statements, delivery } = await testDelivery(c.env, endpoint, Date.now());
+    return { statements, answer: presentWebhookDelivery(delivery) };
+  });
+  await enqueue(c.env.WEBHOOKS, [{ v: 1, webhookDeliveryId: queued.id }]);
+  return c.json(queued, 200);
+});
+
+webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
+  const endpoint = await mine(c, c.req.valid('param').id);
+  const since = parseTime(c.req.valid('json').since);
+  if (since === null) throw invalidField('since', 'must be a time, as 2026-01-01T00:00:00Z');
+  if (endpoint.status !== 'enabled') throw invalidField('status', 'the endpoint is disabled: enable it first');
+  const deliveries = await recoverEndpoint(c.env, endpoint, since, Date.now());
+  return c.json(await once(c, async () => ({ statements: [], answer: { deliveries } })), 200);
+});
+
+async function mine(c: AppContext, id: string): Promise<WebhookEndpoint> {
+  const endpoint = await findEndpoint(c.env, c.get('principal').customerId, id);
+  if (!endpoint) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such webhook endpoint');
+  return endpoint;
+}

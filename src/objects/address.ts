@@ -1,0 +1,51 @@
+import { DurableObject } from 'cloudflare:workers';
+import { readOwnJson } from '../domain/log-row.ts';
+import { DAY, type Millis } from '../domain/time.ts';
+
+/** Who answers at one pair of addresses. */
+export interface AddressClaim {
+  conversationId: string;
+  /** The conversation before this one, while a provider may still redeliver what that one has already. */
+  predecessor: string | null;
+}
+
+interface Stored {
+  current: string;
+  predecessor: { id: string; until: Millis } | null;
+}
+
+/** Longer than any provider redelivers. */
+const PREDECESSOR_MS = 7 * DAY;
+
+/**
+ * The one place that decides which conversation a pair of addresses belongs to (invariant 2).
+ * Both methods are one synchronous stretch: of any number of first messages at once, one makes the conversation.
+ */
+export class AddressObject extends DurableObject<Env> {
+  /** The conversation that answers now; `candidate` when there is none yet. */
+  resolve(candidate: string): AddressClaim {
+    const stored = this.#read() ?? this.#write({ current: candidate, predecessor: null });
+    const { predecessor } = stored;
+    const known = predecessor && predecessor.until > Date.now() ? predecessor.id : null;
+    return { conversationId: stored.current, predecessor: known };
+  }
+
+  /** Replaces `expected`, which is over, by `candidate`; when somebody else was faster, their conversation stays. */
+  advance(expected: string, candidate: string): AddressClaim {
+    const stored = this.#read();
+    if (stored?.current === expected) {
+      this.#write({ current: candidate, predecessor: { id: expected, until: Date.now() + PREDECESSOR_MS } });
+    }
+    return this.resolve(candidate);
+  }
+
+  #read(): Stored | null {
+    const text = this.ctx.storage.kv.get<string>('claim');
+    return text === undefined ? null : readOwnJson<Stored>(text);
+  }
+
+  #write(stored: Stored): Stored {
+    this.ctx.storage.kv.put('claim', JSON.stringify(stored));
+    return stored;
+  }
+}

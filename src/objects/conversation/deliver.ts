@@ -1,0 +1,87 @@
+import type { Room } from './room.ts';
+import type { DeliveryNews } from '../../domain/conversation/commands.ts';
+import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
+import {
+  claim,
+  heads,
+  report,
+  type Send,
+  type SendOutcome,
+  type SendPolicy,
+  type SendStep,
+} from '../../domain/conversation/sends.ts';
+import type { Message } from '../../domain/conversation/state.ts';
+
+/** What the consumer needs for one attempt. It travels by RPC, never through the queue. */
+export interface SendOrder {
+  message: Message;
+  deliveryId: string;
+  to: string;
+  replyToken: string | null;
+  publicUrl: string;
+}
+
+/** A reply token serves one attempt, so that attempt cannot be repeated safely, and no receipt will come for it. */
+const REPLY_POLICY: SendPolicy = { idempotent: false, receiptWaitMs: 0 };
+
+const findSend = (room: Room, deliveryId: string) => room.store.sends().find((send) => send.deliveryId === deliveryId);
+
+/** Leases one attempt to the consumer; null when the job is a repeat, stale, or out of turn. */
+export function claimSend(room: Room, deliveryId: string, attempt: number, policy: SendPolicy): SendOrder | null {
+  const record = room.store.record();
+  const sends = room.store.sends();
+  const send = sends.find((candidate) => candidate.deliveryId === deliveryId);
+  const message = send && room.store.message(send.messageId);
+  const delivery = message?.deliveries.find(({ id }) => id === deliveryId);
+  if (!record || !send || !message || !delivery) return null;
+  const token = usableToken(record.replyToken, Date.now());
+  const isHead = heads(sends).some((head) => head.deliveryId === deliveryId);
+  const claimed = claim(send, isHead, attempt, token === null ? policy : REPLY_POLICY, Date.now());
+  if (!claimed) return null;
+  room.storage.transactionSync(() => {
+    room.store.saveSend(claimed);
+    if (token !== null) room.store.saveRecord({ ...record, replyToken: null });
+  });
+  return { message, deliveryId, to: delivery.target, replyToken: token, publicUrl: record.settings.publicUrl };
+}
+
+const usableToken = (stored: { token: string; expiresAt: number } | null, now: number): string | null =>
+  stored && stored.expiresAt > now ? stored.token : null;
+
+/** The consumer's word on one attempt. */
+export function reportSend(room: Room, deliveryId: string, attempt: number, outcome: SendOutcome): void {
+  const send = findSend(room, deliveryId);
+  if (send) commitStep(room, send, report(send, attempt, outcome, Date.now(), Math.random()));
+}
+
+/** The provider's word, by its status callback. Whatever it says, it has the message: the lane is free. */
+export function receipt(room: Room, deliveryId: string, news: DeliveryNews): boolean {
+  const message = room.store.record() && room.store.messageOfDelivery(deliveryId);
+  if (!message) return false;
+  const send = findSend(room, deliveryId);
+  const begun = send && send.attempt > 0 && news.status !== 'queued' && news.status !== 'sending';
+  commitNews(room, message, deliveryId, news, () => begun && room.store.dropSend(deliveryId));
+  return true;
+}
+
+/** A message that is deleted before anybody took it is not sent. */
+export function cancelSends(room: Room, message: Message): void {
+  const ids = new Set(message.deliveries.map(({ id }) => id));
+  for (const send of room.store.sends()) {
+    if (ids.has(send.deliveryId) && send.phase !== 'claimed') room.store.dropSend(send.deliveryId);
+  }
+}
+
+/** What a step of the send machine leaves, in one commit: the send itself, and the delivery's news. */
+export function commitStep(room: Room, send: Send, step: SendStep): void {
+  const keep = () => (step.send ? room.store.saveSend(step.send) : room.store.dropSend(send.deliveryId));
+  const message = room.store.message(send.messageId);
+  if (!message || !step.news) return room.storage.transactionSync(keep);
+  commitNews(room, message, send.deliveryId, step.news, keep);
+}
+
+function commitNews(room: Room, message: Message, deliveryId: string, news: DeliveryNews, rows: () => void): void {
+  const at = room.now();
+  const events = decideDeliveryNews(message, deliveryId, news, at);
+  room.commit(events, at, { rows });
+}

@@ -1,0 +1,103 @@
+import type { ConversationRecord, ConversationStore } from './store/conversation-store.ts';
+import type { LogStore } from './store/log-store.ts';
+import { wireEventId, wireNames } from '../dialects/voipbin/events.ts';
+import type { LoggedEvent } from '../domain/events.ts';
+import { fromLogRow, type LogRow } from '../domain/log-row.ts';
+import { MINUTE, SECOND, type Millis } from '../domain/time.ts';
+import type { Message } from '../domain/conversation/state.ts';
+import { errorName, log as notice } from '../log.ts';
+import { enqueue } from '../queues/jobs.ts';
+import { projectLog, type Announcement } from '../storage/projection.ts';
+
+/** Of the longest texts, 50 messages stay below the 2 MB that D1 takes as one value. */
+const STRETCH = 50;
+const LONGEST_BACKOFF_MS = 5 * MINUTE;
+
+/**
+ * The drain towards D1: history, lists and webhook deliveries. The log is the outbox and `historyCursor` says how far D1 has it;
+ * the cursor moves only after D1 took the stretch, so a crash in between repeats the stretch, which changes nothing.
+ */
+export class HistorySink {
+  readonly #env: Env;
+  readonly #store: ConversationStore;
+  readonly #log: LogStore;
+
+  constructor(env: Env, store: ConversationStore, log: LogStore) {
+    this.#env = env;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Until D1 has the whole log, or refuses; then `historyRetryAt` says when to come back. Never throws. */
+  async drain(): Promise<void> {
+    try {
+      while (await this.#drainStretch()) continue;
+    } catch (error) {
+      this.#backOff(error);
+    }
+  }
+
+  /** When the log must be looked at again, or null when D1 has all of it. */
+  retryAt(record: ConversationRecord): Millis | null {
+    return record.historyCursor < record.conversation.sequence ? record.historyRetryAt : null;
+  }
+
+  async #drainStretch(): Promise<boolean> {
+    const record = this.#store.record();
+    if (!record || record.historyCursor >= record.conversation.sequence) return false;
+    const rows = this.#log.after(record.historyCursor, STRETCH);
+    const messages = this.#messagesOf(rows);
+    const announcements = rows.flatMap((row) => announce(record.conversation.id, this.#event(row, messages)));
+    const stretch = { conversation: record.conversation, rows, messages: [...messages.values()], announcements };
+    const due = await projectLog(this.#env.DB, stretch, Date.now());
+    this.#moveCursor(rows.at(-1)?.sequence ?? record.historyCursor);
+    await this.#enqueueWebhooks(due);
+    return true;
+  }
+
+  #messagesOf(rows: LogRow[]): Map<string, Message> {
+    const ids = new Set(rows.flatMap((row) => (row.messageId === null ? [] : [row.messageId])));
+    const found = [...ids].flatMap((id) => this.#store.message(id) ?? []);
+    return new Map(found.map((message) => [message.id, message]));
+  }
+
+  #event(row: LogRow, messages: Map<string, Message>): LoggedEvent {
+    return fromLogRow(row, row.messageId === null ? null : (messages.get(row.messageId) ?? null));
+  }
+
+  /** The record is read again: other commits may have passed while D1 worked. */
+  #moveCursor(sequence: number): void {
+    const record = this.#store.record();
+    if (!record || sequence <= record.historyCursor) return;
+    this.#store.saveRecord({ ...record, historyCursor: sequence, historyFailures: 0 });
+  }
+
+  /** The rows in D1 are the truth: what the queue does not take, the cron's sweep finds. */
+  async #enqueueWebhooks(ids: string[]): Promise<void> {
+    try {
+      await enqueue(
+        this.#env.WEBHOOKS,
+        ids.map((id) => ({ v: 1, webhookDeliveryId: id })),
+      );
+    } catch (error) {
+      notice('warn', 'webhooks not queued, left to the sweep', { count: ids.length, error: errorName(error) });
+    }
+  }
+
+  #backOff(error: unknown): void {
+    const record = this.#store.record();
+    if (!record) return;
+    const historyFailures = record.historyFailures + 1;
+    const historyRetryAt = Date.now() + Math.min(SECOND * 2 ** Math.min(historyFailures, 10), LONGEST_BACKOFF_MS);
+    this.#store.saveRecord({ ...record, historyFailures, historyRetryAt });
+    notice('warn', 'history is behind', { failures: historyFailures, error: errorName(error) });
+  }
+}
+
+const announce = (sourceId: string, event: LoggedEvent): Announcement[] =>
+  wireNames(event).map((type) => ({
+    dialect: 'voipbin',
+    eventId: wireEventId(sourceId, event.sequence, type),
+    type,
+    sequence: event.sequence,
+  }));

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+
+/**
+ * Live sockets, as clients and the Worker's SSE bridge speak them.
+ *
+ * A socket has a cursor into the log and no queue: what it gets is always "the log after the cursor", so history and live are one
+ * thing and nothing falls between them. The runtime buffers without bound for a reader that does not read (workerd#988), so a
+ * client acknowledges (`{"type":"ack","sequence":N}`); past WINDOW unacknowledged events the object waits for it,
+ * and after STALL_MS it closes with 4008. The client comes back with `?after=`.
+ */
+export const WINDOW = 1000;
+export const STALL_MS = 30_000;
+export const CLOSE_SLOW = 4008;
+export const CLOSE_UNAUTHORIZED = 4001;
+export const CLOSE_TOO_BIG = 1009;
+export const MAX_FRAME_BYTES = 64 * 1024;
+
+/** Set by the Worker on the upgrade request it passes on; a client's own header of that name is dropped. */
+export const SESSION_HEADER = 'x-parley-session';
+
+/** Who reads, checked again while the socket lives. */
+export const readerSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('agent'),
+    customerId: z.string(),
+    agentId: z.string(),
+    version: z.number(),
+  }),
+  z.object({ kind: z.literal('accesskey'), customerId: z.string(), keyId: z.string() }),
+]);
+
+export type Reader = z.infer<typeof readerSchema>;
+
+/** The Worker's word to the object: who, and from where. `after` null begins at the head. */
+export const sessionRequestSchema = z.object({
+  reader: readerSchema,
+  after: z.number().int().nonnegative().nullable(),
+});
+
+export type SessionRequest = z.infer<typeof sessionRequestSchema>;
+
+/**
+ * What outlives an eviction, in the socket's attachment. `cursor` null: the socket is live, it has the whole log
+ * (an object that was away cannot have appended). Written only when that changes, not on every event.
+ */
+export const attachmentSchema = z.object({
+  v: z.literal(1),
+  reader: readerSchema,
+  cursor: z.number().int().nullable(),
+});
+
+export type Attachment = z.infer<typeof attachmentSchema>;
+
+/** What a reader may say. */
+export const readerFrameSchema = z.object({ type: z.literal('ack'), sequence: z.number().int().nonnegative() });
+
+export const caughtUpFrame = (sequence: number) => ({ type: 'caught_up', sequence });
+
+/** The cursor names nothing of this log: the client forgets what it has, reads the resource again and begins at `sequence`. */
+export const resyncFrame = (sequence: number) => ({ type: 'resync', sequence });
+
+export const errorFrame = (message: string) => ({ type: 'error', error: { reason: 'INVALID_ARGUMENT', message } });

@@ -1,0 +1,150 @@
+import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
+import type { ReplyToken } from '../../domain/conversation/commands.ts';
+import type { Send } from '../../domain/conversation/sends.ts';
+import { readOwnJson } from '../../domain/log-row.ts';
+import type { Micros, Millis } from '../../domain/time.ts';
+import { LOG_SQL } from './log-store.ts';
+import { isMigrated, migrate, type ObjectMigration } from './migrate.ts';
+
+const MIGRATIONS: readonly ObjectMigration[] = [
+  {
+    id: '0001-conversation',
+    sql: `${LOG_SQL}
+      CREATE TABLE record (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL);
+      CREATE TABLE messages (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL, deleted INTEGER NOT NULL, data TEXT NOT NULL);
+      CREATE TABLE deliveries (id TEXT PRIMARY KEY, message_id TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE keys (key TEXT PRIMARY KEY, message_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_ms INTEGER) WITHOUT ROWID;
+      CREATE TABLE sends (delivery_id TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;`,
+  },
+];
+
+/** Everything but the log, the messages and the keys: one row, so that a commit writes few rows. */
+export interface ConversationRecord {
+  conversation: ConversationState;
+  settings: Settings;
+  /** The newest timestamp given out. */
+  lastAt: Micros;
+  /** How far D1 has the log, and how often in a row it failed. */
+  historyCursor: number;
+  historyFailures: number;
+  historyRetryAt: Millis;
+  replyToken: ReplyToken | null;
+}
+
+/** A key that was used once: a provider's id (`in:…`, no end) or an Idempotency-Key (`api:…`, 24 hours). */
+export interface UsedKey {
+  messageId: string;
+  fingerprint: string;
+}
+
+/** The object's SQLite, and nothing else: every method is synchronous, so a commit cannot be interrupted. */
+export class ConversationStore {
+  readonly #storage: DurableObjectStorage;
+  #ready: boolean;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#ready = isMigrated(storage.sql);
+    if (this.#ready) migrate(storage, MIGRATIONS);
+  }
+
+  /** Null until the first commit: an id that somebody made up stores nothing. */
+  record(): ConversationRecord | null {
+    if (!this.#ready) return null;
+    const row = this.#storage.sql.exec<{ data: string }>('SELECT data FROM record').toArray()[0];
+    return row ? readOwnJson<ConversationRecord>(row.data) : null;
+  }
+
+  prepare(): void {
+    if (this.#ready) return;
+    migrate(this.#storage, MIGRATIONS);
+    this.#ready = true;
+  }
+
+  saveRecord(record: ConversationRecord): void {
+    const data = JSON.stringify(record);
+    this.#storage.sql.exec(
+      'INSERT INTO record (id, data) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data',
+      data,
+    );
+  }
+
+  saveMessage(message: Message): void {
+    this.#storage.sql.exec(
+      `INSERT INTO messages (sequence, id, created_at, deleted, data) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (sequence) DO UPDATE SET deleted = excluded.deleted, data = excluded.data`,
+      message.sequence,
+      message.id,
+      message.createdAt,
+      message.deletedAt === null ? 0 : 1,
+      JSON.stringify(message),
+    );
+  }
+
+  message(id: string): Message | null {
+    return this.#messages('SELECT data FROM messages WHERE id = ?', id)[0] ?? null;
+  }
+
+  /** Which message a delivery belongs to: receipts name the delivery, long after its send is over. */
+  saveDelivery(deliveryId: string, messageId: string): void {
+    this.#storage.sql.exec('INSERT INTO deliveries (id, message_id) VALUES (?, ?)', deliveryId, messageId);
+  }
+
+  messageOfDelivery(deliveryId: string): Message | null {
+    const query = 'SELECT data FROM messages WHERE id = (SELECT message_id FROM deliveries WHERE id = ?)';
+    return this.#messages(query, deliveryId)[0] ?? null;
+  }
+
+  /** Newest first, without the deleted ones. */
+  messagesBefore(createdAt: Micros | null, limit: number): Message[] {
+    const before = createdAt ?? Number.MAX_SAFE_INTEGER;
+    const query = 'SELECT data FROM messages WHERE created_at < ? AND deleted = 0 ORDER BY sequence DESC LIMIT ?';
+    return this.#messages(query, before, limit);
+  }
+
+  /** Oldest first: what came after a sender's view of the conversation. */
+  messagesAfter(sequence: number, limit: number): Message[] {
+    const query = 'SELECT data FROM messages WHERE sequence > ? AND deleted = 0 ORDER BY sequence LIMIT ?';
+    return this.#messages(query, sequence, limit);
+  }
+
+  usedKey(key: string, now: Millis): UsedKey | null {
+    if (!this.#ready) return null;
+    const rows = this.#storage.sql.exec<{ message_id: string; fingerprint: string; expires_ms: number | null }>(
+      'SELECT message_id, fingerprint, expires_ms FROM keys WHERE key = ?',
+      key,
+    );
+    const row = rows.toArray()[0];
+    if (!row || (row.expires_ms !== null && row.expires_ms <= now)) return null;
+    return { messageId: row.message_id, fingerprint: row.fingerprint };
+  }
+
+  saveKey(key: string, used: UsedKey, expires: Millis | null): void {
+    const query = 'INSERT OR REPLACE INTO keys (key, message_id, fingerprint, expires_ms) VALUES (?, ?, ?, ?)';
+    this.#storage.sql.exec(query, key, used.messageId, used.fingerprint, expires);
+  }
+
+  dropExpiredKeys(now: Millis): void {
+    this.#storage.sql.exec('DELETE FROM keys WHERE expires_ms <= ?', now);
+  }
+
+  sends(): Send[] {
+    if (!this.#ready) return [];
+    const rows = this.#storage.sql.exec<{ data: string }>('SELECT data FROM sends').toArray();
+    return rows.map((row) => readOwnJson<Send>(row.data));
+  }
+
+  saveSend(send: Send): void {
+    const query = 'INSERT OR REPLACE INTO sends (delivery_id, data) VALUES (?, ?)';
+    this.#storage.sql.exec(query, send.deliveryId, JSON.stringify(send));
+  }
+
+  dropSend(deliveryId: string): void {
+    this.#storage.sql.exec('DELETE FROM sends WHERE delivery_id = ?', deliveryId);
+  }
+
+  #messages(query: string, ...bindings: (string | number)[]): Message[] {
+    const rows = this.#storage.sql.exec<{ data: string }>(query, ...bindings).toArray();
+    return rows.map((row) => readOwnJson<Message>(row.data));
+  }
+}

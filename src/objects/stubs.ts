@@ -1,0 +1,30 @@
+import { addressKeyText, type AddressKey } from '../domain/addresses.ts';
+import { sha256Hex } from '../security/encoding.ts';
+
+export const getConversation = (env: Env, id: string) => env.CONVERSATION.getByName(id);
+
+/** The name is a hash: names of objects show up in the platform's logs, and a telephone number must not. */
+export const getAddress = async (env: Env, key: AddressKey) =>
+  env.ADDRESS.getByName(await sha256Hex(addressKeyText(key)));
+
+const TRIES = 3;
+
+/**
+ * Calls an object, and calls it again when the platform says that this is safe and of use (`retryable`, not `overloaded`).
+ * Every command carries its own id, so a repeat whose first answer was lost changes nothing. `call` must take a new stub each time.
+ */
+export async function callObject<P extends PromiseLike<unknown>>(call: () => P): Promise<Awaited<P>> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      if (tries >= TRIES || !isRetryable(error)) throw error;
+    }
+  }
+}
+
+const isRetryable = (error: unknown): boolean =>
+  error instanceof Error &&
+  'retryable' in error &&
+  error.retryable === true &&
+  !('overloaded' in error && error.overloaded === true);

@@ -1,0 +1,62 @@
+import type { ChannelSendJob } from './jobs.ts';
+import type { Channel, Outbound } from '../channels/contract.ts';
+import { channelOf } from '../channels/registry.ts';
+import type { SendOutcome } from '../domain/conversation/sends.ts';
+import { errorName, log } from '../log.ts';
+import { callObject, getConversation } from '../objects/stubs.ts';
+import { channelIo } from '../sandbox/channel-io.ts';
+import { findAnyAccount, type Account } from '../storage/accounts.ts';
+
+type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['claim']>>>;
+
+/**
+ * One attempt of one delivery: claim, send, report. The object decides what the outcome means; this never retries.
+ * @throws when a report could not be given: the queue brings the job again, and the claim's lease decides.
+ */
+export async function makeSend(env: Env, job: ChannelSendJob): Promise<void> {
+  const account = await findAccountOrWait(env, job);
+  if (account === 'wait') return;
+  const channel = account && channelOf(account.type, account.providerData);
+  const policy = channel?.policy ?? { idempotent: true, receiptWaitMs: 0 };
+  const order = await getConversation(env, job.conversationId).claim(job.deliveryId, job.attempt, policy);
+  if (!order) return;
+  const outcome = account && channel ? await send(env, order, account, channel) : ACCOUNT_GONE;
+  await callObject(() => getConversation(env, job.conversationId).report(job.deliveryId, job.attempt, outcome));
+}
+
+const ACCOUNT_GONE: SendOutcome = { kind: 'rejected', code: 'ACCOUNT_GONE', text: 'the account no longer exists' };
+
+/** `wait` while D1 does not answer: an unclaimed job comes back when its publish lease runs out, and costs no attempt. */
+async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account | null | 'wait'> {
+  try {
+    return await findAnyAccount(env, job.accountId);
+  } catch (error) {
+    log('warn', 'account not readable, send waits', { account: job.accountId, error: errorName(error) });
+    return 'wait';
+  }
+}
+
+/** An adapter that throws has a bug; nothing tells whether its request went out. */
+async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {
+  try {
+    return await channel.send(outboundOf(order, account), account, channelIo(env));
+  } catch {
+    return { kind: 'unknown', code: 'ADAPTER_FAULT', text: 'the channel adapter failed' };
+  }
+}
+
+function outboundOf(order: Order, account: Account): Outbound {
+  const { message, deliveryId, publicUrl } = order;
+  const query = new URLSearchParams({ conversation: message.conversationId, delivery: deliveryId });
+  return {
+    deliveryId,
+    conversationId: message.conversationId,
+    messageId: message.id,
+    to: order.to,
+    from: message.source,
+    text: message.text,
+    medias: message.medias,
+    replyToken: order.replyToken,
+    statusCallbackUrl: `${publicUrl}/hooks/${account.id}/status?${query.toString()}`,
+  };
+}

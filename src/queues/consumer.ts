@@ -1,0 +1,46 @@
+import type { z } from 'zod';
+import { makeSend } from './channel-sends.ts';
+import { failSend } from './dead-letters.ts';
+import { channelSendJobSchema, webhookJobSchema } from './jobs.ts';
+import { deliverWebhook } from './webhooks/deliver.ts';
+import { errorName, log } from '../log.ts';
+
+type Handler = (env: Env, body: unknown) => Promise<void>;
+
+/** A body that is not of the queue's form can never succeed: it is logged by its queue's name, and dropped. */
+const handler =
+  <T>(schema: z.ZodType<T>, work: (env: Env, job: T) => Promise<void>): Handler =>
+  async (env, body) => {
+    const job = schema.safeParse(body);
+    if (job.success) await work(env, job.data);
+    else log('error', 'malformed queue message dropped');
+  };
+
+const HANDLERS: Record<string, Handler> = {
+  'channel-sends': handler(channelSendJobSchema, makeSend),
+  'channel-sends-dead': handler(channelSendJobSchema, failSend),
+  webhooks: handler(webhookJobSchema, deliverWebhook),
+  // The row in D1 stays pending, and the sweep brings it back.
+  'webhooks-dead': handler(webhookJobSchema, async (_, job) =>
+    log('error', 'webhook became a dead letter', { delivery: job.webhookDeliveryId }),
+  ),
+};
+
+const RETRY_SECONDS = 5;
+
+/** Each message of a batch is done and answered for on its own: a bad one never brings the others back. */
+export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
+  const handle = HANDLERS[batch.queue];
+  if (!handle) throw new Error(`no consumer for queue ${batch.queue}`);
+  await Promise.all(batch.messages.map((message) => consumeMessage(handle, env, message, batch.queue)));
+}
+
+async function consumeMessage(handle: Handler, env: Env, message: Message, queue: string): Promise<void> {
+  try {
+    await handle(env, message.body);
+    message.ack();
+  } catch (error) {
+    log('warn', 'queue message failed', { queue, attempts: message.attempts, error: errorName(error) });
+    message.retry({ delaySeconds: RETRY_SECONDS });
+  }
+}

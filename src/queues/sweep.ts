@@ -1,0 +1,48 @@
+import { enqueue } from './jobs.ts';
+import { errorName, log } from '../log.ts';
+import { getConversation } from '../objects/stubs.ts';
+import { recentlyActive } from '../storage/conversations.ts';
+import { dbOf, runBatch } from '../storage/db.ts';
+import { dropExpiredKeys } from '../storage/idempotency.ts';
+import { dropOldFailures } from '../storage/login-failures.ts';
+import { dropExpiredTickets } from '../storage/tickets.ts';
+import { overdueDeliveries } from '../storage/webhook-deliveries.ts';
+
+/** Below what one invocation may do (1,000 subrequests), and enough for 500 deliveries a minute. */
+const OVERDUE_LIMIT = 500;
+const NUDGES = 50;
+
+/** Every minute: what queues lost or could not hold for so long, objects that may lag, and rows whose time is over. */
+export async function sweep(env: Env, now: number): Promise<void> {
+  await Promise.all([
+    logged('overdue webhooks', requeueOverdue(env, now)),
+    logged('lagging objects', nudgeObjects(env)),
+    logged(
+      'expired rows',
+      runBatch(dbOf(env), [dropExpiredKeys(env, now), dropExpiredTickets(env, now), dropOldFailures(env, now)]),
+    ),
+  ]);
+}
+
+/** One part that fails must not keep the others from their work. */
+async function logged(what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    log('error', 'sweep failed', { part: what, error: errorName(error) });
+  }
+}
+
+async function requeueOverdue(env: Env, now: number): Promise<void> {
+  const ids = await overdueDeliveries(env, now, OVERDUE_LIMIT);
+  await enqueue(
+    env.WEBHOOKS,
+    ids.map((id) => ({ v: 1, webhookDeliveryId: id })),
+  );
+}
+
+/** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */
+async function nudgeObjects(env: Env): Promise<void> {
+  const ids = await recentlyActive(env, NUDGES);
+  await Promise.all(ids.map((id) => getConversation(env, id).nudge()));
+}

@@ -1,0 +1,19 @@
+import { giveUp, settle } from './outcome.ts';
+import { attemptWebhook } from './request.ts';
+import { findEvent } from '../../storage/events.ts';
+import { claimDelivery } from '../../storage/webhook-deliveries.ts';
+import { findEndpoint } from '../../storage/webhook-endpoints.ts';
+import type { WebhookJob } from '../jobs.ts';
+
+/** The next attempt of one webhook delivery, if it is due. The row in D1 is the truth; the job only brings it to mind. */
+export async function deliverWebhook(env: Env, job: WebhookJob): Promise<void> {
+  const delivery = await claimDelivery(env, job.webhookDeliveryId, Date.now());
+  if (!delivery) return;
+  const endpoint = await findEndpoint(env, delivery.customerId, delivery.endpointId);
+  if (!endpoint) return giveUp(env, delivery, 'ENDPOINT_GONE', Date.now());
+  if (endpoint.status !== 'enabled') return giveUp(env, delivery, 'ENDPOINT_DISABLED', Date.now());
+  const event = await findEvent(env, delivery.sourceId, delivery.sequence);
+  if (!event) return giveUp(env, delivery, 'EVENT_GONE', Date.now());
+  const result = await attemptWebhook(env, endpoint, delivery, event);
+  await settle(env, endpoint, delivery, result, Date.now());
+}

@@ -1,0 +1,67 @@
+import { wireEventId } from '../../dialects/voipbin/events.ts';
+import { microsOf, millisOf, MINUTE, type Millis } from '../../domain/time.ts';
+import { log } from '../../log.ts';
+import { dbOf, runBatch } from '../../storage/db.ts';
+import { insertNotice } from '../../storage/events.ts';
+import { announceStatement } from '../../storage/projection.ts';
+import { recordOutcome, type DeliveryOutcome, type WebhookDelivery } from '../../storage/webhook-deliveries.ts';
+import { nextNotice, updateEndpoint, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
+import type { AttemptResult } from '../../webhooks/post.ts';
+import { DISABLE_AFTER_MS, webhookDelay } from '../../webhooks/schedule.ts';
+import { enqueue } from '../jobs.ts';
+
+/** Delays that are left to the queue; a longer one waits in D1 for the cron's sweep. */
+const QUEUE_DELAY_MS = MINUTE;
+
+/** Nothing to try any more: the endpoint is off or gone, or the event is. Visible as failed, and can be retried. */
+export const giveUp = (env: Env, delivery: WebhookDelivery, error: string, now: Millis): Promise<void> =>
+  save(env, delivery, { status: 'failed', responseStatus: null, responseTimeMs: null, error, nextAttemptMs: now }, now);
+
+export async function settle(
+  env: Env,
+  endpoint: WebhookEndpoint,
+  delivery: WebhookDelivery,
+  result: AttemptResult,
+  now: Millis,
+): Promise<void> {
+  const delay = result.delivered ? null : webhookDelay(delivery.attempts, result.retryAfterMs, Math.random());
+  const status = result.delivered ? 'succeeded' : delay === null || result.status === 410 ? 'failed' : 'pending';
+  const { status: responseStatus, timeMs: responseTimeMs, error } = result;
+  await save(env, delivery, { status, responseStatus, responseTimeMs, error, nextAttemptMs: now + (delay ?? 0) }, now);
+  await noteHealth(env, endpoint, result, now);
+  if (status === 'pending' && delay !== null && delay <= QUEUE_DELAY_MS) {
+    await enqueue(env.WEBHOOKS, [{ v: 1, webhookDeliveryId: delivery.id }], Math.ceil(delay / 1000));
+  }
+}
+
+const save = (env: Env, delivery: WebhookDelivery, outcome: DeliveryOutcome, now: Millis): Promise<void> =>
+  runBatch(dbOf(env), [recordOutcome(env, delivery.id, outcome, now)]);
+
+/** A success ends a bad time; a 410 ends the endpoint at once, five days of failure in the end. */
+async function noteHealth(env: Env, endpoint: WebhookEndpoint, result: AttemptResult, now: Millis): Promise<void> {
+  const { failingSince } = endpoint;
+  if (result.delivered) {
+    if (failingSince !== null) await runBatch(dbOf(env), [updateEndpoint(env, endpoint.id, { failingSince: null })]);
+  } else if (result.status === 410) {
+    await disable(env, endpoint, 'the receiver answered 410 Gone', now);
+  } else if (failingSince === null) {
+    await runBatch(dbOf(env), [updateEndpoint(env, endpoint.id, { failingSince: microsOf(now) })]);
+  } else if (now - millisOf(failingSince) >= DISABLE_AFTER_MS) {
+    await disable(env, endpoint, 'nothing succeeded for five days', now);
+  }
+}
+
+/** Switches an endpoint off and says so: in its own fields, in the pull feed, and to the customer's other endpoints. */
+async function disable(env: Env, endpoint: WebhookEndpoint, reason: string, now: Millis): Promise<void> {
+  const { id: endpointId, customerId } = endpoint;
+  const type = 'webhook_endpoint_disabled';
+  const sequence = await nextNotice(env, endpointId);
+  const data = { endpoint_id: endpointId, url: endpoint.url, reason };
+  await runBatch(dbOf(env), [
+    updateEndpoint(env, endpointId, { status: 'disabled', disabledReason: reason, updatedAt: microsOf(now) }),
+    insertNotice(env, { customerId, endpointId, sequence, type, data, at: microsOf(now) }),
+  ]);
+  const announcement = { dialect: endpoint.dialect, eventId: wireEventId(endpointId, sequence, type), type, sequence };
+  await announceStatement(env.DB, { customerId, sourceId: endpointId }, [announcement], now).run();
+  log('warn', 'webhook endpoint disabled', { endpoint: endpointId, customer: customerId });
+}

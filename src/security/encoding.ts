@@ -1,0 +1,28 @@
+const encoder = new TextEncoder();
+
+/** The copy narrows the buffer type, which WebCrypto wants to be sure of. */
+export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(encoder.encode(text));
+
+export const toHex = (bytes: ArrayBuffer | Uint8Array): string =>
+  [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+export const toBase64 = (bytes: ArrayBuffer | Uint8Array): string =>
+  btoa(String.fromCharCode(...new Uint8Array(bytes)));
+
+export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+export const sha256Hex = async (text: string): Promise<string> =>
+  toHex(await crypto.subtle.digest('SHA-256', utf8(text)));
+
+export async function hmacSha256(key: Uint8Array<ArrayBuffer>, text: string): Promise<ArrayBuffer> {
+  const imported = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  return crypto.subtle.sign('HMAC', imported, utf8(text));
+}
+
+/** Equal, in a time that tells nothing of where they differ: digests are compared, not the texts. */
+export async function sameText(a: string, b: string): Promise<boolean> {
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  const [left, right] = await Promise.all([hmacSha256(key, a), hmacSha256(key, b)]);
+  return toHex(left) === toHex(right);
+}

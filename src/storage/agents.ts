@@ -1,0 +1,66 @@
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import { DirectoryCache } from './cache.ts';
+import { dbOf, type Statement } from './db.ts';
+import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
+import { agents } from './schema.ts';
+import type { Micros } from '../domain/time.ts';
+
+export type Agent = typeof agents.$inferSelect;
+
+const cache = new DirectoryCache<Agent | null>();
+
+export const insertAgent = (env: Env, agent: Agent): Statement => dbOf(env).insert(agents).values(agent);
+
+/** One living agent of this customer, read from D1 as it is now. */
+export async function findAgent(env: Env, customerId: string, id: string): Promise<Agent | null> {
+  const mine = and(eq(agents.id, id), eq(agents.customerId, customerId), isNull(agents.deletedAt));
+  return (await dbOf(env).select().from(agents).where(mine))[0] ?? null;
+}
+
+/** Whoever a token names, at most a few seconds old; also while D1 is away. */
+export const findSignedIn = (env: Env, id: string): Promise<Agent | null> =>
+  cache.get(id, async () => (await dbOf(env).select().from(agents).where(living(id)))[0] ?? null);
+
+const living = (id: string) => and(eq(agents.id, id), isNull(agents.deletedAt));
+
+export const findByUsername = async (env: Env, username: string): Promise<Agent | null> =>
+  (
+    await dbOf(env)
+      .select()
+      .from(agents)
+      .where(and(eq(agents.username, username), isNull(agents.deletedAt)))
+  )[0] ?? null;
+
+export async function listAgents(env: Env, customerId: string, request: PageRequest): Promise<Page<Agent>> {
+  const where = and(eq(agents.customerId, customerId), isNull(agents.deletedAt), afterCursor(agents, request.cursor));
+  const query = dbOf(env).select().from(agents).where(where);
+  return pageOf(await query.orderBy(...newestFirst(agents)).limit(request.size + 1), request.size);
+}
+
+export type AgentChanges = Partial<Pick<Agent, 'name' | 'detail' | 'status'>>;
+
+export const updateAgent = (env: Env, id: string, changes: AgentChanges, updatedAt: Micros): Statement =>
+  dbOf(env)
+    .update(agents)
+    .set({ ...changes, updatedAt })
+    .where(living(id));
+
+type Rights = Partial<Pick<Agent, 'permission' | 'passwordHash'>>;
+
+/** A change of what an agent may do, or of how it proves itself: every token made before it ends. */
+export function changeRights(env: Env, id: string, rights: Rights, updatedAt: Micros): Statement {
+  const tokenVersion = sql`${agents.tokenVersion} + 1`;
+  return dbOf(env)
+    .update(agents)
+    .set({ ...rights, tokenVersion, updatedAt })
+    .where(living(id));
+}
+
+/** Soft. The user name is free again: it moves out of the way of the unique index. */
+export const deleteAgent = (env: Env, agent: Agent, deletedAt: Micros): Statement =>
+  dbOf(env)
+    .update(agents)
+    .set({ username: `${agent.username}#${agent.id}`, deletedAt, updatedAt: deletedAt })
+    .where(eq(agents.id, agent.id));
+
+export const forgetAgent = (id: string): void => cache.drop(id);

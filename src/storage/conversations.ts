@@ -1,0 +1,48 @@
+import { and, desc, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { dbOf } from './db.ts';
+import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
+import { conversations } from './schema.ts';
+import type { ConversationState } from '../domain/conversation/state.ts';
+import { readOwnJson } from '../domain/log-row.ts';
+
+/** Each one that is given must match. */
+export interface ConversationFilter {
+  ownerId?: string;
+  type?: string;
+  lifecycle?: string;
+  tag?: string;
+  accountId?: string;
+  peer?: string;
+}
+
+/** A customer's conversations, newest first, as D1 knows them: within a second of the objects. */
+export async function listConversations(
+  env: Env,
+  customerId: string,
+  filter: ConversationFilter,
+  request: PageRequest,
+): Promise<Page<ConversationState>> {
+  const mine = and(eq(conversations.customerId, customerId), isNull(conversations.deletedAt));
+  const where = and(mine, ...conditions(filter), afterCursor(conversations, request.cursor));
+  const query = dbOf(env).select().from(conversations).where(where);
+  const page = pageOf(await query.orderBy(...newestFirst(conversations)).limit(request.size + 1), request.size);
+  return { ...page, rows: page.rows.map((row) => readOwnJson<ConversationState>(row.data)) };
+}
+
+const conditions = (filter: ConversationFilter): SQL[] => [
+  ...(filter.ownerId === undefined ? [] : [eq(conversations.ownerId, filter.ownerId)]),
+  ...(filter.type === undefined ? [] : [eq(conversations.type, filter.type)]),
+  ...(filter.lifecycle === undefined ? [] : [eq(conversations.lifecycle, filter.lifecycle)]),
+  ...(filter.accountId === undefined ? [] : [eq(conversations.accountId, filter.accountId)]),
+  ...(filter.peer === undefined ? [] : [eq(conversations.peerTarget, filter.peer)]),
+  ...(filter.tag === undefined ? [] : [hasTag(filter.tag)]),
+];
+
+const hasTag = (tag: string): SQL =>
+  sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;
+
+/** The ids that changed last, for the cron's look at objects that may lag. */
+export async function recentlyActive(env: Env, limit: number): Promise<string[]> {
+  const query = dbOf(env).select({ id: conversations.id }).from(conversations);
+  return (await query.orderBy(desc(conversations.updatedAt)).limit(limit)).map((row) => row.id);
+}

@@ -1,0 +1,21 @@
+import { drizzle } from 'drizzle-orm/d1';
+import type { BatchItem } from 'drizzle-orm/batch';
+
+export const dbOf = (env: Env) => drizzle(env.DB);
+
+export type Db = ReturnType<typeof dbOf>;
+
+/** A write that has not run yet, for `db.batch`: D1 has no other transactions. */
+export type Statement = BatchItem<'sqlite'>;
+
+/** Runs writes in one transaction. */
+export async function runBatch(db: Db, statements: Statement[]): Promise<void> {
+  const [first, ...rest] = statements;
+  if (first) await db.batch([first, ...rest]);
+}
+
+/** Whether a write failed because this column holds the value already. D1 tells it in words only. */
+export function isTaken(error: unknown, column: string): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.message.includes(`UNIQUE constraint failed: ${column}`) || isTaken(error.cause, column);
+}

@@ -1,0 +1,61 @@
+import { and, asc, eq, gt, gte, type SQL } from 'drizzle-orm';
+import { dbOf, type Statement } from './db.ts';
+import { events, messages } from './schema.ts';
+import type { Message } from '../domain/conversation/state.ts';
+import { isEventType } from '../domain/events.ts';
+import { fromLogRow, readOwnJson } from '../domain/log-row.ts';
+import type { StoredEvent } from '../domain/stored-event.ts';
+import type { Micros } from '../domain/time.ts';
+
+type EventRow = typeof events.$inferSelect;
+
+function toStored({ row, message }: { row: EventRow; message: string | null }): StoredEvent {
+  const { position, sourceId, sequence, type, at } = row;
+  if (!isEventType(type))
+    return { position, sourceId, kind: 'notice', type, sequence, at, data: readOwnJson(row.facts) };
+  const content = message === null ? null : readOwnJson<Message>(message);
+  return { position, sourceId, kind: 'log', event: fromLogRow({ ...row, type }, content) };
+}
+
+const withMessages = (env: Env, where: SQL | undefined) =>
+  dbOf(env)
+    .select({ row: events, message: messages.data })
+    .from(events)
+    .leftJoin(messages, and(eq(messages.conversationId, events.sourceId), eq(messages.id, events.messageId)))
+    .where(where)
+    .orderBy(asc(events.position));
+
+/** One event, with its content as it is now. */
+export async function findEvent(env: Env, sourceId: string, sequence: number): Promise<StoredEvent | null> {
+  const found = (await withMessages(env, and(eq(events.sourceId, sourceId), eq(events.sequence, sequence))))[0];
+  return found ? toStored(found) : null;
+}
+
+/** A customer's events after a position, oldest first; `since` leaves out what happened before. */
+export async function eventsAfter(
+  env: Env,
+  customerId: string,
+  position: number,
+  limit: number,
+  since: Micros = 0,
+): Promise<StoredEvent[]> {
+  const where = and(eq(events.customerId, customerId), gt(events.position, position), gte(events.at, since));
+  return (await withMessages(env, where).limit(limit)).map(toStored);
+}
+
+/** Something that concerns a webhook endpoint itself. */
+export interface Notice {
+  customerId: string;
+  endpointId: string;
+  sequence: number;
+  type: string;
+  data: Record<string, string>;
+  at: Micros;
+}
+
+export const insertNotice = (env: Env, notice: Notice): Statement => {
+  const { endpointId: sourceId, data, ...row } = notice;
+  return dbOf(env)
+    .insert(events)
+    .values({ ...row, sourceId, messageId: null, facts: JSON.stringify(data) });
+};

@@ -1,0 +1,40 @@
+import { and, eq, gt, sql } from 'drizzle-orm';
+import { dbOf } from './db.ts';
+import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
+import { sandboxFaults, sandboxMessages } from './schema.ts';
+
+export type SandboxMessage = typeof sandboxMessages.$inferSelect;
+export type SandboxFault = typeof sandboxFaults.$inferSelect;
+
+/** What the contact's phone receives; a repeat with the same key is dropped. @returns the id of the message that is there now. */
+export async function receiveOnPhone(env: Env, message: SandboxMessage): Promise<string> {
+  await dbOf(env).insert(sandboxMessages).values(message).onConflictDoNothing();
+  const same = and(
+    eq(sandboxMessages.accountId, message.accountId),
+    eq(sandboxMessages.idempotencyKey, message.idempotencyKey),
+  );
+  return (await dbOf(env).select({ id: sandboxMessages.id }).from(sandboxMessages).where(same))[0]?.id ?? message.id;
+}
+
+export async function listOnPhone(env: Env, accountId: string, request: PageRequest): Promise<Page<SandboxMessage>> {
+  const where = and(eq(sandboxMessages.accountId, accountId), afterCursor(sandboxMessages, request.cursor));
+  const query = dbOf(env).select().from(sandboxMessages).where(where);
+  return pageOf(await query.orderBy(...newestFirst(sandboxMessages)).limit(request.size + 1), request.size);
+}
+
+/** Replaces whatever was to go wrong. `remaining` 0 ends it. */
+export async function setFault(env: Env, fault: SandboxFault): Promise<void> {
+  await dbOf(env)
+    .insert(sandboxFaults)
+    .values(fault)
+    .onConflictDoUpdate({ target: sandboxFaults.accountId, set: fault });
+}
+
+/** Uses up one fault of the account, if any is left. */
+export async function takeFault(env: Env, accountId: string): Promise<SandboxFault | null> {
+  const left = and(eq(sandboxFaults.accountId, accountId), gt(sandboxFaults.remaining, 0));
+  const used = dbOf(env)
+    .update(sandboxFaults)
+    .set({ remaining: sql`${sandboxFaults.remaining} - 1` });
+  return (await used.where(left).returning())[0] ?? null;
+}

@@ -1,0 +1,104 @@
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import { dbOf, type Statement } from './db.ts';
+import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
+import { webhookEndpoints } from './schema.ts';
+import { configOf } from '../env.ts';
+import { DAY, microsOf, millisOf, type Micros, type Millis } from '../domain/time.ts';
+import { seal, unseal } from '../security/secret-box.ts';
+
+export type WebhookEndpoint = typeof webhookEndpoints.$inferSelect;
+
+/** How long the secret before a rotation is signed with as well. */
+export const ROTATION_MS = DAY;
+
+export type NewEndpoint = Pick<
+  WebhookEndpoint,
+  'id' | 'customerId' | 'kind' | 'name' | 'url' | 'method' | 'dialect' | 'eventTypes'
+>;
+
+/** A whole row out of what a caller chooses. */
+export async function newEndpointRow(
+  env: Env,
+  chosen: NewEndpoint,
+  secret: string,
+  at: Micros,
+): Promise<WebhookEndpoint> {
+  return {
+    ...chosen,
+    secretSealed: await seal(secret, configOf(env).ENCRYPTION_KEY),
+    previousSealed: null,
+    previousUntil: null,
+    status: 'enabled',
+    disabledReason: '',
+    failingSince: null,
+    notices: 0,
+    createdAt: at,
+    updatedAt: at,
+    deletedAt: null,
+  };
+}
+
+export const insertEndpoint = (env: Env, row: WebhookEndpoint): Statement =>
+  dbOf(env).insert(webhookEndpoints).values(row);
+
+const living = (id: string) => and(eq(webhookEndpoints.id, id), isNull(webhookEndpoints.deletedAt));
+
+export async function findEndpoint(env: Env, customerId: string, id: string): Promise<WebhookEndpoint | null> {
+  const mine = and(living(id), eq(webhookEndpoints.customerId, customerId));
+  return (await dbOf(env).select().from(webhookEndpoints).where(mine))[0] ?? null;
+}
+
+/** Those made over the API; the customer's own webhook_uri is shown with the customer. */
+export async function listEndpoints(
+  env: Env,
+  customerId: string,
+  request: PageRequest,
+): Promise<Page<WebhookEndpoint>> {
+  const table = webhookEndpoints;
+  const mine = and(eq(table.customerId, customerId), eq(table.kind, 'endpoint'), isNull(table.deletedAt));
+  const query = dbOf(env)
+    .select()
+    .from(table)
+    .where(and(mine, afterCursor(table, request.cursor)));
+  return pageOf(await query.orderBy(...newestFirst(table)).limit(request.size + 1), request.size);
+}
+
+export type EndpointChanges = Partial<Omit<WebhookEndpoint, 'id' | 'customerId' | 'kind' | 'createdAt'>>;
+
+export const updateEndpoint = (env: Env, id: string, changes: EndpointChanges): Statement =>
+  dbOf(env).update(webhookEndpoints).set(changes).where(eq(webhookEndpoints.id, id));
+
+/** The next secret, with the present one kept beside it for a day: receivers change over without losing a webhook. */
+export async function rotatedSecret(
+  env: Env,
+  endpoint: WebhookEndpoint,
+  secret: string,
+  now: Millis,
+): Promise<EndpointChanges> {
+  return {
+    secretSealed: await seal(secret, configOf(env).ENCRYPTION_KEY),
+    previousSealed: endpoint.secretSealed === '' ? null : endpoint.secretSealed,
+    previousUntil: microsOf(now + ROTATION_MS),
+    updatedAt: microsOf(now),
+  };
+}
+
+/** The secrets to sign with now, the present one first. */
+export async function signingSecrets(env: Env, endpoint: WebhookEndpoint, now: Millis): Promise<string[]> {
+  const key = configOf(env).ENCRYPTION_KEY;
+  const rotating =
+    endpoint.previousSealed !== null && endpoint.previousUntil !== null && millisOf(endpoint.previousUntil) > now;
+  const sealed = rotating ? [endpoint.secretSealed, endpoint.previousSealed ?? ''] : [endpoint.secretSealed];
+  const secrets = await Promise.all(sealed.map((text) => unseal(text, key)));
+  return secrets.filter((secret) => secret !== '');
+}
+
+/** The next number of this endpoint's own notices. */
+export async function nextNotice(env: Env, id: string): Promise<number> {
+  const counted = dbOf(env)
+    .update(webhookEndpoints)
+    .set({ notices: sql`${webhookEndpoints.notices} + 1` });
+  return (
+    (await counted.where(eq(webhookEndpoints.id, id)).returning({ notices: webhookEndpoints.notices }))[0]?.notices ?? 1
+  );
+}

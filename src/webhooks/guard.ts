@@ -1,0 +1,46 @@
+import ipaddr from 'ipaddr.js';
+import { err, ok, type Result } from '../domain/result.ts';
+
+/**
+ * Which URLs a customer may have us call. The platform keeps Workers out of private networks in production but not on a laptop
+ * or a self-hosted runtime (facts/platform.md section 4), and never out of names that somebody points at them.
+ */
+export interface GuardOptions {
+  /** For development: anything goes that is http or https. */
+  allowPrivate: boolean;
+  /** The addresses behind a host name; throws when there are none. */
+  resolve: (host: string) => Promise<string[]>;
+}
+
+const RESERVED_SUFFIXES = ['.localhost', '.local', '.internal', '.home.arpa', '.lan', '.test', '.invalid', '.onion'];
+const PORTS = new Set(['', '443', '8443']);
+
+/** What can be said of a URL without asking anybody: checked when it is saved. The error says what is wrong with it. */
+export function checkTarget(text: string, allowPrivate: boolean): Result<URL, string> {
+  const url = URL.parse(text);
+  if (!url) return err('is not a URL');
+  if (url.username !== '' || url.password !== '') return err('must not hold a user name or password');
+  if (url.protocol !== 'https:' && !(allowPrivate && url.protocol === 'http:')) return err('must be https');
+  if (allowPrivate) return ok(url);
+  if (!PORTS.has(url.port)) return err('must use port 443 or 8443');
+  const host = hostOf(url);
+  if (ipaddr.isValid(host)) return isPublic(host) ? ok(url) : err('must not be a private or reserved address');
+  if (isReservedName(host)) return err('must be a public host name');
+  return ok(url);
+}
+
+/** The same, and that the name leads to public addresses only: checked before each attempt. */
+export async function checkResolved(text: string, options: GuardOptions): Promise<Result<URL, string>> {
+  const checked = checkTarget(text, options.allowPrivate);
+  if (!checked.ok || options.allowPrivate || ipaddr.isValid(hostOf(checked.value))) return checked;
+  const addresses = await options.resolve(hostOf(checked.value));
+  return addresses.every(isPublic) ? checked : err('resolves to a private or reserved address');
+}
+
+const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+
+const isReservedName = (host: string): boolean =>
+  !host.includes('.') || RESERVED_SUFFIXES.some((suffix) => host.endsWith(suffix));
+
+/** `process` unwraps IPv4 inside IPv6 (::ffff:10.0.0.1), which would otherwise pass as another range. */
+const isPublic = (ip: string): boolean => ipaddr.isValid(ip) && ipaddr.process(ip).range() === 'unicast';

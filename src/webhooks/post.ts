@@ -1,0 +1,53 @@
+import { parseRetryAfter } from './schedule.ts';
+import { SECOND, type Millis } from '../domain/time.ts';
+
+/** Seed 000: "check endpoint returns 200 OK within 5 seconds". */
+export const WEBHOOK_TIMEOUT_MS = 5 * SECOND;
+
+export interface Attempt {
+  url: URL;
+  method: string;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** How one attempt ended. `status` null: no answer came. `error` in our words; a receiver's body is never kept. */
+export interface AttemptResult {
+  delivered: boolean;
+  status: number | null;
+  retryAfterMs: Millis | null;
+  timeMs: Millis;
+  error: string;
+}
+
+/** One POST. A redirect is a failure: following it would go where the guard has not looked. Never throws. */
+export async function postWebhook(attempt: Attempt, fetcher: typeof fetch): Promise<AttemptResult> {
+  const started = Date.now();
+  try {
+    const response = await fetcher(attempt.url, {
+      method: attempt.method,
+      headers: { 'content-type': 'application/json', 'user-agent': 'Parley-Webhooks/1', ...attempt.headers },
+      body: attempt.body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(WEBHOOK_TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+    return answered(response, Date.now() - started);
+  } catch (error) {
+    const late = error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
+    return {
+      delivered: false,
+      status: null,
+      retryAfterMs: null,
+      timeMs: Date.now() - started,
+      error: late ? 'TIMEOUT' : 'NO_ANSWER',
+    };
+  }
+}
+
+function answered(response: Response, timeMs: Millis): AttemptResult {
+  const { status } = response;
+  const delivered = status >= 200 && status < 300;
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
+  return { delivered, status, retryAfterMs, timeMs, error: delivered ? '' : `HTTP_${status}` };
+}

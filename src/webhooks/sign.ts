@@ -1,0 +1,36 @@
+import { fromBase64, hmacSha256, toBase64, toHex, utf8 } from '../security/encoding.ts';
+
+export interface SignedWebhook {
+  /** The event's constant id. */
+  id: string;
+  /** Of the attempt, in seconds. */
+  timestamp: number;
+  body: string;
+}
+
+/**
+ * Standard Webhooks 1.0: the HMAC's key is what `whsec_` hides in base64. A secret that a customer chose itself and that has
+ * another form is used as the bytes of its text.
+ */
+function standardKey(secret: string): Uint8Array<ArrayBuffer> {
+  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1];
+  return encoded === undefined || encoded.length % 4 !== 0 ? utf8(secret) : fromBase64(encoded);
+}
+
+const standardSignature = async (webhook: SignedWebhook, secret: string): Promise<string> =>
+  `v1,${toBase64(await hmacSha256(standardKey(secret), `${webhook.id}.${webhook.timestamp}.${webhook.body}`))}`;
+
+/** VoIPBIN's own header: HMAC-SHA256 of the raw body, keyed by the secret's text as the customer sees it (spec section 11). */
+const voipbinSignature = async (webhook: SignedWebhook, secret: string): Promise<string> =>
+  `sha256=${toHex(await hmacSha256(utf8(secret), webhook.body))}`;
+
+/** The headers of one attempt. `secrets`: the present one first, the previous one after it while a rotation lasts. None: unsigned. */
+export async function signedHeaders(webhook: SignedWebhook, secrets: string[]): Promise<Record<string, string>> {
+  const headers: Record<string, string> = { 'webhook-id': webhook.id, 'webhook-timestamp': String(webhook.timestamp) };
+  const [present] = secrets;
+  if (present === undefined) return headers;
+  const signatures = await Promise.all(secrets.map((secret) => standardSignature(webhook, secret)));
+  headers['webhook-signature'] = signatures.join(' ');
+  headers['X-VoIPBIN-Signature'] = await voipbinSignature(webhook, present);
+  return headers;
+}

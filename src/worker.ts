@@ -1,0 +1,14 @@
+import { createApp } from './http/app.ts';
+import { consumeQueue } from './queues/consumer.ts';
+import { sweep } from './queues/sweep.ts';
+
+export { AddressObject } from './objects/address.ts';
+export { ConversationObject } from './objects/conversation.ts';
+
+const app = createApp();
+
+export default {
+  fetch: app.fetch,
+  queue: consumeQueue,
+  scheduled: (_, env) => sweep(env, Date.now()),
+} satisfies ExportedHandler<Env>;
