@@ -1,6 +1,6 @@
 import type { SendOutcome } from '../domain/conversation/sends.ts';
 import type { Millis } from '../domain/time.ts';
-import type { ChannelIo } from './contract.ts';
+import type { ChannelAccount, ChannelIo } from './contract.ts';
 
 export interface ProviderAnswer {
   kind: 'answer';
@@ -28,8 +28,6 @@ export interface AnswerReader {
   accepted(answer: ProviderAnswer): SendOutcome;
   /** From the body of a refusal; null when it is not in the provider's documented form. */
   fault(body: string): Fault | null;
-  /** Blotted out wherever the provider echoes them. */
-  secrets: readonly string[];
 }
 
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -58,11 +56,11 @@ export async function callProvider(io: ChannelIo, url: string, init: RequestInit
   }
 }
 
-/** The same judgement for every provider; a 2xx is read by its adapter. */
-export function outcomeOf(call: ProviderAnswer | NoAnswer, reader: AnswerReader): SendOutcome {
+/** The same judgement for every provider; a 2xx is read by its adapter. The account's secrets are blotted out if they are echoed. */
+export function outcomeOf(call: ProviderAnswer | NoAnswer, reader: AnswerReader, account: ChannelAccount): SendOutcome {
   if (call.kind === 'no-answer') return unanswered(call);
   if (isAccepted(call)) return reader.accepted(call);
-  const fault = tidy(reader.fault(call.text), call.status, reader.secrets);
+  const fault = tidy(reader.fault(call.text), call.status, [account.secret, account.token]);
   if (GATEWAY_SILENCE.has(call.status)) return { kind: 'unknown', ...fault };
   if (call.status === 429 || call.status >= 500) {
     return { kind: 'retry', ...fault, retryAfterMs: retryAfterMs(call.headers) };
@@ -70,7 +68,7 @@ export function outcomeOf(call: ProviderAnswer | NoAnswer, reader: AnswerReader)
   return { kind: 'rejected', ...fault };
 }
 
-export const isAccepted = (answer: ProviderAnswer): boolean => answer.status >= 200 && answer.status < 300;
+const isAccepted = (answer: ProviderAnswer): boolean => answer.status >= 200 && answer.status < 300;
 
 /**
  * A GET of a file. The time limit ends with the headers, because a long video takes longer than any API call;
@@ -130,8 +128,8 @@ function tidy(fault: Fault | null, status: number, secrets: readonly string[]): 
   const blot = (text: string): string =>
     secrets.filter((secret) => secret !== '').reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
   return {
-    code: blot(fault?.code || `HTTP_${status}`).slice(0, MAX_CODE_LENGTH),
-    text: blot(fault?.text || `the provider answered ${status}`).slice(0, MAX_FAULT_LENGTH),
+    code: blot(fault?.code ?? '').slice(0, MAX_CODE_LENGTH) || `HTTP_${status}`,
+    text: blot(fault?.text ?? '').slice(0, MAX_FAULT_LENGTH) || `the provider answered ${status}`,
   };
 }
 

@@ -2,7 +2,7 @@
  * LINE, Twilio and Telnyx on 127.0.0.1, as strict as their documentation: what a real provider would refuse is refused here
  * and noted in `violations`. And the other direction: their webhook requests, signed as they sign them.
  */
-import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 
 /** One accepted message. */
@@ -634,6 +634,3 @@ export const telnyxReport = (messageId: string, to: string, status: string, erro
     errors,
     to: [{ phone_number: to, status }],
   });
-
-/** For Twilio webhooks with another body than a form: the query parameter that goes into the signed URL. */
-export const bodySha256 = (body: string): string => createHash('sha256').update(body).digest('hex');

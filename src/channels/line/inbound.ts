@@ -84,7 +84,6 @@ const said = (event: LineEvent, dialogId: string, at: Millis, content: Content):
   ...content,
   senderId: event.source?.userId ?? '',
   senderName: '',
-  referenceId: dialogId,
   replyToken: replyTokenOf(event, at),
 });
 

@@ -74,14 +74,14 @@ const isSpentToken = (call: Call): boolean =>
 
 /** LINE: after a 5xx the message may have been delivered all the same, and a reply has no retry key that would tell. */
 function replyOutcome(call: Call, account: ChannelAccount): SendOutcome {
-  const outcome = outcomeOf(call, readerOf(account));
+  const outcome = outcomeOf(call, reader, account);
   const uncertain = outcome.kind === 'retry' && call.kind === 'answer' && call.status >= 500;
   return uncertain ? { kind: 'unknown', code: outcome.code, text: outcome.text } : outcome;
 }
 
 /** 409: LINE has accepted this retry key before, so our earlier attempt got through. */
 function pushOutcome(call: Call, account: ChannelAccount): SendOutcome {
-  return call.kind === 'answer' && call.status === 409 ? accepted(call) : outcomeOf(call, readerOf(account));
+  return call.kind === 'answer' && call.status === 409 ? accepted(call) : outcomeOf(call, reader, account);
 }
 
 function accepted(answer: ProviderAnswer): SendOutcome {
@@ -91,8 +91,6 @@ function accepted(answer: ProviderAnswer): SendOutcome {
   return { kind: 'accepted', providerId: sent ?? request ?? '' };
 }
 
-const readerOf = ({ secret, token }: ChannelAccount): AnswerReader => ({ accepted, fault, secrets: [secret, token] });
-
 /** LINE has no error codes: the status and the message are all there is. */
 function fault(body: string): Fault | null {
   const { data } = faultSchema.safeParse(parseJson(body));
@@ -100,3 +98,5 @@ function fault(body: string): Fault | null {
   const details = data.details.map(({ property, message }) => `${property}: ${message}`);
   return { code: '', text: [data.message, ...details].join('; ') };
 }
+
+const reader: AnswerReader = { accepted, fault };

@@ -32,7 +32,6 @@ export type InboundItem =
       medias: Media[];
       senderId: string;
       senderName: string;
-      referenceId: string;
       replyToken: ReplyToken | null;
     })
   /** The contact took a message back: its content must be hidden (LINE `unsend`). */

@@ -75,7 +75,7 @@ function incoming(state: ConversationState, item: Extract<InboundItem, { kind: '
     sequence: 0,
     direction: 'incoming',
     channel: state.type,
-    referenceId: item.referenceId,
+    referenceId: state.dialogId,
     text: item.text,
     medias: item.medias,
     source: state.peer,

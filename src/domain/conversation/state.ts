@@ -74,6 +74,7 @@ export interface Message {
   direction: Direction;
   /** The conversation type of the channel that carries it: seed 000's `reference_type`. */
   channel: string;
+  /** The dialog at the provider: seed 000 shows the LINE user id. */
   referenceId: string;
   text: string;
   medias: Media[];

@@ -10,7 +10,7 @@ import { presentAccount } from './present-account.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { accountChangesSchema, accountSchema, newAccountSchema } from './schemas/account.ts';
 import type { AccountCredentials } from '../../channels/contract.ts';
-import { channelOf, channels } from '../../channels/registry.ts';
+import { channelOf, knownChannels } from '../../channels/registry.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { microsOf } from '../../domain/time.ts';
 import {
@@ -153,7 +153,7 @@ function newAccount(customerId: string, wanted: NewAccount): Account {
 function checkCredentials(type: string, credentials: AccountCredentials): AccountCredentials {
   const channel = channelOf(type, credentials.providerData);
   if (!channel)
-    throw invalidField('type', `with provider_data.provider must be one of ${channels.map(({ id }) => id).join(', ')}`);
+    throw invalidField('type', `with provider_data.provider must be one of ${knownChannels.join(', ')}`);
   const { secret, token, providerData } = credentials;
   const checked = channel.credentials.safeParse({ secret, token, providerData });
   if (checked.success) return checked.data;

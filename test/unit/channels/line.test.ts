@@ -104,7 +104,7 @@ describe('inbound', () => {
     expect(only('text')).toMatchObject({
       peer: address('line', USER),
       dialogId: USER,
-      item: { kind: 'message', text: '안녕 👋', medias: [], senderId: USER, senderName: '', referenceId: USER },
+      item: { kind: 'message', text: '안녕 👋', medias: [], senderId: USER, senderName: '' },
     });
     const { occurredAt, item } = only('text');
     expect(item.dedupeKey).toMatch(/^line:m:\d+$/);
@@ -117,7 +117,7 @@ describe('inbound', () => {
     expect(only('text-group')).toMatchObject({
       dialogId: GROUP,
       peer: { target: GROUP },
-      item: { senderId: USER, referenceId: GROUP },
+      item: { senderId: USER },
     });
     expect(only('text-group-anonymous')).toMatchObject({ dialogId: GROUP, item: { senderId: '' } });
     expect(only('text-room').dialogId).toMatch(/^R/);

@@ -20,7 +20,6 @@ export function parse(request: HookRequest, _account: ChannelAccount, now: Milli
     medias: data.medias.map(({ type, url }) => media(type, { url: webUrl(url) })),
     senderId: peer.target,
     senderName: '',
-    referenceId: data.id,
     replyToken: null,
   };
   return ok({ inbound: [{ peer, dialogId: peer.target, occurredAt: now, item }], receipts: [] });

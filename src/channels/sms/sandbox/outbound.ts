@@ -21,7 +21,7 @@ export async function send(outbound: Outbound, account: ChannelAccount, io: Chan
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(render(outbound, account.id)),
   });
-  return outcomeOf(call, reader);
+  return outcomeOf(call, reader, account);
 }
 
 /** Sandbox medias are URLs that a tester made up: there is no provider to fetch them from. */
@@ -30,7 +30,6 @@ export const fetchMedia = (): Promise<Response> => Promise.resolve(new Response(
 const reader: AnswerReader = {
   accepted: ({ text }) => ({ kind: 'accepted', providerId: sentSchema.safeParse(parseJson(text)).data?.id ?? '' }),
   fault,
-  secrets: [],
 };
 
 function fault(body: string): Fault | null {

@@ -57,7 +57,6 @@ function inboundOf(payload: TelnyxReceived, occurredAt: Millis): HookInbound {
       medias,
       senderId: peer.target,
       senderName: '',
-      referenceId: payload.id,
       replyToken: null,
     },
   };

@@ -25,7 +25,7 @@ export async function send(outbound: Outbound, account: ChannelAccount, io: Chan
     headers: { authorization: `Bearer ${account.token}`, 'content-type': 'application/json' },
     body: JSON.stringify(render(outbound)),
   });
-  return outcomeOf(call, readerOf(account));
+  return outcomeOf(call, reader, account);
 }
 
 /** Telnyx' media URLs are public and need no credentials; they get none. */
@@ -34,11 +34,10 @@ export async function fetchMedia(media: Media, _account: ChannelAccount, io: Cha
   return url === '' ? new Response(null, { status: 404 }) : fetchFile(io, url, {});
 }
 
-const readerOf = (account: ChannelAccount): AnswerReader => ({
+const reader: AnswerReader = {
   accepted: ({ text }) => ({ kind: 'accepted', providerId: sentSchema.safeParse(parseJson(text)).data?.data.id ?? '' }),
   fault,
-  secrets: [account.token],
-});
+};
 
 /** `{errors: [{code, title, detail}]}`: the first one is what stopped the request. */
 function fault(body: string): Fault | null {

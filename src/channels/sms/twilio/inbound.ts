@@ -64,7 +64,6 @@ function inboundOf(form: TwilioForm, medias: Media[], now: Millis): HookInbound 
       medias,
       senderId: peer.target,
       senderName: '',
-      referenceId: form.MessageSid,
       replyToken: null,
     },
   };

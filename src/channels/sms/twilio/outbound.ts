@@ -24,7 +24,7 @@ export async function send(outbound: Outbound, account: ChannelAccount, io: Chan
     headers: { authorization: authorization(account), 'content-type': 'application/x-www-form-urlencoded' },
     body: render(outbound).toString(),
   });
-  return outcomeOf(call, readerOf(account));
+  return outcomeOf(call, reader, account);
 }
 
 /** Only the first request, and only to Twilio itself, carries the credentials: redirects lead to other hosts. */
@@ -51,11 +51,10 @@ function isTwilio(url: string, io: ChannelIo): boolean {
 const authorization = (account: ChannelAccount): string =>
   basicAuth(providerText(account, 'account_sid'), account.token);
 
-const readerOf = (account: ChannelAccount): AnswerReader => ({
+const reader: AnswerReader = {
   accepted: ({ text }) => ({ kind: 'accepted', providerId: sentSchema.safeParse(parseJson(text)).data?.sid ?? '' }),
   fault,
-  secrets: [account.token],
-});
+};
 
 /** `{code, message, more_info, status}`. */
 function fault(body: string): Fault | null {

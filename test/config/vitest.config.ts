@@ -1,0 +1,49 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers';
+import { defineConfig } from 'vitest/config';
+
+/** Secrets that open nothing: these tests reach no one but themselves. */
+const SECRETS = {
+  JWT_SECRET: 'a-secret-for-tests-that-is-long-enough',
+  ENCRYPTION_KEY: Buffer.alloc(32, 7).toString('base64'),
+  BOOTSTRAP_TOKEN: 'bootstrap-token-for-tests',
+};
+
+const migrations = await readD1Migrations('migrations');
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'] } },
+      {
+        plugins: [
+          cloudflareTest({
+            main: './test/support/faulty-worker.ts',
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: { ...SECRETS, ALLOW_PRIVATE_TARGETS: 'true', MIGRATIONS: migrations },
+              // Whatever leaves the runtime in a test was not planned.
+              outboundService: () => new Response('no network in tests', { status: 599 }),
+            },
+          }),
+        ],
+        test: {
+          name: 'worker',
+          root: '.',
+          include: ['test/worker/**/*.test.ts'],
+          setupFiles: ['test/support/setup-worker.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          root: '.',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

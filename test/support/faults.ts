@@ -1,0 +1,74 @@
+/** What goes wrong at present. Tests and the Worker under test share one isolate, so a test sets these directly. */
+export const faults = {
+  /** D1 answers nothing: every call rejects. */
+  d1: false,
+  /** D1 does what it is told, and then its answer is lost. */
+  d1AnswerLost: false,
+  /** Queues take every message and lose it. */
+  queueLoses: false,
+  /** Queues refuse every message. */
+  queueFails: false,
+};
+
+export function heal(): void {
+  Object.assign(faults, { d1: false, d1AnswerLost: false, queueLoses: false, queueFails: false });
+}
+
+const known = new WeakMap<Env, Env>();
+
+/** The same environment for the same bindings, so that what is cached by environment stays cached. */
+export function withFaults(env: Env): Env {
+  const faulty = known.get(env) ?? { ...env, DB: faultyD1(env.DB), CHANNEL_SENDS: faultyQueue(env.CHANNEL_SENDS), WEBHOOKS: faultyQueue(env.WEBHOOKS) };
+  known.set(env, faulty);
+  known.set(faulty, faulty);
+  return faulty;
+}
+
+const D1_CALLS = new Set(['batch', 'exec', 'run', 'all', 'first', 'raw']);
+
+function faultyD1<T extends object>(target: T): T {
+  return new Proxy(target, {
+    get(object, name) {
+      const value: unknown = Reflect.get(object, name);
+      if (typeof value !== 'function') return value;
+      if (D1_CALLS.has(String(name))) return (...parameters: unknown[]) => d1Call(() => Reflect.apply(value, object, unwrapAll(parameters)));
+      return (...parameters: unknown[]) => {
+        const made: unknown = Reflect.apply(value, object, unwrapAll(parameters));
+        return typeof made === 'object' && made !== null ? remember(faultyD1(made), made) : made;
+      };
+    },
+  });
+}
+
+const originals = new WeakMap<object, object>();
+
+function remember<T extends object>(proxy: T, original: object): T {
+  originals.set(proxy, original);
+  return proxy;
+}
+
+const unwrap = (value: unknown): unknown => (typeof value === 'object' && value !== null ? (originals.get(value) ?? value) : value);
+
+/** `batch` wants the statements themselves, not what stands before them. */
+const unwrapAll = (parameters: unknown[]): unknown[] =>
+  parameters.map((parameter) => (Array.isArray(parameter) ? parameter.map(unwrap) : unwrap(parameter)));
+
+async function d1Call(call: () => unknown): Promise<unknown> {
+  if (faults.d1) throw new Error('D1_ERROR: injected: network connection lost');
+  const answer = await call();
+  if (faults.d1AnswerLost) throw new Error('D1_ERROR: injected: answer lost');
+  return answer;
+}
+
+function faultyQueue(queue: Queue): Queue {
+  return new Proxy(queue, {
+    get(object, name) {
+      const value: unknown = Reflect.get(object, name);
+      if (typeof value !== 'function') return value;
+      return async (...parameters: unknown[]) => {
+        if (faults.queueFails) throw new Error('injected: queue unavailable');
+        if (!faults.queueLoses) await Reflect.apply(value, object, parameters);
+      };
+    },
+  });
+}

@@ -1,0 +1,17 @@
+import worker, { AddressObject, ConversationObject as RealConversationObject } from '../../src/worker.ts';
+import { withFaults } from './faults.ts';
+
+/** The Worker under test, with a D1 and queues that fail on request (faults.ts). Everything else is the real thing. */
+export class ConversationObject extends RealConversationObject {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, withFaults(env));
+  }
+}
+
+export { AddressObject };
+
+export default {
+  fetch: (request, env, ctx) => worker.fetch(request, withFaults(env), ctx),
+  queue: (batch, env) => worker.queue(batch, withFaults(env)),
+  scheduled: (controller, env) => worker.scheduled(controller, withFaults(env)),
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,55 @@
+import { address } from '../../../src/domain/addresses.ts';
+import type { InboundItem, Opening, SendCommand } from '../../../src/domain/conversation/commands.ts';
+import { openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
+import type { ConversationState } from '../../../src/domain/conversation/state.ts';
+
+export const NOW = 1_700_000_000_000_000;
+
+export const anOpening = (parts: Partial<Opening> = {}): Opening => ({
+  conversationId: '11111111-1111-4111-8111-111111111111',
+  customerId: '22222222-2222-4222-8222-222222222222',
+  accountId: '33333333-3333-4333-8333-333333333333',
+  type: 'message',
+  dialogId: '+15559876543',
+  name: 'SMS · +15559876543',
+  detail: 'SMS conversation',
+  self: address('tel', '+15550100000'),
+  peer: address('tel', '+15559876543'),
+  ...parts,
+});
+
+export const aConversation = (parts: Partial<ConversationState> = {}): ConversationState => ({
+  ...openConversation(anOpening(), NOW),
+  sequence: 1,
+  ...parts,
+});
+
+type MessageItem = Extract<InboundItem, { kind: 'message' }>;
+
+export const anInbound = (parts: Partial<MessageItem> = {}): MessageItem => ({
+  kind: 'message',
+  dedupeKey: 'sandbox:1',
+  messageId: '44444444-4444-4444-8444-444444444444',
+  text: 'hello',
+  medias: [],
+  senderId: '+15559876543',
+  senderName: '',
+  replyToken: null,
+  ...parts,
+});
+
+export const aSend = (parts: Partial<SendCommand> = {}): SendCommand => ({
+  customerId: '22222222-2222-4222-8222-222222222222',
+  actor: { type: 'accesskey', id: '55555555-5555-4555-8555-555555555555' },
+  actorName: '',
+  messageId: '66666666-6666-4666-8666-666666666666',
+  deliveryId: '77777777-7777-4777-8777-777777777777',
+  text: 'hi',
+  medias: [],
+  clientId: '',
+  segments: null,
+  expectedSequence: null,
+  idempotency: null,
+  settings: { idleMs: 1000, closeMs: 5000, publicUrl: '' },
+  ...parts,
+});
