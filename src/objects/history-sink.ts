@@ -3,7 +3,7 @@ import type { LogStore } from './store/log-store.ts';
 import { wireEventId, wireNames } from '../dialects/voipbin/events.ts';
 import type { LoggedEvent } from '../domain/events.ts';
 import { fromLogRow, type LogRow } from '../domain/log-row.ts';
-import { MINUTE, SECOND, type Millis } from '../domain/time.ts';
+import { SECOND, type Millis } from '../domain/time.ts';
 import type { Message } from '../domain/conversation/state.ts';
 import { errorName, log as notice } from '../log.ts';
 import { enqueue } from '../queues/jobs.ts';
@@ -11,7 +11,8 @@ import { projectLog, type Announcement } from '../storage/projection.ts';
 
 /** Of the longest texts, 50 messages stay below the 2 MB that D1 takes as one value. */
 const STRETCH = 50;
-const LONGEST_BACKOFF_MS = 5 * MINUTE;
+/** How much lists may lag behind after an outage. */
+const LONGEST_BACKOFF_MS = 30 * SECOND;
 
 /**
  * The drain towards D1: history, lists and webhook deliveries. The log is the outbox and `historyCursor` says how far D1 has it;
@@ -45,6 +46,7 @@ export class HistorySink {
   async #drainStretch(): Promise<boolean> {
     const record = this.#store.record();
     if (!record || record.historyCursor >= record.conversation.sequence) return false;
+    if (record.historyFailures > 0 && Date.now() < record.historyRetryAt) return false;
     const rows = this.#log.after(record.historyCursor, STRETCH);
     const messages = this.#messagesOf(rows);
     const announcements = rows.flatMap((row) => announce(record.conversation.id, this.#event(row, messages)));

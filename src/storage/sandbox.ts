@@ -1,4 +1,4 @@
-import { and, eq, gt, sql } from 'drizzle-orm';
+import { and, eq, gt, sql, type SQL } from 'drizzle-orm';
 import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { sandboxFaults, sandboxMessages } from './schema.ts';
@@ -8,13 +8,20 @@ export type SandboxFault = typeof sandboxFaults.$inferSelect;
 
 /** What the contact's phone receives; a repeat with the same key is dropped. @returns the id of the message that is there now. */
 export async function receiveOnPhone(env: Env, message: SandboxMessage): Promise<string> {
-  await dbOf(env).insert(sandboxMessages).values(message).onConflictDoNothing();
+  await dbOf(env)
+    .insert(sandboxMessages)
+    .values({ ...message, createdAt: arrivalTime(message) })
+    .onConflictDoNothing();
   const same = and(
     eq(sandboxMessages.accountId, message.accountId),
     eq(sandboxMessages.idempotencyKey, message.idempotencyKey),
   );
   return (await dbOf(env).select({ id: sandboxMessages.id }).from(sandboxMessages).where(same))[0]?.id ?? message.id;
 }
+
+/** Later than everything that this phone has: the outbox shows the order of arrival, also within one millisecond. */
+const arrivalTime = ({ accountId, createdAt }: SandboxMessage): SQL<number> =>
+  sql`max(${createdAt}, 1 + coalesce((SELECT max(created_at) FROM sandbox_messages WHERE account_id = ${accountId}), 0))`;
 
 export async function listOnPhone(env: Env, accountId: string, request: PageRequest): Promise<Page<SandboxMessage>> {
   const where = and(eq(sandboxMessages.accountId, accountId), afterCursor(sandboxMessages, request.cursor));

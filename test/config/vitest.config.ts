@@ -12,6 +12,7 @@ const migrations = await readD1Migrations('migrations');
 
 export default defineConfig({
   test: {
+    silent: 'passed-only',
     projects: [
       { test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'] } },
       {

@@ -1,0 +1,36 @@
+import { expect } from 'vitest';
+import type { Json } from './hub.ts';
+
+/** The formats that a seed's strings have; what has none of them may be any text. */
+const FORMATS = {
+  uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  blankTime: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/,
+  isoTime: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/,
+  isoSecond: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
+};
+
+/** On the last page the token is empty (spec section 9), so its format holds only where there is one. */
+const MAY_BE_EMPTY = new Set(['next_page_token']);
+
+/** The answer has every field of the example, with the same type and format. Fields beside them are ours to add. */
+export function likeExample(actual: Json, example: Json, path = '$'): void {
+  if (Array.isArray(example)) {
+    expect(Array.isArray(actual), `${path} is an array`).toBe(true);
+    if (example.length > 0) for (const row of actual) likeExample(row, example[0], `${path}[]`);
+  } else if (typeof example === 'object') {
+    for (const [field, value] of Object.entries(example)) {
+      expect(actual, `${path} has ${field}`).toHaveProperty([field]);
+      likeExample(actual[field], value, `${path}.${field}`);
+    }
+  } else {
+    expect(typeof actual, `type of ${path}`).toBe(typeof example);
+    likeFormat(actual, example, path);
+  }
+}
+
+function likeFormat(actual: Json, example: Json, path: string): void {
+  if (typeof example !== 'string' || (actual === '' && MAY_BE_EMPTY.has(path.split('.').at(-1) ?? ''))) return;
+  for (const [name, pattern] of Object.entries(FORMATS)) {
+    if (pattern.test(example)) expect(actual, `${path} is a ${name}`).toMatch(pattern);
+  }
+}
