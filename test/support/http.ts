@@ -26,14 +26,15 @@ export const callWith =
   (origin: string, credential: string | null): Call =>
   async (method, path, body, headers = {}, signal) => {
     const patience = AbortSignal.timeout(PATIENCE_MS);
+    const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
     const response = await fetch(new URL(path, origin), {
+      ...content,
       method,
       headers: {
         ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
       redirect: 'manual',
       signal: signal ? AbortSignal.any([signal, patience]) : patience,
     });

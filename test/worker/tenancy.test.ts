@@ -1,0 +1,158 @@
+import { exports } from 'cloudflare:workers';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { callWith, eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
+
+/** What one customer has of every kind, so that another can be sent to all of it. */
+interface Belongings {
+  hub: Hub;
+  agentToken: string;
+  ids: Record<string, string>;
+}
+
+async function furnish(name: string): Promise<Belongings> {
+  const hub = await newHub();
+  const account = await newSandbox(hub);
+  const username = `${name}-${hub.customerId}`;
+  const agent = await ok(hub.call('POST', '/v1.0/agents', { username, password: 'long enough' }));
+  const { token } = await ok(hub.call('POST', '/auth/login', { username, password: 'long enough' }));
+  const key = await ok(hub.call('POST', '/v1.0/accesskeys', { name }));
+  const endpoint = await ok(hub.call('POST', '/v1.0/webhook_endpoints', { url: 'https://example.com/hook' }));
+  const first = await inbound(hub, account.id, '+15550003000', `words of ${name}`);
+  const delivery = await eventually(async () => {
+    const { result } = await ok(hub.call('GET', '/v1.0/webhook_deliveries'));
+    expect(result).not.toEqual([]);
+    return result[0];
+  });
+  const ids = {
+    agents: agent.id,
+    accesskeys: key.id,
+    conversation_accounts: account.id,
+    'conversation-accounts': account.id,
+    conversations: first.conversation_id,
+    message_id: first.message_id,
+    webhook_endpoints: endpoint.id,
+    webhook_deliveries: delivery.id,
+    account_id: account.id,
+  };
+  return { hub, agentToken: token, ids };
+}
+
+let ours: Belongings;
+let theirs: Belongings;
+let routes: { method: string; path: string }[];
+
+beforeAll(async () => {
+  [ours, theirs] = await Promise.all([furnish('ours'), furnish('theirs')]);
+  const document = await ok(callWith(null)('GET', '/openapi.json'));
+  routes = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => ({ method: method.toUpperCase(), path })),
+  );
+});
+
+/** The path with the other customer's ids; the family in the path says of which kind `{id}` is. */
+function withForeignIds(path: string): string {
+  const family = path.split('/').at(path.startsWith('/v1.0/service_agents') ? 3 : 2) ?? '';
+  return path
+    .replace('{id}', theirs.ids[family] ?? 'no-such-family')
+    .replace('{message_id}', theirs.ids['message_id'] ?? '')
+    .replace('{index}', '0')
+    .replace('{account_id}', theirs.ids['account_id'] ?? '');
+}
+
+/** A body that passes validation, so that the answer is about the id and not about the body. */
+const BODIES: Record<string, Json> = {
+  'PUT /v1.0/agents/{id}': { name: 'x' },
+  'PUT /v1.0/agents/{id}/status': { status: 'away' },
+  'PUT /v1.0/agents/{id}/permission': { permission: 16 },
+  'PUT /v1.0/agents/{id}/password': { password: 'long enough' },
+  'PUT /v1.0/accesskeys/{id}': { name: 'x' },
+  'PUT /v1.0/conversation_accounts/{id}': { name: 'x' },
+  'PUT /v1.0/conversation-accounts/{id}': { name: 'x' },
+  'PUT /v1.0/conversations/{id}': { name: 'x' },
+  'POST /v1.0/conversations/{id}/messages': { text: 'x' },
+  'PUT /v1.0/webhook_endpoints/{id}': { name: 'x' },
+  'POST /v1.0/webhook_endpoints/{id}/recover': { since: '2020-01-01T00:00:00Z' },
+};
+
+const isOwnersOnly = ({ path }: { path: string }) => path.includes('{') && !path.startsWith('/hooks/');
+
+async function request(credential: string | null, method: string, path: string, body: Json, upgrade = false): Promise<{ status: number; text: string }> {
+  const response = await exports.default.fetch(`${ORIGIN}${path}`, {
+    method,
+    headers: {
+      ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(upgrade ? { upgrade: 'websocket' } : {}),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+describe('another customer’s ids', () => {
+  test('get only 403 and 404 on every route, for administrators and agents, and tell nothing', async () => {
+    const targets = routes.filter(isOwnersOnly);
+    expect(targets.length).toBeGreaterThan(25);
+    for (const { method, path } of targets) {
+      const body = BODIES[`${method} ${path}`];
+      for (const credential of [ours.hub.accessKey, ours.agentToken]) {
+        const { status, text } = await request(credential, method, withForeignIds(path), body, path.endsWith('/ws'));
+        expect([403, 404], `${method} ${path}: ${status} ${text}`).toContain(status);
+        expect(text).not.toContain('theirs');
+        expect(text).not.toContain(theirs.hub.customerId);
+      }
+    }
+  });
+
+  test('changed nothing there', async () => {
+    const conversation = await ok(theirs.hub.call('GET', `/v1.0/conversations/${theirs.ids['conversations']}`));
+    expect(conversation).toMatchObject({ name: 'SMS · +15550003000', tm_delete: '9999-01-01 00:00:00.000000', sequence: 2 });
+    expect((await ok(theirs.hub.call('GET', '/v1.0/agents'))).result).toHaveLength(2);
+    expect((await ok(theirs.hub.call('GET', `/v1.0/webhook_endpoints/${theirs.ids['webhook_endpoints']}`))).name).toBe('');
+  });
+
+  test('give an empty list as a filter, and a 400 that names the field in a body', async () => {
+    const { call } = ours.hub;
+    for (const query of [`owner_id=${theirs.ids['agents']}`, `account_id=${theirs.ids['account_id']}`]) {
+      expect(await ok(call('GET', `/v1.0/conversations?${query}`))).toEqual({ result: [], next_page_token: '' });
+    }
+    for (const query of [`endpoint_id=${theirs.ids['webhook_endpoints']}`, `conversation_id=${theirs.ids['conversations']}`]) {
+      expect(await ok(call('GET', `/v1.0/webhook_deliveries?${query}`))).toEqual({ result: [], next_page_token: '' });
+    }
+    expect(await ok(call('GET', `/v1.0/sandbox/outbox?account_id=${theirs.ids['account_id']}`))).toEqual({ result: [], next_page_token: '' });
+    const owner = await call('PUT', `/v1.0/conversations/${ours.ids['conversations']}`, { owner_id: theirs.ids['agents'] });
+    expect(owner).toMatchObject({ status: 400, body: { error: { details: { owner_id: expect.any(String) } } } });
+    const sandbox = await call('POST', '/v1.0/sandbox/inbound', { account_id: theirs.ids['account_id'], from: '+15550003001', text: 'x' });
+    expect(sandbox).toMatchObject({ status: 400, body: { error: { details: { account_id: expect.any(String) } } } });
+  });
+});
+
+describe('every list and feed', () => {
+  test('holds not a byte of another customer', async () => {
+    for (const { method, path } of routes.filter((route) => route.method === 'GET' && !route.path.includes('{') && route.path.startsWith('/v1.0'))) {
+      const query = path.endsWith('/outbox') ? `?account_id=${ours.ids['account_id']}` : '';
+      const { text } = await request(ours.hub.accessKey, method, `${path}${query}`, undefined);
+      expect(text, path).not.toContain(theirs.hub.customerId);
+      expect(text, path).not.toContain('theirs');
+    }
+  });
+});
+
+describe('nobody', () => {
+  test('gets 401 from every route that is not public', async () => {
+    const open = new Set(['/auth/login', '/v1.0/auth/login']);
+    for (const { method, path } of routes.filter((route) => !route.path.startsWith('/hooks/') && !open.has(route.path))) {
+      const { status } = await request(null, method, withForeignIds(path), BODIES[`${method} ${path}`]);
+      expect(status, `${method} ${path}`).toBe(401);
+    }
+  });
+
+  test('gets in with a wrong, a cut or an unsigned token', async () => {
+    const none = Buffer.from('{"alg":"none"}').toString('base64url');
+    const [, payload = ''] = ours.agentToken.split('.');
+    const bad = ['x', `${ours.hub.accessKey}x`, ours.hub.accessKey.slice(0, -1), ours.agentToken.slice(0, -2), `${none}.${payload}.`, 'vb_', 'pk_live_x'];
+    for (const credential of bad) {
+      expect(await request(credential, 'GET', '/v1.0/conversations', undefined)).toMatchObject({ status: 401 });
+    }
+  });
+});
