@@ -37,11 +37,3 @@ export const outgoingMediaSchema = z.object({
   url: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).max(2000),
   filename: z.string().max(255).default(''),
 });
-
-export const mediaSchema = z.object({
-  type: z.string(),
-  url: z.string(),
-  filename: z.string(),
-  providerRef: z.string(),
-  details: z.record(z.string(), z.string()),
-});

@@ -7,5 +7,3 @@ export type Refusal =
   | { code: 'CONVERSATION_CLOSED' }
   | { code: 'IDEMPOTENCY_KEY_REUSED' }
   | { code: 'SEQUENCE_MISMATCH'; sequence: number; unseen: Message[] };
-
-export type RefusalCode = Refusal['code'];

@@ -5,12 +5,15 @@ import { sha256Hex } from '../security/encoding.ts';
 import type { Statement } from '../storage/db.ts';
 import { commitOnce, earlierAnswer, type IdempotencyScope, type Once } from '../storage/idempotency.ts';
 
-/** The request's Idempotency-Key with the hash of what it asks for; null when it has none. */
-export async function idempotencyOf(c: AppContext): Promise<IdempotencyScope | null> {
+/**
+ * The request's Idempotency-Key with the hash of what it asks for; null when it has none. Keys of one customer are apart from
+ * those of another; `scope` stands for the customer where there is none yet.
+ */
+export async function idempotencyOf(c: AppContext, scope?: string): Promise<IdempotencyScope | null> {
   const key = c.req.header('idempotency-key');
   if (key === undefined) return null;
   const fingerprint = await sha256Hex(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
-  return { customerId: c.get('principal').customerId, key, fingerprint };
+  return { customerId: scope ?? c.get('principal').customerId, key, fingerprint };
 }
 
 const bodyOf = <T>(once: Once): T => {
@@ -22,8 +25,12 @@ const bodyOf = <T>(once: Once): T => {
  * A POST that writes to D1, once per Idempotency-Key: `make` gives the writes and the answer, and both are stored together.
  * A repeat is answered before `make` runs.
  */
-export async function once<T>(c: AppContext, make: () => Promise<{ statements: Statement[]; answer: T }>): Promise<T> {
-  const scope = await idempotencyOf(c);
+export async function once<T>(
+  c: AppContext,
+  make: () => Promise<{ statements: Statement[]; answer: T }>,
+  customer?: string,
+): Promise<T> {
+  const scope = await idempotencyOf(c, customer);
   const earlier = scope && (await earlierAnswer(c.env, scope, Date.now()));
   if (earlier) return bodyOf<T>(earlier);
   const { statements, answer } = await make();

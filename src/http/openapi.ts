@@ -60,3 +60,10 @@ export const idempotencyHeaders = z.object({
     description: 'The same key with the same body gets the same answer for 24 hours; with another body 409.',
   }),
 });
+
+/** A secret that a customer chooses itself. ASCII, because signature libraries disagree about the bytes of anything else. */
+export const webhookSecret = z
+  .string()
+  .min(16, 'must have at least 16 characters')
+  .max(255)
+  .regex(/^[\x21-\x7e]*$/, 'must be printable ASCII without spaces');

@@ -1,4 +1,5 @@
 import { enqueue } from './jobs.ts';
+import { microsOf, MINUTE } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { getConversation } from '../objects/stubs.ts';
 import { recentlyActive } from '../storage/conversations.ts';
@@ -11,12 +12,13 @@ import { overdueDeliveries } from '../storage/webhook-deliveries.ts';
 /** Below what one invocation may do (1,000 subrequests), and enough for 500 deliveries a minute. */
 const OVERDUE_LIMIT = 500;
 const NUDGES = 50;
+const LATELY_MS = 10 * MINUTE;
 
 /** Every minute: what queues lost or could not hold for so long, objects that may lag, and rows whose time is over. */
 export async function sweep(env: Env, now: number): Promise<void> {
   await Promise.all([
     logged('overdue webhooks', requeueOverdue(env, now)),
-    logged('lagging objects', nudgeObjects(env)),
+    logged('lagging objects', nudgeObjects(env, now)),
     logged(
       'expired rows',
       runBatch(dbOf(env), [dropExpiredKeys(env, now), dropExpiredTickets(env, now), dropOldFailures(env, now)]),
@@ -42,7 +44,7 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
 }
 
 /** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */
-async function nudgeObjects(env: Env): Promise<void> {
-  const ids = await recentlyActive(env, NUDGES);
+async function nudgeObjects(env: Env, now: number): Promise<void> {
+  const ids = await recentlyActive(env, microsOf(now - LATELY_MS), NUDGES);
   await Promise.all(ids.map((id) => getConversation(env, id).nudge()));
 }

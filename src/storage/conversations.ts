@@ -1,9 +1,10 @@
-import { and, desc, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, sql, type SQL } from 'drizzle-orm';
 import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { conversations } from './schema.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { readOwnJson } from '../domain/log-row.ts';
+import type { Micros } from '../domain/time.ts';
 
 /** Each one that is given must match. */
 export interface ConversationFilter {
@@ -41,8 +42,11 @@ const conditions = (filter: ConversationFilter): SQL[] => [
 const hasTag = (tag: string): SQL =>
   sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;
 
-/** The ids that changed last, for the cron's look at objects that may lag. */
-export async function recentlyActive(env: Env, limit: number): Promise<string[]> {
-  const query = dbOf(env).select({ id: conversations.id }).from(conversations);
+/** The ids that changed since then, the last ones first, for the cron's look at objects that may lag. */
+export async function recentlyActive(env: Env, since: Micros, limit: number): Promise<string[]> {
+  const query = dbOf(env)
+    .select({ id: conversations.id })
+    .from(conversations)
+    .where(gt(conversations.updatedAt, since));
   return (await query.orderBy(desc(conversations.updatedAt)).limit(limit)).map((row) => row.id);
 }

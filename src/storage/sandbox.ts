@@ -1,5 +1,5 @@
 import { and, eq, gt, sql, type SQL } from 'drizzle-orm';
-import { dbOf } from './db.ts';
+import { dbOf, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { sandboxFaults, sandboxMessages } from './schema.ts';
 
@@ -30,12 +30,8 @@ export async function listOnPhone(env: Env, accountId: string, request: PageRequ
 }
 
 /** Replaces whatever was to go wrong. `remaining` 0 ends it. */
-export async function setFault(env: Env, fault: SandboxFault): Promise<void> {
-  await dbOf(env)
-    .insert(sandboxFaults)
-    .values(fault)
-    .onConflictDoUpdate({ target: sandboxFaults.accountId, set: fault });
-}
+export const setFault = (env: Env, fault: SandboxFault): Statement =>
+  dbOf(env).insert(sandboxFaults).values(fault).onConflictDoUpdate({ target: sandboxFaults.accountId, set: fault });
 
 /** Uses up one fault of the account, if any is left. */
 export async function takeFault(env: Env, accountId: string): Promise<SandboxFault | null> {

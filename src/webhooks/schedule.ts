@@ -25,6 +25,6 @@ export function webhookDelay(attempts: number, retryAfterMs: number | null, jitt
 export function parseRetryAfter(header: string | null, now: Millis): number | null {
   if (header === null) return null;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * SECOND;
-  const date = Date.parse(header);
+  const date = header.trim().endsWith('GMT') ? Date.parse(header) : NaN;
   return Number.isNaN(date) ? null : Math.max(0, date - now);
 }

@@ -527,7 +527,10 @@ function statusRules(
 
     const forged = report(received, contact, 'delivered');
     const headers = Object.fromEntries(Object.entries(forged.headers).map(([key]) => [key, 'AAAA']));
-    expect((await callback({ ...forged, headers: { ...headers, 'content-type': forged.headers['content-type'] ?? '' } })).status).toBe(401);
+    expect(
+      (await callback({ ...forged, headers: { ...headers, 'content-type': forged.headers['content-type'] ?? '' } }))
+        .status,
+    ).toBe(401);
     await untilDelivery(sent, { status: 'sent' });
 
     expect((await callback(report(received, contact, 'delivered'))).status).toBe(200);

@@ -57,7 +57,7 @@ async function phoneOf(contact: string): Promise<string[]> {
 
 async function everyEvent(): Promise<Json[]> {
   const events: Json[] = [];
-  for (let after = '0'; ; ) {
+  for (let after = '0'; ;) {
     const page = await ok(server.call('GET', `/v1.0/events?after=${after}`));
     if (page.result.length === 0) return events;
     events.push(...page.result);
@@ -238,22 +238,25 @@ describe('webhooks', () => {
 });
 
 describe('logins', () => {
-  it.each(['admin', 'manager', 'agent1', 'agent2'])('%s@localhost logs in, and the token names that agent', async (name) => {
-    const username = `${name}@localhost`;
-    for (const path of ['/auth/login', '/v1.0/auth/login']) {
-      const answer = await server.as(null)('POST', path, { username, password: username });
-      expect(answer).toMatchObject({ status: 200, body: { username } });
-      const cookie = answer.headers.getSetCookie().find((line) => line.startsWith('token=')) ?? '';
-      expect(cookie).toMatch(/; HttpOnly/i);
-      const token = answer.body.token;
-      const me = await ok(server.as(token)('GET', '/v1.0/me'));
-      expect(me.username).toBe(username);
-      for (const headers of [{ cookie: cookie.split(';')[0] ?? '' }, { authorization: `Bearer ${token}` }]) {
-        expect(await ok(server.as(null)('GET', '/v1.0/me', undefined, headers))).toEqual(me);
+  it.each(['admin', 'manager', 'agent1', 'agent2'])(
+    '%s@localhost logs in, and the token names that agent',
+    async (name) => {
+      const username = `${name}@localhost`;
+      for (const path of ['/auth/login', '/v1.0/auth/login']) {
+        const answer = await server.as(null)('POST', path, { username, password: username });
+        expect(answer).toMatchObject({ status: 200, body: { username } });
+        const cookie = answer.headers.getSetCookie().find((line) => line.startsWith('token=')) ?? '';
+        expect(cookie).toMatch(/; HttpOnly/i);
+        const token = answer.body.token;
+        const me = await ok(server.as(token)('GET', '/v1.0/me'));
+        expect(me.username).toBe(username);
+        for (const headers of [{ cookie: cookie.split(';')[0] ?? '' }, { authorization: `Bearer ${token}` }]) {
+          expect(await ok(server.as(null)('GET', '/v1.0/me', undefined, headers))).toEqual(me);
+        }
+        expect(await ok(server.as(null)('GET', `/v1.0/me?token=${token}`))).toEqual(me);
       }
-      expect(await ok(server.as(null)('GET', `/v1.0/me?token=${token}`))).toEqual(me);
-    }
-  });
+    },
+  );
 
   it('a wrong password and an unknown user get the same 401', async () => {
     const call = server.as(null);
@@ -274,14 +277,18 @@ describe('logins', () => {
   });
 
   it('an agent lists its own conversations only, and may not read, send, assign or administer', async () => {
-    const [agent1, agent2, manager] = await Promise.all(['agent1', 'agent2', 'manager'].map((name) => login(`${name}@localhost`)));
+    const [agent1, agent2, manager] = await Promise.all(
+      ['agent1', 'agent2', 'manager'].map((name) => login(`${name}@localhost`)),
+    );
     if (!agent1 || !agent2 || !manager) throw new Error('three logins');
     const { conversation_id: id } = await write(newContact(), 'who takes me?');
     const assigned = await ok(manager.call('PUT', `/v1.0/conversations/${id}`, { owner_id: agent1.id }));
     expect(assigned).toMatchObject({ owner_type: 'agent', owner_id: agent1.id, ai_mode: 'human' });
 
     expect(await outcome(agent1.call('GET', '/v1.0/conversations'))).toBe('403 PERMISSION_DENIED');
-    expect(await outcome(agent1.call('GET', `/v1.0/conversations?owner_id=${agent2.id}`))).toBe('403 PERMISSION_DENIED');
+    expect(await outcome(agent1.call('GET', `/v1.0/conversations?owner_id=${agent2.id}`))).toBe(
+      '403 PERMISSION_DENIED',
+    );
     const own = async (agent: { id: string; call: Call }): Promise<string[]> =>
       (await everyRow(agent.call, `/v1.0/conversations?owner_id=${agent.id}`)).map((row) => row.id);
     await eventually(async () => expect(await own(agent1)).toContain(id));
@@ -364,7 +371,7 @@ describe('live streams', () => {
       for (let count = 1; count <= 30; count++) await write(contact, `flood ${count}`);
     })();
     const seen: Frame[] = [];
-    for (let last = 0, done = false; !done; ) {
+    for (let last = 0, done = false; !done;) {
       const reader = await openSse(server.url, streamPath(id, '?after=0'), server.accessKey, {
         'last-event-id': String(last),
       });

@@ -18,7 +18,12 @@ const known = new WeakMap<Env, Env>();
 
 /** The same environment for the same bindings, so that what is cached by environment stays cached. */
 export function withFaults(env: Env): Env {
-  const faulty = known.get(env) ?? { ...env, DB: faultyD1(env.DB), CHANNEL_SENDS: faultyQueue(env.CHANNEL_SENDS), WEBHOOKS: faultyQueue(env.WEBHOOKS) };
+  const faulty = known.get(env) ?? {
+    ...env,
+    DB: faultyD1(env.DB),
+    CHANNEL_SENDS: faultyQueue(env.CHANNEL_SENDS),
+    WEBHOOKS: faultyQueue(env.WEBHOOKS),
+  };
   known.set(env, faulty);
   known.set(faulty, faulty);
   return faulty;
@@ -31,7 +36,8 @@ function faultyD1<T extends object>(target: T): T {
     get(object, name) {
       const value: unknown = Reflect.get(object, name);
       if (typeof value !== 'function') return value;
-      if (D1_CALLS.has(String(name))) return (...parameters: unknown[]) => d1Call(() => Reflect.apply(value, object, unwrapAll(parameters)));
+      if (D1_CALLS.has(String(name)))
+        return (...parameters: unknown[]) => d1Call(() => Reflect.apply(value, object, unwrapAll(parameters)));
       return (...parameters: unknown[]) => {
         const made: unknown = Reflect.apply(value, object, unwrapAll(parameters));
         return typeof made === 'object' && made !== null ? remember(faultyD1(made), made) : made;
@@ -47,7 +53,8 @@ function remember<T extends object>(proxy: T, original: object): T {
   return proxy;
 }
 
-const unwrap = (value: unknown): unknown => (typeof value === 'object' && value !== null ? (originals.get(value) ?? value) : value);
+const unwrap = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null ? (originals.get(value) ?? value) : value;
 
 /** `batch` wants the statements themselves, not what stands before them. */
 const unwrapAll = (parameters: unknown[]): unknown[] =>

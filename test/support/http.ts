@@ -65,7 +65,7 @@ export async function outcome(answer: Promise<Answer>): Promise<string> {
 /** Every row of a list, newest first as the API gives them, over all its pages. */
 export async function everyRow(call: Call, path: string): Promise<Json[]> {
   const rows: Json[] = [];
-  for (let token = ''; ; ) {
+  for (let token = ''; ;) {
     const separator = path.includes('?') ? '&' : '?';
     const page = await ok(call('GET', `${path}${separator}page_token=${encodeURIComponent(token)}`));
     rows.push(...page.result);

@@ -13,7 +13,12 @@ export interface Hub {
   as: (credential: string) => Call;
 }
 
-export type Call = <T = Json>(method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer<T>>;
+export type Call = <T = Json>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<Answer<T>>;
 
 export interface Answer<T> {
   status: number;
@@ -52,7 +57,15 @@ export async function newHub(): Promise<Hub> {
   expect(made.status).toBe(200);
   const { customer, agent, password, accesskey } = made.body;
   const call = callWith(accesskey.token);
-  return { customerId: customer.id, adminId: agent.id, username, password, accessKey: accesskey.token, call, as: callWith };
+  return {
+    customerId: customer.id,
+    adminId: agent.id,
+    username,
+    password,
+    accessKey: accesskey.token,
+    call,
+    as: callWith,
+  };
 }
 
 /** A value of an answer that must have succeeded. */
@@ -63,7 +76,13 @@ export async function ok<T = Json>(answer: Promise<Answer<T>>): Promise<T> {
 }
 
 export const newSandbox = (hub: Hub): Promise<Json> =>
-  ok(hub.call('POST', '/v1.0/conversation_accounts', { type: 'sms', name: 'Sandbox', provider_data: { provider: 'sandbox', number: '+15550100000' } }));
+  ok(
+    hub.call('POST', '/v1.0/conversation_accounts', {
+      type: 'sms',
+      name: 'Sandbox',
+      provider_data: { provider: 'sandbox', number: '+15550100000' },
+    }),
+  );
 
 export const inbound = (hub: Hub, accountId: string, from: string, text: string): Promise<Json> =>
   ok(hub.call('POST', '/v1.0/sandbox/inbound', { account_id: accountId, from, text }));

@@ -59,7 +59,10 @@ export interface SseEvent {
 }
 
 /** A reader of a stream of server-sent events; comments and `retry` are passed over. */
-export async function readSse(path: string, headers: Record<string, string>): Promise<{ take(count: number): Promise<SseEvent[]>; cancel(): Promise<void> }> {
+export async function readSse(
+  path: string,
+  headers: Record<string, string>,
+): Promise<{ take(count: number): Promise<SseEvent[]>; cancel(): Promise<void> }> {
   const response = await exports.default.fetch(`${ORIGIN}${path}`, { headers });
   expect(response.status).toBe(200);
   const reader = (response.body ?? new ReadableStream<Uint8Array>()).pipeThrough(new TextDecoderStream()).getReader();

@@ -44,6 +44,7 @@ async function route(input: RequestInfo | URL, init?: RequestInit): Promise<Resp
   if (!receiver) throw new TypeError('Network connection lost.');
   const text = await request.text();
   const answer = receiver.answer(request);
-  if (answer.status < 300) receiver.received.push({ headers: request.headers, text, body: JSON.parse(text), method: request.method });
+  if (answer.status < 300)
+    receiver.received.push({ headers: request.headers, text, body: JSON.parse(text), method: request.method });
   return answer;
 }

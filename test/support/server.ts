@@ -144,7 +144,8 @@ async function killWorker(run: Run, port: number): Promise<void> {
   const rows = processes();
   const tree = treeOf(rows, run.child);
   const workers = rows.filter(
-    ({ pid, args }) => tree.includes(pid) && /workerd\S* serve/.test(args) && !args.includes(`=entry=127.0.0.1:${port} `),
+    ({ pid, args }) =>
+      tree.includes(pid) && /workerd\S* serve/.test(args) && !args.includes(`=entry=127.0.0.1:${port} `),
   );
   if (workers.length !== 1) throw new Error(`expected one runtime, found ${workers.length}`);
   workers.forEach(({ pid }) => signal(pid, 'SIGKILL'));
@@ -198,7 +199,9 @@ async function untilGone(pids: number[]): Promise<void> {
 function isRunning(pid: number): boolean {
   if (!signal(pid, 0)) return false;
   try {
-    return !execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).trim().startsWith('Z');
+    return !execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' })
+      .trim()
+      .startsWith('Z');
   } catch {
     return false;
   }

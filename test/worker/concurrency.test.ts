@@ -12,10 +12,14 @@ beforeAll(async () => {
   account = await newSandbox(hub);
 });
 
-const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
-const messagesOf = async (id: string): Promise<Json[]> => (await ok(hub.call('GET', `/v1.0/conversations/${id}/messages`))).result;
+const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+const messagesOf = async (id: string): Promise<Json[]> =>
+  (await ok(hub.call('GET', `/v1.0/conversations/${id}/messages`))).result;
 const phone = async (contact: string): Promise<Json[]> =>
-  (await ok(hub.call('GET', `/v1.0/sandbox/outbox?account_id=${account.id}`))).result.filter((message: Json) => message.to === contact);
+  (await ok(hub.call('GET', `/v1.0/sandbox/outbox?account_id=${account.id}`))).result.filter(
+    (message: Json) => message.to === contact,
+  );
 
 describe('50 first messages of one new contact at once, each delivered twice', () => {
   test('make one conversation, 50 messages, and 50 conversation_message_created with 50 ids', async () => {
@@ -23,7 +27,14 @@ describe('50 first messages of one new contact at once, each delivered twice', (
     await ok(hub.call('PUT', '/v1.0/customer', { webhook_uri: receiver.url }));
     const contact = '+15550000050';
     const deliver = (index: number) =>
-      ok(hub.call('POST', '/v1.0/sandbox/inbound', { account_id: account.id, from: contact, text: `m${index}` }, { 'idempotency-key': `first-${index}` }));
+      ok(
+        hub.call(
+          'POST',
+          '/v1.0/sandbox/inbound',
+          { account_id: account.id, from: contact, text: `m${index}` },
+          { 'idempotency-key': `first-${index}` },
+        ),
+      );
     const answers = await Promise.all(times(50, (index) => [deliver(index), deliver(index)]).flat());
 
     expect(new Set(answers.map(({ conversation_id }) => conversation_id)).size).toBe(1);
@@ -69,7 +80,10 @@ describe('a send retried with the same Idempotency-Key', () => {
   test('and another body is refused with 409', async () => {
     const { conversation_id: id } = await inbound(hub, account.id, '+15550000062', 'hello');
     await ok(send(id, 'one', 'k-other'));
-    expect(await send(id, 'two', 'k-other')).toMatchObject({ status: 409, body: { error: { reason: 'IDEMPOTENCY_KEY_REUSED' } } });
+    expect(await send(id, 'two', 'k-other')).toMatchObject({
+      status: 409,
+      body: { error: { reason: 'IDEMPOTENCY_KEY_REUSED' } },
+    });
   });
 });
 
@@ -81,7 +95,9 @@ describe('a create retried with the same Idempotency-Key', () => {
     expect(await make()).toEqual(answers[0]);
     const { result } = await ok(hub.call('GET', '/v1.0/accesskeys'));
     expect(result.filter(({ name }: Json) => name === 'ci')).toHaveLength(1);
-    expect(await hub.call('POST', '/v1.0/accesskeys', { name: 'other' }, { 'idempotency-key': 'key-once' })).toMatchObject({ status: 409 });
+    expect(
+      await hub.call('POST', '/v1.0/accesskeys', { name: 'other' }, { 'idempotency-key': 'key-once' }),
+    ).toMatchObject({ status: 409 });
   });
 });
 
@@ -89,10 +105,22 @@ describe('a closed conversation', () => {
   test('is followed by exactly one new one when 20 messages arrive at once, and a late redelivery stays with the old one', async () => {
     const contact = '+15550000070';
     const deliver = (text: string) =>
-      ok(hub.call('POST', '/v1.0/sandbox/inbound', { account_id: account.id, from: contact, text }, { 'idempotency-key': `close-${text}` }));
+      ok(
+        hub.call(
+          'POST',
+          '/v1.0/sandbox/inbound',
+          { account_id: account.id, from: contact, text },
+          { 'idempotency-key': `close-${text}` },
+        ),
+      );
     const old = await deliver('before');
-    expect(await ok(hub.call('PUT', `/v1.0/conversations/${old.conversation_id}`, { ai_mode: 'closed' }))).toMatchObject({ state: 'closed' });
-    expect(await hub.call('POST', `/v1.0/conversations/${old.conversation_id}/messages`, { text: 'x' })).toMatchObject({ status: 409, body: { error: { reason: 'CONVERSATION_CLOSED' } } });
+    expect(
+      await ok(hub.call('PUT', `/v1.0/conversations/${old.conversation_id}`, { ai_mode: 'closed' })),
+    ).toMatchObject({ state: 'closed' });
+    expect(await hub.call('POST', `/v1.0/conversations/${old.conversation_id}/messages`, { text: 'x' })).toMatchObject({
+      status: 409,
+      body: { error: { reason: 'CONVERSATION_CLOSED' } },
+    });
 
     const answers = await Promise.all(times(20, (index) => deliver(`after ${index}`)));
     const ids = new Set(answers.map(({ conversation_id }) => conversation_id));
@@ -123,8 +151,16 @@ describe('If-Match', () => {
     const { conversation_id: id } = await inbound(hub, account.id, contact, 'one');
     const seen = (await hub.call('GET', `/v1.0/conversations/${id}`)).headers.get('etag') ?? '';
     await inbound(hub, account.id, contact, 'two');
-    const refused = await hub.call('POST', `/v1.0/conversations/${id}/messages`, { text: 'answer to one' }, { 'if-match': seen });
-    expect(refused).toMatchObject({ status: 412, body: { error: { reason: 'SEQUENCE_MISMATCH', details: { messages: [{ text: 'two' }] } } } });
+    const refused = await hub.call(
+      'POST',
+      `/v1.0/conversations/${id}/messages`,
+      { text: 'answer to one' },
+      { 'if-match': seen },
+    );
+    expect(refused).toMatchObject({
+      status: 412,
+      body: { error: { reason: 'SEQUENCE_MISMATCH', details: { messages: [{ text: 'two' }] } } },
+    });
     const now = (await hub.call('GET', `/v1.0/conversations/${id}`)).headers.get('etag') ?? '';
     await ok(hub.call('POST', `/v1.0/conversations/${id}/messages`, { text: 'answer to both' }, { 'if-match': now }));
   });

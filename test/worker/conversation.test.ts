@@ -19,7 +19,9 @@ describe('a conversation', () => {
     const contact = newContact();
     const first = await inbound(hub, account.id, contact, 'hello');
     const { result } = await ok(hub.call('GET', `/v1.0/conversations?peer=${encodeURIComponent(contact)}`));
-    expect(result).toMatchObject([{ id: first.conversation_id, type: 'message', peer: { type: 'tel', target: contact }, state: 'active' }]);
+    expect(result).toMatchObject([
+      { id: first.conversation_id, type: 'message', peer: { type: 'tel', target: contact }, state: 'active' },
+    ]);
 
     const second = await inbound(hub, account.id, contact, 'are you there?');
     expect(second.conversation_id).toBe(first.conversation_id);
@@ -37,7 +39,9 @@ describe('a conversation', () => {
       expect(message).toMatchObject({ status: 'done', deliveries: [{ status: 'sent', attempts: 1 }] });
     });
     const { result } = await ok(hub.call('GET', `/v1.0/sandbox/outbox?account_id=${account.id}`));
-    expect(result.filter((message: Json) => message.to === contact)).toMatchObject([{ message_id: sent.id, text: 'hi' }]);
+    expect(result.filter((message: Json) => message.to === contact)).toMatchObject([
+      { message_id: sent.id, text: 'hi' },
+    ]);
   });
 
   test('goes on after its object was evicted', async () => {
@@ -46,6 +50,9 @@ describe('a conversation', () => {
     await evictDurableObject(env.CONVERSATION.getByName(id));
     await inbound(hub, account.id, contact, 'two');
     const messages = await ok(hub.call('GET', `/v1.0/conversations/${id}/messages`));
-    expect(messages.result.map((message: Json) => [message.text, message.sequence])).toEqual([['two', 3], ['one', 2]]);
+    expect(messages.result.map((message: Json) => [message.text, message.sequence])).toEqual([
+      ['two', 3],
+      ['one', 2],
+    ]);
   });
 });

@@ -21,7 +21,8 @@ async function newAgent(permission = 16): Promise<{ id: string; username: string
 const login = async (username: string, password: string): Promise<string> =>
   (await ok(callWith(null)('POST', '/auth/login', { username, password }))).token;
 
-const statusOf = async (credential: string, path = '/v1.0/service_agents/agents') => (await hub.as(credential)('GET', path)).status;
+const statusOf = async (credential: string, path = '/v1.0/service_agents/agents') =>
+  (await hub.as(credential)('GET', path)).status;
 
 describe('a login', () => {
   test('gives a token and an HttpOnly cookie, under both paths', async () => {
@@ -35,14 +36,16 @@ describe('a login', () => {
   test('answers a wrong password and an unknown user alike', async () => {
     const wrong = await callWith(null)('POST', '/auth/login', { username: hub.username, password: 'wrong' });
     const unknown = await callWith(null)('POST', '/auth/login', { username: 'nobody', password: 'wrong' });
-    for (const answer of [wrong, unknown]) expect(answer).toMatchObject({ status: 401, body: { error: { reason: 'INVALID_CREDENTIALS' } } });
+    for (const answer of [wrong, unknown])
+      expect(answer).toMatchObject({ status: 401, body: { error: { reason: 'INVALID_CREDENTIALS' } } });
     expect(wrong.body.error.message).toBe(unknown.body.error.message);
   });
 
   test('is closed after ten failures of a user name in a minute, also for the right password, and says for how long', async () => {
     const { username } = await newAgent();
     vi.useFakeTimers({ toFake: ['Date'], now: Math.ceil(Date.now() / 60_000) * 60_000 + 60_000 });
-    const wrong = () => callWith(null)('POST', '/auth/login', { username, password: 'wrong' }, { 'cf-connecting-ip': '10.9.8.7' });
+    const wrong = () =>
+      callWith(null)('POST', '/auth/login', { username, password: 'wrong' }, { 'cf-connecting-ip': '10.9.8.7' });
     const tries = await Promise.all(Array.from({ length: 15 }, wrong));
     expect(tries.filter(({ status }) => status === 401)).toHaveLength(10);
     const refused = await callWith(null)('POST', '/auth/login', { username, password: 'long enough' });
@@ -56,7 +59,8 @@ describe('a login', () => {
 describe('a credential', () => {
   test('is accepted in every documented place', async () => {
     const { token } = await newAgent(64);
-    const get = (query: string, headers: Record<string, string>) => exports.default.fetch(`${ORIGIN}/v1.0/conversations${query}`, { headers });
+    const get = (query: string, headers: Record<string, string>) =>
+      exports.default.fetch(`${ORIGIN}/v1.0/conversations${query}`, { headers });
     for (const credential of [token, hub.accessKey]) {
       for (const [query, headers] of [
         ['', { authorization: `Bearer ${credential}` }],
@@ -78,7 +82,9 @@ describe('a credential', () => {
     for (const { token } of [first, second, third]) expect(await statusOf(token)).toBe(401);
     expect(await statusOf(await login(first.username, 'another one'))).toBe(200);
     expect(await statusOf(await login(second.username, 'long enough'), '/v1.0/conversations')).toBe(200);
-    expect((await callWith(null)('POST', '/auth/login', { username: third.username, password: 'long enough' })).status).toBe(401);
+    expect(
+      (await callWith(null)('POST', '/auth/login', { username: third.username, password: 'long enough' })).status,
+    ).toBe(401);
   });
 
   test('that was revoked elsewhere ends within five seconds', async () => {
@@ -109,7 +115,10 @@ describe('permissions', () => {
     const call = hub.as(agent.token);
     expect((await call('GET', '/v1.0/conversations')).status).toBe(403);
     expect((await call('GET', `/v1.0/conversations?owner_id=${hub.adminId}`)).status).toBe(403);
-    expect(await ok(call('GET', `/v1.0/conversations?owner_id=${agent.id}`))).toEqual({ result: [], next_page_token: '' });
+    expect(await ok(call('GET', `/v1.0/conversations?owner_id=${agent.id}`))).toEqual({
+      result: [],
+      next_page_token: '',
+    });
     expect((await call('POST', `/v1.0/conversations/${crypto.randomUUID()}/messages`, { text: 'x' })).status).toBe(403);
     expect((await call('GET', '/v1.0/agents')).status).toBe(403);
     expect((await call('GET', '/v1.0/accesskeys')).status).toBe(403);
@@ -119,8 +128,12 @@ describe('permissions', () => {
 
   test('let a manager make neither administrators nor access keys', async () => {
     const manager = hub.as((await newAgent(64)).token);
-    expect((await manager('POST', '/v1.0/agents', { username: 'x', password: 'long enough', permission: 32 })).status).toBe(403);
-    expect((await manager('PUT', `/v1.0/agents/${hub.adminId}/password`, { password: 'long enough' })).status).toBe(403);
+    expect(
+      (await manager('POST', '/v1.0/agents', { username: 'x', password: 'long enough', permission: 32 })).status,
+    ).toBe(403);
+    expect((await manager('PUT', `/v1.0/agents/${hub.adminId}/password`, { password: 'long enough' })).status).toBe(
+      403,
+    );
     expect((await manager('DELETE', `/v1.0/agents/${hub.adminId}`)).status).toBe(403);
     expect((await manager('POST', '/v1.0/accesskeys', {})).status).toBe(403);
     expect((await manager('PUT', '/v1.0/customer', { name: 'x' })).status).toBe(403);
@@ -130,7 +143,10 @@ describe('permissions', () => {
 test('a user name is taken once, and free again after its agent is deleted', async () => {
   const { id, username } = await newAgent();
   const again = () => hub.call('POST', '/v1.0/agents', { username, password: 'long enough' });
-  expect(await again()).toMatchObject({ status: 409, body: { error: { reason: 'ALREADY_EXISTS', details: { username: 'is taken' } } } });
+  expect(await again()).toMatchObject({
+    status: 409,
+    body: { error: { reason: 'ALREADY_EXISTS', details: { username: 'is taken' } } },
+  });
   await ok(hub.call('DELETE', `/v1.0/agents/${id}`));
   expect((await again()).status).toBe(200);
 });
@@ -143,13 +159,32 @@ test('a customer is made only with the bootstrap token', async () => {
 
 test('secrets are in no row of the database as they are', async () => {
   const { env } = await import('cloudflare:workers');
-  await ok(hub.call('POST', '/v1.0/conversation_accounts', { type: 'line', secret: 'channel-secret-text', token: 'channel-token-text' }));
-  const endpoint: Json = await ok(hub.call('POST', '/v1.0/webhook_endpoints', { url: 'https://example.com/x' }, { 'idempotency-key': 'sealed' }));
+  await ok(
+    hub.call('POST', '/v1.0/conversation_accounts', {
+      type: 'line',
+      secret: 'channel-secret-text',
+      token: 'channel-token-text',
+    }),
+  );
+  const endpoint: Json = await ok(
+    hub.call('POST', '/v1.0/webhook_endpoints', { url: 'https://example.com/x' }, { 'idempotency-key': 'sealed' }),
+  );
   const key: Json = await ok(hub.call('POST', '/v1.0/accesskeys', {}, { 'idempotency-key': 'sealed-key' }));
-  const { results: tables } = await env.DB.prepare(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'`).all<{ name: string }>();
-  const dump = (await Promise.all(tables.map(({ name }) => env.DB.prepare(`SELECT * FROM "${name}"`).all()))).map(({ results }) => JSON.stringify(results)).join();
+  const { results: tables } = await env.DB.prepare(
+    `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'`,
+  ).all<{ name: string }>();
+  const dump = (await Promise.all(tables.map(({ name }) => env.DB.prepare(`SELECT * FROM "${name}"`).all())))
+    .map(({ results }) => JSON.stringify(results))
+    .join();
   expect(dump).toContain(endpoint.id);
-  for (const secret of ['channel-secret-text', 'channel-token-text', endpoint.secret, key.token, hub.accessKey, hub.password]) {
+  for (const secret of [
+    'channel-secret-text',
+    'channel-token-text',
+    endpoint.secret,
+    key.token,
+    hub.accessKey,
+    hub.password,
+  ]) {
     expect(dump).not.toContain(secret);
   }
 });

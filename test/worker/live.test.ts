@@ -24,7 +24,8 @@ async function newConversation(messages = 1): Promise<{ id: string; say: (text: 
   return { id, say: (text) => inbound(hub, account.id, contact, text) };
 }
 
-const socketOn = (id: string, query = '', credential = hub.accessKey) => openSocket(`/v1.0/conversations/${id}/ws${query}`, { authorization: `Bearer ${credential}` });
+const socketOn = (id: string, query = '', credential = hub.accessKey) =>
+  openSocket(`/v1.0/conversations/${id}/ws${query}`, { authorization: `Bearer ${credential}` });
 const sequences = (frames: Json[]) => frames.filter(({ data }) => data).map(({ sequence }) => sequence);
 const upTo = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
@@ -34,7 +35,11 @@ describe('a socket', () => {
     const socket = await socketOn(id);
     expect(await socket.next()).toEqual({ type: 'caught_up', sequence: 4 });
     await say('live');
-    expect(await socket.next()).toMatchObject({ type: 'conversation_message_created', sequence: 5, data: { text: 'live' } });
+    expect(await socket.next()).toMatchObject({
+      type: 'conversation_message_created',
+      sequence: 5,
+      data: { text: 'live' },
+    });
     socket.close();
   });
 
@@ -63,7 +68,10 @@ describe('a socket', () => {
   test('with a cursor from the future is told to resync', async () => {
     const { id } = await newConversation();
     const socket = await socketOn(id, '?after=99');
-    expect(await socket.take(2)).toEqual([{ type: 'resync', sequence: 2 }, { type: 'caught_up', sequence: 2 }]);
+    expect(await socket.take(2)).toEqual([
+      { type: 'resync', sequence: 2 },
+      { type: 'caught_up', sequence: 2 },
+    ]);
     socket.close();
   });
 
@@ -112,7 +120,8 @@ describe('a socket', () => {
     const { id } = await newConversation();
     const socket = await socketOn(id);
     await socket.next();
-    for (let index = 0; index < 1100; index += 1) await env.CONVERSATION.getByName(id).update({ customerId: hub.customerId, name: `name ${index}` });
+    for (let index = 0; index < 1100; index += 1)
+      await env.CONVERSATION.getByName(id).update({ customerId: hub.customerId, name: `name ${index}` });
     await socket.take(1000);
     socket.send(JSON.stringify({ type: 'ack', sequence: 1002 }));
     expect(sequences(await socket.take(101))).toEqual(upTo(1003, 1102));
@@ -143,9 +152,13 @@ describe('a ticket', () => {
     const socket = await openSocket(`/v1.0/conversations/${id}/ws?ticket=${ticket}`, {});
     expect(await socket.next()).toMatchObject({ type: 'caught_up' });
     socket.close();
-    const again = await exports.default.fetch(`${ORIGIN}/v1.0/conversations/${id}/ws?ticket=${ticket}`, { headers: { upgrade: 'websocket' } });
+    const again = await exports.default.fetch(`${ORIGIN}/v1.0/conversations/${id}/ws?ticket=${ticket}`, {
+      headers: { upgrade: 'websocket' },
+    });
     expect(again.status).toBe(401);
-    const bySubprotocol = await openSocket(`/v1.0/conversations/${id}/ws`, { 'sec-websocket-protocol': `parley.v1, ticket.${await newTicket()}` });
+    const bySubprotocol = await openSocket(`/v1.0/conversations/${id}/ws`, {
+      'sec-websocket-protocol': `parley.v1, ticket.${await newTicket()}`,
+    });
     expect(bySubprotocol.protocol).toBe('parley.v1');
     bySubprotocol.close();
   });
@@ -156,7 +169,7 @@ describe('a ticket', () => {
     const open = () => exports.default.fetch(`${ORIGIN}/v1.0/conversations/${id}/stream?ticket=${ticket}`);
     const answers = await Promise.all(Array.from({ length: 10 }, open));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-    await Promise.all(answers.map((answer) => answer.body?.cancel()));
+    await Promise.all(answers.map(async (answer) => answer.body?.cancel()));
     const late = await newTicket();
     expect((await exports.default.fetch(`${ORIGIN}/v1.0/conversations?ticket=${late}`)).status).toBe(401);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
@@ -175,7 +188,10 @@ describe('a stream of server-sent events', () => {
     expect(replay.map(({ id: eventId }) => eventId)).toEqual(['1', '2', '3', '4', '4']);
     expect(replay.at(-1)?.data).toEqual({ type: 'caught_up', sequence: 4 });
     await say('live');
-    expect((await stream.take(1))[0]).toMatchObject({ id: '5', data: { type: 'conversation_message_created', sequence: 5 } });
+    expect((await stream.take(1))[0]).toMatchObject({
+      id: '5',
+      data: { type: 'conversation_message_created', sequence: 5 },
+    });
     await stream.cancel();
 
     await say('missed');
@@ -190,7 +206,10 @@ describe('a stream of server-sent events', () => {
     const username = `owner-${hub.customerId}`;
     const agent = await ok(hub.call('POST', '/v1.0/agents', { username, password: 'long enough' }));
     const { token } = await ok(hub.call('POST', '/auth/login', { username, password: 'long enough' }));
-    const ask = () => exports.default.fetch(`${ORIGIN}/v1.0/conversations/${id}/stream`, { headers: { authorization: `Bearer ${token}` } });
+    const ask = () =>
+      exports.default.fetch(`${ORIGIN}/v1.0/conversations/${id}/stream`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
     expect((await ask()).status).toBe(403);
     await ok(hub.call('PUT', `/v1.0/conversations/${id}`, { owner_id: agent.id }));
     const allowed = await ask();
@@ -202,7 +221,9 @@ describe('a stream of server-sent events', () => {
   test('with a malformed cursor is 400, and a plain request on the socket’s path 426', async () => {
     const { id } = await newConversation();
     expect(await hub.call('GET', `/v1.0/conversations/${id}/stream?after=abc`)).toMatchObject({ status: 400 });
-    expect(await hub.call('GET', `/v1.0/conversations/${id}/stream`, undefined, { 'last-event-id': 'x' })).toMatchObject({ status: 400 });
+    expect(
+      await hub.call('GET', `/v1.0/conversations/${id}/stream`, undefined, { 'last-event-id': 'x' }),
+    ).toMatchObject({ status: 400 });
     expect(await hub.call('GET', `/v1.0/conversations/${id}/ws`)).toMatchObject({ status: 426 });
   });
 });
@@ -217,7 +238,9 @@ test('a deleted message’s text is in no replay', async () => {
   expect(frames.at(3)).toMatchObject({ type: 'conversation_message_deleted', data: { id: messageId, text: '' } });
   socket.close();
   await eventually(async () => {
-    const { results } = await env.DB.prepare('SELECT data FROM messages WHERE id = ?').bind(messageId).all<{ data: string }>();
+    const { results } = await env.DB.prepare('SELECT data FROM messages WHERE id = ?')
+      .bind(messageId)
+      .all<{ data: string }>();
     expect(results[0]?.data).not.toContain('to be forgotten');
   });
 });

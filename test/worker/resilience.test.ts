@@ -32,9 +32,17 @@ const send = (id: string, text: string) => ok(hub.call('POST', `/v1.0/conversati
 
 /** The log as the object has it. */
 const logOf = (id: string): Promise<Json[]> =>
-  runInDurableObject(object(id), (_, state) => state.storage.sql.exec('SELECT sequence, type, message_id, facts, at FROM log ORDER BY sequence').toArray());
+  runInDurableObject(object(id), (_, state) =>
+    state.storage.sql.exec('SELECT sequence, type, message_id, facts, at FROM log ORDER BY sequence').toArray(),
+  );
 const projectedLog = async (id: string): Promise<Json[]> =>
-  (await env.DB.prepare('SELECT sequence, type, message_id, facts, at FROM events WHERE source_id = ? ORDER BY sequence').bind(id).all()).results;
+  (
+    await env.DB.prepare(
+      'SELECT sequence, type, message_id, facts, at FROM events WHERE source_id = ? ORDER BY sequence',
+    )
+      .bind(id)
+      .all()
+  ).results;
 
 /** A batch as the queue would bring it. */
 async function consume(queue: string, bodies: unknown[]) {
@@ -136,15 +144,30 @@ describe('with the queue losing everything once', () => {
 
 describe('a provider that fails', () => {
   const fault = (kind: string, count: number, retry_after?: number) =>
-    ok(hub.call('POST', '/v1.0/sandbox/faults', { account_id: account.id, kind, count, ...(retry_after === undefined ? {} : { retry_after }) }));
+    ok(
+      hub.call('POST', '/v1.0/sandbox/faults', {
+        account_id: account.id,
+        kind,
+        count,
+        ...(retry_after === undefined ? {} : { retry_after }),
+      }),
+    );
 
   test('with 429 is asked again when it said, and what came later waits its turn', async () => {
     const contact = '+15550001020';
     const { conversation_id: id } = await inbound(hub, account.id, contact, 'hello');
     await fault('throttle', 1, 30);
     for (const text of ['one', 'two', 'three']) await send(id, text);
-    const waits = () => runInDurableObject(object(id), (_, state) => state.storage.sql.exec<{ data: string }>('SELECT data FROM sends').toArray().map((row) => JSON.parse(row.data)));
-    await eventually(async () => expect((await waits()).find(({ position }) => position === 3)).toMatchObject({ phase: 'waiting', attempt: 1 }));
+    const waits = () =>
+      runInDurableObject(object(id), (_, state) =>
+        state.storage.sql
+          .exec<{ data: string }>('SELECT data FROM sends')
+          .toArray()
+          .map((row) => JSON.parse(row.data)),
+      );
+    await eventually(async () =>
+      expect((await waits()).find(({ position }) => position === 3)).toMatchObject({ phase: 'waiting', attempt: 1 }),
+    );
     expect(await phone(contact)).toEqual([]);
     await later(id, 31_000);
     await eventually(async () => expect(await phone(contact)).toEqual(['one', 'two', 'three']));
@@ -158,7 +181,10 @@ describe('a provider that fails', () => {
     await send(id, 'taken');
     await eventually(async () => {
       const message = await ok(hub.call('GET', `/v1.0/conversations/${id}/messages/${first.id}`));
-      expect(message).toMatchObject({ status: 'failed', deliveries: [{ status: 'failed', error: { code: 'SANDBOX_REJECTED', message: 'refused on request' } }] });
+      expect(message).toMatchObject({
+        status: 'failed',
+        deliveries: [{ status: 'failed', error: { code: 'SANDBOX_REJECTED', message: 'refused on request' } }],
+      });
       expect(await phone(contact)).toEqual(['taken']);
     });
   });
@@ -170,7 +196,10 @@ describe('a provider that fails', () => {
     const { id: messageId } = await send(id, 'stubborn');
     await eventually(async () => {
       await later(id, 3000);
-      expect(await ok(hub.call('GET', `/v1.0/conversations/${id}/messages/${messageId}`))).toMatchObject({ status: 'done', deliveries: [{ attempts: 3 }] });
+      expect(await ok(hub.call('GET', `/v1.0/conversations/${id}/messages/${messageId}`))).toMatchObject({
+        status: 'done',
+        deliveries: [{ attempts: 3 }],
+      });
     });
     expect(await phone(contact)).toEqual(['stubborn']);
   });

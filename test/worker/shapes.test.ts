@@ -14,7 +14,9 @@ beforeAll(async () => {
   account = await newSandbox(hub);
   const first = await inbound(hub, account.id, '+15559876543', 'Thanks for the update!');
   conversationId = first.conversation_id;
-  sent = await ok(hub.call('POST', `/v1.0/conversations/${conversationId}/messages`, { text: seed.sendRequest.text, medias: [] }));
+  sent = await ok(
+    hub.call('POST', `/v1.0/conversations/${conversationId}/messages`, { text: seed.sendRequest.text, medias: [] }),
+  );
 });
 
 describe('every JSON example of seed 000', () => {
@@ -57,7 +59,12 @@ describe('every JSON example of seed 000', () => {
     await inbound(hub, account.id, '+15559876543', 'again');
     const webhook = await eventually(() => receiver.one('conversation_message_received'));
     likeExample(webhook.body, seed.inboundWebhook);
-    expect(webhook.body.data.message).toMatchObject({ participant: { type: 'tel', target: '+15559876543' }, channel: 'sms', direction: 'inbound', text: 'again' });
+    expect(webhook.body.data.message).toMatchObject({
+      participant: { type: 'tel', target: '+15559876543' },
+      channel: 'sms',
+      direction: 'inbound',
+      text: 'again',
+    });
     expect(webhook.body.data.message.tm_create).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   });
 });

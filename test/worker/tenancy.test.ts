@@ -76,7 +76,13 @@ const BODIES: Record<string, Json> = {
 
 const isOwnersOnly = ({ path }: { path: string }) => path.includes('{') && !path.startsWith('/hooks/');
 
-async function request(credential: string | null, method: string, path: string, body: Json, upgrade = false): Promise<{ status: number; text: string }> {
+async function request(
+  credential: string | null,
+  method: string,
+  path: string,
+  body: Json,
+  upgrade = false,
+): Promise<{ status: number; text: string }> {
   const response = await exports.default.fetch(`${ORIGIN}${path}`, {
     method,
     headers: {
@@ -106,9 +112,15 @@ describe('another customer’s ids', () => {
 
   test('changed nothing there', async () => {
     const conversation = await ok(theirs.hub.call('GET', `/v1.0/conversations/${theirs.ids['conversations']}`));
-    expect(conversation).toMatchObject({ name: 'SMS · +15550003000', tm_delete: '9999-01-01 00:00:00.000000', sequence: 2 });
+    expect(conversation).toMatchObject({
+      name: 'SMS · +15550003000',
+      tm_delete: '9999-01-01 00:00:00.000000',
+      sequence: 2,
+    });
     expect((await ok(theirs.hub.call('GET', '/v1.0/agents'))).result).toHaveLength(2);
-    expect((await ok(theirs.hub.call('GET', `/v1.0/webhook_endpoints/${theirs.ids['webhook_endpoints']}`))).name).toBe('');
+    expect((await ok(theirs.hub.call('GET', `/v1.0/webhook_endpoints/${theirs.ids['webhook_endpoints']}`))).name).toBe(
+      '',
+    );
   });
 
   test('give an empty list as a filter, and a 400 that names the field in a body', async () => {
@@ -116,20 +128,34 @@ describe('another customer’s ids', () => {
     for (const query of [`owner_id=${theirs.ids['agents']}`, `account_id=${theirs.ids['account_id']}`]) {
       expect(await ok(call('GET', `/v1.0/conversations?${query}`))).toEqual({ result: [], next_page_token: '' });
     }
-    for (const query of [`endpoint_id=${theirs.ids['webhook_endpoints']}`, `conversation_id=${theirs.ids['conversations']}`]) {
+    for (const query of [
+      `endpoint_id=${theirs.ids['webhook_endpoints']}`,
+      `conversation_id=${theirs.ids['conversations']}`,
+    ]) {
       expect(await ok(call('GET', `/v1.0/webhook_deliveries?${query}`))).toEqual({ result: [], next_page_token: '' });
     }
-    expect(await ok(call('GET', `/v1.0/sandbox/outbox?account_id=${theirs.ids['account_id']}`))).toEqual({ result: [], next_page_token: '' });
-    const owner = await call('PUT', `/v1.0/conversations/${ours.ids['conversations']}`, { owner_id: theirs.ids['agents'] });
+    expect(await ok(call('GET', `/v1.0/sandbox/outbox?account_id=${theirs.ids['account_id']}`))).toEqual({
+      result: [],
+      next_page_token: '',
+    });
+    const owner = await call('PUT', `/v1.0/conversations/${ours.ids['conversations']}`, {
+      owner_id: theirs.ids['agents'],
+    });
     expect(owner).toMatchObject({ status: 400, body: { error: { details: { owner_id: expect.any(String) } } } });
-    const sandbox = await call('POST', '/v1.0/sandbox/inbound', { account_id: theirs.ids['account_id'], from: '+15550003001', text: 'x' });
+    const sandbox = await call('POST', '/v1.0/sandbox/inbound', {
+      account_id: theirs.ids['account_id'],
+      from: '+15550003001',
+      text: 'x',
+    });
     expect(sandbox).toMatchObject({ status: 400, body: { error: { details: { account_id: expect.any(String) } } } });
   });
 });
 
 describe('every list and feed', () => {
   test('holds not a byte of another customer', async () => {
-    for (const { method, path } of routes.filter((route) => route.method === 'GET' && !route.path.includes('{') && route.path.startsWith('/v1.0'))) {
+    for (const { method, path } of routes.filter(
+      (route) => route.method === 'GET' && !route.path.includes('{') && route.path.startsWith('/v1.0'),
+    )) {
       const query = path.endsWith('/outbox') ? `?account_id=${ours.ids['account_id']}` : '';
       const { text } = await request(ours.hub.accessKey, method, `${path}${query}`, undefined);
       expect(text, path).not.toContain(theirs.hub.customerId);
@@ -141,7 +167,9 @@ describe('every list and feed', () => {
 describe('nobody', () => {
   test('gets 401 from every route that is not public', async () => {
     const open = new Set(['/auth/login', '/v1.0/auth/login']);
-    for (const { method, path } of routes.filter((route) => !route.path.startsWith('/hooks/') && !open.has(route.path))) {
+    for (const { method, path } of routes.filter(
+      (route) => !route.path.startsWith('/hooks/') && !open.has(route.path),
+    )) {
       const { status } = await request(null, method, withForeignIds(path), BODIES[`${method} ${path}`]);
       expect(status, `${method} ${path}`).toBe(401);
     }
@@ -150,7 +178,15 @@ describe('nobody', () => {
   test('gets in with a wrong, a cut or an unsigned token', async () => {
     const none = Buffer.from('{"alg":"none"}').toString('base64url');
     const [, payload = ''] = ours.agentToken.split('.');
-    const bad = ['x', `${ours.hub.accessKey}x`, ours.hub.accessKey.slice(0, -1), ours.agentToken.slice(0, -2), `${none}.${payload}.`, 'vb_', 'pk_live_x'];
+    const bad = [
+      'x',
+      `${ours.hub.accessKey}x`,
+      ours.hub.accessKey.slice(0, -1),
+      ours.agentToken.slice(0, -2),
+      `${none}.${payload}.`,
+      'vb_',
+      'pk_live_x',
+    ];
     for (const credential of bad) {
       expect(await request(credential, 'GET', '/v1.0/conversations', undefined)).toMatchObject({ status: 401 });
     }

@@ -17,8 +17,10 @@ beforeEach(async () => {
 
 afterEach(() => vi.useRealTimers());
 
-const newEndpoint = (url: string, rest: Json = {}): Promise<Json> => ok(hub.call('POST', '/v1.0/webhook_endpoints', { url, ...rest }));
-const deliveries = async (query = ''): Promise<Json[]> => (await ok(hub.call('GET', `/v1.0/webhook_deliveries?${query}`))).result;
+const newEndpoint = (url: string, rest: Json = {}): Promise<Json> =>
+  ok(hub.call('POST', '/v1.0/webhook_endpoints', { url, ...rest }));
+const deliveries = async (query = ''): Promise<Json[]> =>
+  (await ok(hub.call('GET', `/v1.0/webhook_deliveries?${query}`))).result;
 const endpointNow = (id: string): Promise<Json> => ok(hub.call('GET', `/v1.0/webhook_endpoints/${id}`));
 const idsOf = (received: Received[]) => received.map(({ headers }) => headers.get('webhook-id'));
 const say = (text: string) => inbound(hub, account.id, '+15550002000', text);
@@ -26,17 +28,20 @@ const say = (text: string) => inbound(hub, account.id, '+15550002000', text);
 /** What the cron does, at a later time: it brings back what is due. */
 async function sweepLater(ms: number): Promise<void> {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
-  await worker.scheduled({ scheduledTime: Date.now(), cron: '* * * * *', noRetry: () => undefined }, env, createExecutionContext());
+  await worker.scheduled({ scheduledTime: Date.now(), cron: '* * * * *', noRetry: () => undefined }, env);
 }
 
 const hmacHex = async (key: string, text: string): Promise<string> => {
   const encoder = new TextEncoder();
-  const imported = await crypto.subtle.importKey('raw', encoder.encode(key), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  const imported = await crypto.subtle.importKey('raw', encoder.encode(key), { name: 'HMAC', hash: 'SHA-256' }, false, [
+    'sign',
+  ]);
   const signature = new Uint8Array(await crypto.subtle.sign('HMAC', imported, encoder.encode(text)));
   return [...signature].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 };
 
-const verify = (secret: string, { text, headers }: Received): unknown => new Webhook(secret).verify(text, Object.fromEntries(headers));
+const verify = (secret: string, { text, headers }: Received): unknown =>
+  new Webhook(secret).verify(text, Object.fromEntries(headers));
 
 describe('a webhook', () => {
   test('is signed so that the standardwebhooks library and VoIPBIN’s rule accept it', async () => {
@@ -105,7 +110,8 @@ describe('a receiver that is down and comes back', () => {
     await eventually(async () => {
       const pending = await deliveries(`endpoint_id=${endpoint.id}&status=pending`);
       expect(pending).toHaveLength(7);
-      for (const delivery of pending) expect(delivery).toMatchObject({ attempts: 1, response_status: 500, error: 'HTTP_500' });
+      for (const delivery of pending)
+        expect(delivery).toMatchObject({ attempts: 1, response_status: 500, error: 'HTTP_500' });
     });
     expect((await endpointNow(endpoint.id)).failing_since).not.toBeNull();
     down = false;
@@ -119,10 +125,16 @@ describe('a receiver that is down and comes back', () => {
 
   test('is asked again no sooner than its Retry-After says', async () => {
     let answers = 0;
-    const receiver = listen(() => ((answers += 1) === 1 ? new Response(null, { status: 429, headers: { 'retry-after': '3600' } }) : new Response('ok')));
+    const receiver = listen(() =>
+      (answers += 1) === 1
+        ? new Response(null, { status: 429, headers: { 'retry-after': '3600' } })
+        : new Response('ok'),
+    );
     await newEndpoint(receiver.url, { events: ['conversation_created'] });
     await say('hello');
-    await eventually(async () => expect(await deliveries()).toMatchObject([{ attempts: 1, status: 'pending', response_status: 429 }]));
+    await eventually(async () =>
+      expect(await deliveries()).toMatchObject([{ attempts: 1, status: 'pending', response_status: 429 }]),
+    );
     await sweepLater(3500_000);
     expect(answers).toBe(1);
     await sweepLater(200_000);
@@ -151,7 +163,10 @@ describe('a receiver that is down and comes back', () => {
       return found;
     });
     const job = { timestamp: new Date(), attempts: 1, body: { v: 1, webhookDeliveryId: delivery.id } };
-    const batch = createMessageBatch('webhooks', ['a', 'b', 'c'].map((id) => ({ id, ...job })));
+    const batch = createMessageBatch(
+      'webhooks',
+      ['a', 'b', 'c'].map((id) => ({ id, ...job })),
+    );
     await worker.queue(batch, env);
     expect((await getQueueResult(batch, createExecutionContext())).explicitAcks).toHaveLength(3);
     expect(receiver.received).toHaveLength(1);
@@ -183,9 +198,16 @@ describe('a receiver that fails for good', () => {
     const endpoint = await newEndpoint(gone.url, { events: ['conversation_created'] });
     await newEndpoint(other.url, { events: ['webhook_endpoint_disabled'] });
     await say('hello');
-    await eventually(async () => expect(await endpointNow(endpoint.id)).toMatchObject({ status: 'disabled', disabled_reason: 'the receiver answered 410 Gone' }));
+    await eventually(async () =>
+      expect(await endpointNow(endpoint.id)).toMatchObject({
+        status: 'disabled',
+        disabled_reason: 'the receiver answered 410 Gone',
+      }),
+    );
     await sweepLater(0);
-    expect((await eventually(() => other.one('webhook_endpoint_disabled'))).body.data).toMatchObject({ endpoint_id: endpoint.id });
+    expect((await eventually(() => other.one('webhook_endpoint_disabled'))).body.data).toMatchObject({
+      endpoint_id: endpoint.id,
+    });
   });
 
   test('for five days is disabled and says so; recover brings what it missed, also from while it was off', async () => {
@@ -197,14 +219,23 @@ describe('a receiver that fails for good', () => {
     await eventually(async () => expect(await deliveries()).toMatchObject([{ attempts: 1 }]));
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5 * 24 * 3600_000 });
     await say('two');
-    await eventually(async () => expect(await endpointNow(endpoint.id)).toMatchObject({ status: 'disabled', disabled_reason: 'nothing succeeded for five days' }));
+    await eventually(async () =>
+      expect(await endpointNow(endpoint.id)).toMatchObject({
+        status: 'disabled',
+        disabled_reason: 'nothing succeeded for five days',
+      }),
+    );
     await say('three');
     down = false;
-    expect(await hub.call('POST', `/v1.0/webhook_endpoints/${endpoint.id}/recover`, { since })).toMatchObject({ status: 400 });
+    expect(await hub.call('POST', `/v1.0/webhook_endpoints/${endpoint.id}/recover`, { since })).toMatchObject({
+      status: 400,
+    });
     await ok(hub.call('PUT', `/v1.0/webhook_endpoints/${endpoint.id}`, { status: 'enabled' }));
     await ok(hub.call('POST', `/v1.0/webhook_endpoints/${endpoint.id}/recover`, { since }));
     await sweepLater(24 * 3600_000);
-    await eventually(() => expect(new Set(receiver.received.map(({ body }) => body.data.text))).toEqual(new Set(['one', 'two', 'three'])));
+    await eventually(() =>
+      expect(new Set(receiver.received.map(({ body }) => body.data.text))).toEqual(new Set(['one', 'two', 'three'])),
+    );
   });
 
   test('by redirecting is not followed', async () => {
@@ -212,7 +243,9 @@ describe('a receiver that fails for good', () => {
     const receiver = listen(() => new Response(null, { status: 302, headers: { location: target.url } }));
     await newEndpoint(receiver.url, { events: ['conversation_created'] });
     await say('hello');
-    await eventually(async () => expect(await deliveries()).toMatchObject([{ status: 'pending', response_status: 302, error: 'HTTP_302' }]));
+    await eventually(async () =>
+      expect(await deliveries()).toMatchObject([{ status: 'pending', response_status: 302, error: 'HTTP_302' }]),
+    );
     expect(target.received).toEqual([]);
   });
 });
@@ -251,7 +284,12 @@ describe('an endpoint', () => {
     expect(queued).toMatchObject({ status: 'pending', event_type: 'webhook_test' });
     const { body } = await eventually(() => receiver.one('webhook_test'));
     expect(body.data).toEqual({ endpoint_id: endpoint.id });
-    await eventually(async () => expect(await ok(hub.call('GET', `/v1.0/webhook_deliveries/${queued.id}`))).toMatchObject({ status: 'succeeded', response_status: 200 }));
+    await eventually(async () =>
+      expect(await ok(hub.call('GET', `/v1.0/webhook_deliveries/${queued.id}`))).toMatchObject({
+        status: 'succeeded',
+        response_status: 200,
+      }),
+    );
   });
 
   test('that was deleted gets nothing more', async () => {
@@ -269,9 +307,17 @@ describe('the customer’s own webhook_uri', () => {
   test('is shown with the customer, its secret to administrators only, and an empty one switches it off', async () => {
     const receiver = listen();
     const customer = await ok(hub.call('PUT', '/v1.0/customer', { webhook_uri: receiver.url, webhook_method: 'PUT' }));
-    expect(customer).toMatchObject({ webhook_uri: receiver.url, webhook_method: 'PUT', webhook_secret: expect.stringMatching(/^whsec_/) });
-    await ok(hub.call('POST', '/v1.0/agents', { username: `m-${hub.customerId}`, password: 'long enough', permission: 64 }));
-    const { token } = await ok(hub.call('POST', '/auth/login', { username: `m-${hub.customerId}`, password: 'long enough' }));
+    expect(customer).toMatchObject({
+      webhook_uri: receiver.url,
+      webhook_method: 'PUT',
+      webhook_secret: expect.stringMatching(/^whsec_/),
+    });
+    await ok(
+      hub.call('POST', '/v1.0/agents', { username: `m-${hub.customerId}`, password: 'long enough', permission: 64 }),
+    );
+    const { token } = await ok(
+      hub.call('POST', '/auth/login', { username: `m-${hub.customerId}`, password: 'long enough' }),
+    );
     expect(await ok(hub.as(token)('GET', '/v1.0/customer'))).not.toHaveProperty('webhook_secret');
     await say('hello');
     const webhook = await eventually(() => receiver.one('conversation_created'));

@@ -152,8 +152,7 @@ function newAccount(customerId: string, wanted: NewAccount): Account {
 /** What the adapter makes of the credentials; its complaints come back under the request's field names. */
 function checkCredentials(type: string, credentials: AccountCredentials): AccountCredentials {
   const channel = channelOf(type, credentials.providerData);
-  if (!channel)
-    throw invalidField('type', `with provider_data.provider must be one of ${knownChannels.join(', ')}`);
+  if (!channel) throw invalidField('type', `with provider_data.provider must be one of ${knownChannels.join(', ')}`);
   const { secret, token, providerData } = credentials;
   const checked = channel.credentials.safeParse({ secret, token, providerData });
   if (checked.success) return checked.data;

@@ -1,7 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { answer, body, failures } from '../openapi.ts';
+import { once } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow, newAgentRow, newCustomerRow } from './new-identity.ts';
 import { presentAccessKey, presentAgent, presentCustomer } from './present-identity.ts';
@@ -13,7 +14,7 @@ import { newPassword } from '../../security/tokens.ts';
 import { insertAccessKey } from '../../storage/access-keys.ts';
 import { insertAgent } from '../../storage/agents.ts';
 import { insertCustomer } from '../../storage/customers.ts';
-import { dbOf, isTaken, runBatch } from '../../storage/db.ts';
+import { isTaken } from '../../storage/db.ts';
 
 const FIRST_KEY = { name: 'bootstrap', detail: '', expire: 365 * 24 * 3600, dialect: 'voipbin' } as const;
 
@@ -24,13 +25,13 @@ const createCustomerRoute = createRoute({
   summary: 'Make a customer and its administrator',
   description: 'With the Worker secret BOOTSTRAP_TOKEN as bearer. The password and the access key are shown this once.',
   security: [{ bearer: [] }],
-  request: body(newCustomerSchema),
+  request: { headers: idempotencyHeaders, ...body(newCustomerSchema) },
   responses: {
     ...answer(
       z.object({ customer: customerSchema, agent: agentSchema, password: z.string(), accesskey: accessKeySchema }),
       'All that the customer needs to begin',
     ),
-    ...failures('INVALID_CREDENTIALS', 'ALREADY_EXISTS'),
+    ...failures('INVALID_CREDENTIALS', 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
   },
 });
 
@@ -43,19 +44,20 @@ bootstrapRoutes.use('/customers', async (c, next) => {
 
 bootstrapRoutes.openapi(createCustomerRoute, async (c) => {
   const { name, username, password = newPassword() } = c.req.valid('json');
+  const made = await once(c, () => newCustomer(c.env, name, username, password), 'bootstrap').catch(refuseTaken);
+  return c.json(made, 200);
+});
+
+async function newCustomer(env: Env, name: string, username: string, password: string) {
   const now = Date.now();
   const customer = newCustomerRow(name, now);
-  const agent = await newAgentRow(
-    customer.id,
-    { username, password, name: username, detail: '', permission: PERMISSION.admin },
-    now,
-  );
+  const person = { username, password, name: username, detail: '', permission: PERMISSION.admin };
+  const agent = await newAgentRow(customer.id, person, now);
   const { row, token } = await newAccessKeyRow(customer.id, FIRST_KEY, now);
-  const rows = [insertCustomer(c.env, customer), insertAgent(c.env, agent), insertAccessKey(c.env, row)];
-  await runBatch(dbOf(c.env), rows).catch(refuseTaken);
-  const made = { customer: presentCustomer(customer, null, ''), agent: presentAgent(agent) };
-  return c.json({ ...made, password, accesskey: presentAccessKey(row, token) }, 200);
-});
+  const statements = [insertCustomer(env, customer), insertAgent(env, agent), insertAccessKey(env, row)];
+  const shown = { customer: presentCustomer(customer, null, ''), agent: presentAgent(agent) };
+  return { statements, answer: { ...shown, password, accesskey: presentAccessKey(row, token) } };
+}
 
 async function requireBootstrapToken(c: AppContext): Promise<void> {
   const token = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];

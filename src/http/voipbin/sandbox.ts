@@ -92,9 +92,11 @@ sandboxRoutes.openapi(inboundRoute, async (c) => {
   const parsed = channel.parse(request, account, Date.now());
   const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
   if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
-  const taken = await takeIn(c.env, account, channel, inbound, publicUrlOf(c));
-  const landed = { message_id: taken.messageId, conversation_id: taken.conversationId };
-  return c.json(await once(c, async () => ({ statements: [], answer: landed })), 200);
+  const landed = await once(c, async () => {
+    const taken = await takeIn(c.env, account, channel, inbound, publicUrlOf(c));
+    return { statements: [], answer: { message_id: taken.messageId, conversation_id: taken.conversationId } };
+  });
+  return c.json(landed, 200);
 });
 
 sandboxRoutes.openapi(outboxRoute, async (c) => {
@@ -108,8 +110,8 @@ sandboxRoutes.openapi(faultsRoute, async (c) => {
   const wanted = c.req.valid('json');
   const { account } = await sandboxAccount(c, wanted.account_id);
   const { kind, count: remaining, retry_after: retryAfterS = null } = wanted;
-  await setFault(c.env, { accountId: account.id, kind, remaining, retryAfterS });
-  return c.json(wanted, 200);
+  const fault = { accountId: account.id, kind, remaining, retryAfterS };
+  return c.json(await once(c, async () => ({ statements: [setFault(c.env, fault)], answer: wanted })), 200);
 });
 
 async function sandboxAccount(c: AppContext, id: string): Promise<{ account: Account; channel: Channel }> {

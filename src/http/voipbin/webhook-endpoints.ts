@@ -195,8 +195,11 @@ webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
   const since = parseTime(c.req.valid('json').since);
   if (since === null) throw invalidField('since', 'must be a time, as 2026-01-01T00:00:00Z');
   if (endpoint.status !== 'enabled') throw invalidField('status', 'the endpoint is disabled: enable it first');
-  const deliveries = await recoverEndpoint(c.env, endpoint, since, Date.now());
-  return c.json(await once(c, async () => ({ statements: [], answer: { deliveries } })), 200);
+  const recovered = await once(c, async () => {
+    const deliveries = await recoverEndpoint(c.env, endpoint, since, Date.now());
+    return { statements: [], answer: { deliveries } };
+  });
+  return c.json(recovered, 200);
 });
 
 async function mine(c: AppContext, id: string): Promise<WebhookEndpoint> {

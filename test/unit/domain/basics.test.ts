@@ -44,7 +44,8 @@ describe('a telephone number', () => {
   test('may be a short code or a name, and nothing else', () => {
     expect(normalizeTel('24273')).toBe('24273');
     expect(normalizeTel('MYBANK')).toBe('MYBANK');
-    for (const text of ['', '+', '+0123', '+1234567890123456', 'someone@example.com']) expect(normalizeTel(text)).toBeNull();
+    for (const text of ['', '+', '+0123', '+1234567890123456', 'someone@example.com'])
+      expect(normalizeTel(text)).toBeNull();
   });
 
   test('stays itself when it is normalised again', () => {

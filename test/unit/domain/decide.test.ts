@@ -25,13 +25,19 @@ const sent = () => messageIn(events(decideSend(aConversation(), aSend(), [], NOW
 
 describe('an inbound item', () => {
   test('opens the conversation with the first message, and only then', () => {
-    expect(types(decideReceive(null, anOpening(), anInbound(), null, NOW))).toEqual(['conversation.created', 'message.created']);
+    expect(types(decideReceive(null, anOpening(), anInbound(), null, NOW))).toEqual([
+      'conversation.created',
+      'message.created',
+    ]);
     expect(types(decideReceive(aConversation(), anOpening(), anInbound(), null, NOW))).toEqual(['message.created']);
   });
 
   test('is refused by a conversation that is over', () => {
     for (const over of [aConversation({ lifecycle: 'closed' }), aConversation({ deletedAt: NOW })]) {
-      expect(decideReceive(over, anOpening(), anInbound(), null, NOW)).toEqual({ ok: false, error: { code: 'CONVERSATION_CLOSED' } });
+      expect(decideReceive(over, anOpening(), anInbound(), null, NOW)).toEqual({
+        ok: false,
+        error: { code: 'CONVERSATION_CLOSED' },
+      });
     }
   });
 
@@ -54,13 +60,18 @@ describe('an inbound item', () => {
     const follow = { kind: 'reachability' as const, dedupeKey: 'x', reachable: true, replyToken: null };
     expect(types(decideReceive(null, anOpening(), follow, null, NOW))).toEqual(['conversation.created']);
     expect(types(decideReceive(aConversation(), anOpening(), follow, null, NOW))).toEqual([]);
-    expect(types(decideReceive(aConversation(), anOpening(), { ...follow, reachable: false }, null, NOW))).toEqual(['conversation.updated']);
+    expect(types(decideReceive(aConversation(), anOpening(), { ...follow, reachable: false }, null, NOW))).toEqual([
+      'conversation.updated',
+    ]);
   });
 });
 
 describe('a send', () => {
   test('is refused by a closed conversation', () => {
-    expect(decideSend(aConversation({ lifecycle: 'closed' }), aSend(), [], NOW)).toMatchObject({ ok: false, error: { code: 'CONVERSATION_CLOSED' } });
+    expect(decideSend(aConversation({ lifecycle: 'closed' }), aSend(), [], NOW)).toMatchObject({
+      ok: false,
+      error: { code: 'CONVERSATION_CLOSED' },
+    });
   });
 
   test('with If-Match is refused when there are messages that the sender has not seen, and gets them', () => {
@@ -84,7 +95,11 @@ describe('news of a delivery', () => {
   test('is told once; a late or repeated receipt is no event', () => {
     const message = sent();
     const [first] = decideDeliveryNews(message, aSend().deliveryId, news('delivered'), NOW);
-    expect(first).toMatchObject({ type: 'message.updated', becameDone: true, message: { deliveries: [{ status: 'delivered', error: null }] } });
+    expect(first).toMatchObject({
+      type: 'message.updated',
+      becameDone: true,
+      message: { deliveries: [{ status: 'delivered', error: null }] },
+    });
     const delivered = messageIn(first ? [first] : []);
     expect(decideDeliveryNews(delivered, aSend().deliveryId, news('sent'), NOW)).toEqual([]);
     expect(decideDeliveryNews(delivered, aSend().deliveryId, news('failed'), NOW)).toEqual([]);
@@ -92,7 +107,10 @@ describe('news of a delivery', () => {
 
   test('keeps the provider’s error on a failed delivery', () => {
     const [failed] = decideDeliveryNews(sent(), aSend().deliveryId, news('failed'), NOW);
-    expect(failed).toMatchObject({ becameDone: false, message: { deliveries: [{ status: 'failed', error: { code: '1', text: 'x' } }] } });
+    expect(failed).toMatchObject({
+      becameDone: false,
+      message: { deliveries: [{ status: 'failed', error: { code: '1', text: 'x' } }] },
+    });
   });
 
   test('says `became done` exactly once, whatever the order of receipts', () => {
@@ -109,7 +127,8 @@ describe('news of a delivery', () => {
           }
         }
         const got = receipts.some((each) => each === 'sent' || each === 'delivered' || each === 'read');
-        const failedFirst = receipts.indexOf('failed') !== -1 && !receipts.some((each) => each === 'delivered' || each === 'read');
+        const failedFirst =
+          receipts.indexOf('failed') !== -1 && !receipts.some((each) => each === 'delivered' || each === 'read');
         expect(done).toBeLessThanOrEqual(2);
         if (got && !failedFirst) expect(done).toBeGreaterThanOrEqual(1);
         if (!got) expect(done).toBe(0);
@@ -121,7 +140,9 @@ describe('news of a delivery', () => {
 describe('a change', () => {
   test('that changes nothing is no event', () => {
     const state = aConversation({ name: 'n', tags: ['a'] });
-    expect(types(decideUpdate(state, { customerId: '', name: 'n', tags: ['a'], ownerId: null, aiMode: 'ai' }, NOW))).toEqual([]);
+    expect(
+      types(decideUpdate(state, { customerId: '', name: 'n', tags: ['a'], ownerId: null, aiMode: 'ai' }, NOW)),
+    ).toEqual([]);
   });
 
   test('of owner is a takeover, and giving it back returns it to automation', () => {
@@ -134,7 +155,10 @@ describe('a change', () => {
 
   test('to closed is terminal', () => {
     const [closed] = events(decideUpdate(aConversation(), { customerId: '', aiMode: 'closed' }, NOW));
-    expect(closed).toMatchObject({ type: 'conversation.closed', conversation: { lifecycle: 'closed', aiMode: 'closed' } });
+    expect(closed).toMatchObject({
+      type: 'conversation.closed',
+      conversation: { lifecycle: 'closed', aiMode: 'closed' },
+    });
     const over = aConversation({ lifecycle: 'closed', aiMode: 'closed' });
     expect(decideUpdate(over, { customerId: '', aiMode: 'ai' }, NOW)).toMatchObject({ ok: false });
     expect(decideClose(over, NOW)).toEqual([]);
@@ -149,13 +173,19 @@ describe('time', () => {
     const state = aConversation();
     expect(nextLifecycleAt(state, settings)).toBe(start + 1000);
     expect(decideLifecycle(state, settings, start + 999, NOW)).toEqual([]);
-    expect(decideLifecycle(state, settings, start + 1000, NOW)).toMatchObject([{ conversation: { lifecycle: 'idle' } }]);
-    expect(decideLifecycle(aConversation({ lifecycle: 'idle' }), settings, start + 5000, NOW)).toMatchObject([{ type: 'conversation.closed' }]);
+    expect(decideLifecycle(state, settings, start + 1000, NOW)).toMatchObject([
+      { conversation: { lifecycle: 'idle' } },
+    ]);
+    expect(decideLifecycle(aConversation({ lifecycle: 'idle' }), settings, start + 5000, NOW)).toMatchObject([
+      { type: 'conversation.closed' },
+    ]);
     expect(nextLifecycleAt(aConversation({ lifecycle: 'closed' }), settings)).toBeNull();
   });
 
   test('closes at once what was silent long enough for both', () => {
-    expect(decideLifecycle(aConversation(), settings, start + 9000, NOW)).toMatchObject([{ type: 'conversation.closed' }]);
+    expect(decideLifecycle(aConversation(), settings, start + 9000, NOW)).toMatchObject([
+      { type: 'conversation.closed' },
+    ]);
   });
 });
 
@@ -196,8 +226,16 @@ describe('the log', () => {
         });
         expect(log.map(({ sequence }) => sequence)).toEqual(log.map((_, index) => index + 1));
         const rows = log.map(toLogRow);
-        const read = rows.map((row) => fromLogRow(row, row.messageId === null ? null : (messages.get(row.messageId) ?? null)));
-        expect(read).toEqual(log.map((event) => ('message' in event ? event : { ...event, conversation: { ...event.conversation, sequence: event.sequence } })));
+        const read = rows.map((row) =>
+          fromLogRow(row, row.messageId === null ? null : (messages.get(row.messageId) ?? null)),
+        );
+        expect(read).toEqual(
+          log.map((event) =>
+            'message' in event
+              ? event
+              : { ...event, conversation: { ...event.conversation, sequence: event.sequence } },
+          ),
+        );
         expect(read.reduce<ConversationState | null>(applyEvent, null)).toEqual(state);
       }),
     );

@@ -49,7 +49,10 @@ describe('a claim', () => {
 describe('a report', () => {
   test('of acceptance ends the send, however late it comes', () => {
     const accepted: SendOutcome = { kind: 'accepted', providerId: 'p' };
-    expect(report(claimed(), 1, accepted, 0, 0)).toMatchObject({ send: null, news: { status: 'sent', providerId: 'p' } });
+    expect(report(claimed(), 1, accepted, 0, 0)).toMatchObject({
+      send: null,
+      news: { status: 'sent', providerId: 'p' },
+    });
     const { send } = expire(claimed(), CLAIM_LEASE_MS, 0);
     expect(send && report(send, 1, accepted, CLAIM_LEASE_MS, 0).send).toBeNull();
   });
@@ -75,12 +78,21 @@ describe('a report', () => {
   test('of an attempt that was overtaken changes nothing', () => {
     const { send } = report(claimed(), 1, { kind: 'retry', code: 'x', text: '', retryAfterMs: 0 }, 0, 0);
     const again = send && claim(send, true, 2, CAREFUL, 0);
-    expect(again && report(again, 1, { kind: 'rejected', code: 'x', text: '' }, 0, 0)).toEqual({ send: again, news: null });
+    expect(again && report(again, 1, { kind: 'rejected', code: 'x', text: '' }, 0, 0)).toEqual({
+      send: again,
+      news: null,
+    });
   });
 
   test('that fails for good after the last attempt keeps the last error', () => {
     const last = { ...claimed(), attempt: MAX_ATTEMPTS };
-    const step = report(last, MAX_ATTEMPTS, { kind: 'retry', code: 'HTTP_503', text: 'down', retryAfterMs: null }, 0, 0);
+    const step = report(
+      last,
+      MAX_ATTEMPTS,
+      { kind: 'retry', code: 'HTTP_503', text: 'down', retryAfterMs: null },
+      0,
+      0,
+    );
     expect(step).toMatchObject({ send: null, news: { status: 'failed', error: { code: 'HTTP_503', text: 'down' } } });
   });
 });
@@ -103,18 +115,32 @@ describe('a lease', () => {
 describe('lanes', () => {
   test('let only their first send go, whatever its phase', () => {
     const waiting: Send = { ...aSend(1), phase: 'unknown', dueAt: 99_999 };
-    expect(heads([aSend(3), waiting, aSend(2), aSend(7, 'b')]).map(({ position }) => position).toSorted()).toEqual([1, 7]);
+    expect(
+      heads([aSend(3), waiting, aSend(2), aSend(7, 'b')])
+        .map(({ position }) => position)
+        .toSorted((a, b) => a - b),
+    ).toEqual([1, 7]);
     expect(nextSendAt([waiting, aSend(2)])).toBe(99_999);
     expect(nextSendAt([])).toBeNull();
   });
 });
 
-type Step = { kind: 'drain' } | { kind: 'deliver'; job: number } | { kind: 'lose'; job: number } | { kind: 'answer'; call: number; outcome: SendOutcome } | { kind: 'later'; ms: number };
+type Step =
+  | { kind: 'drain' }
+  | { kind: 'deliver'; job: number }
+  | { kind: 'lose'; job: number }
+  | { kind: 'answer'; call: number; outcome: SendOutcome }
+  | { kind: 'later'; ms: number };
 
 const outcome: fc.Arbitrary<SendOutcome> = fc.oneof(
   fc.constant<SendOutcome>({ kind: 'accepted', providerId: 'p' }),
   fc.constant<SendOutcome>({ kind: 'rejected', code: '1', text: '' }),
-  fc.record({ kind: fc.constant('retry' as const), code: fc.constant('1'), text: fc.constant(''), retryAfterMs: fc.option(fc.nat(100_000)) }),
+  fc.record({
+    kind: fc.constant('retry' as const),
+    code: fc.constant('1'),
+    text: fc.constant(''),
+    retryAfterMs: fc.option(fc.nat(100_000)),
+  }),
   fc.constant<SendOutcome>({ kind: 'unknown', code: '1', text: '' }),
 );
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { webhookSecret } from '../../openapi.ts';
 import { PERMISSION_MASK } from '../../../domain/permissions.ts';
 
 const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
@@ -107,7 +108,7 @@ export const customerChangesSchema = z
     detail: text,
     webhook_method: z.enum(['', 'POST', 'PUT']).openapi({ description: 'Empty means POST' }),
     webhook_uri: z.string().max(2000).openapi({ description: 'Empty switches it off' }),
-    webhook_secret: z.string().min(16, 'must have at least 16 characters').max(255),
+    webhook_secret: webhookSecret,
     conversation_idle_timeout: seconds,
     conversation_close_timeout: seconds,
   })

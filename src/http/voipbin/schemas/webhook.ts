@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { WIRE_EVENT_NAMES } from '../../../dialects/voipbin/events.ts';
-import { uuid } from '../../openapi.ts';
+import { uuid, webhookSecret as secret } from '../../openapi.ts';
 
 const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
 const stamps = { tm_create: time, tm_update: time, tm_delete: time };
@@ -25,7 +25,7 @@ export const endpointSchema = z
   .openapi('WebhookEndpoint');
 
 const events = z.array(z.enum(WIRE_EVENT_NAMES)).max(WIRE_EVENT_NAMES.length);
-const secret = z.string().min(16, 'must have at least 16 characters').max(255);
+
 const url = z.string().min(1).max(2000);
 const dialect = z.enum(['voipbin']).openapi({ description: 'The form of the events' });
 

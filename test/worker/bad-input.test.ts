@@ -1,0 +1,258 @@
+import { exports } from 'cloudflare:workers';
+import { env } from 'cloudflare:workers';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { callWith, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
+
+let hub: Hub;
+let account: Json;
+let conversationId: string;
+
+beforeAll(async () => {
+  hub = await newHub();
+  account = await newSandbox(hub);
+  conversationId = (await inbound(hub, account.id, '+15550005000', 'hello')).conversation_id;
+});
+
+const post = (path: string, body: unknown, headers?: Record<string, string>) => hub.call('POST', path, body, headers);
+const raw = (path: string, init: RequestInit) => exports.default.fetch(`${ORIGIN}${path}`, init);
+const bearer = () => ({ authorization: `Bearer ${hub.accessKey}` });
+
+describe('a body', () => {
+  test('that is not JSON is 400 INVALID_JSON_BODY, on every POST and PUT', async () => {
+    const document = await ok(callWith(null)('GET', '/openapi.json'));
+    const writes = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
+      ['post', 'put']
+        .filter((method) => item[method]?.requestBody)
+        .map((method) => ({ path, method: method.toUpperCase() })),
+    );
+    expect(writes.length).toBeGreaterThan(10);
+    for (const { path, method } of writes) {
+      const credential = path === '/v1.0/customers' ? 'bootstrap-token-for-tests' : hub.accessKey;
+      const target = path.replace('{id}', conversationId);
+      expect(await callWith(credential)(method, target, '{"text": '), `${method} ${path}`).toMatchObject({
+        status: 400,
+        body: { error: { reason: 'INVALID_JSON_BODY' } },
+      });
+    }
+  });
+
+  test('of the wrong types is 400 with every wrong field named', async () => {
+    const answer = await post(`/v1.0/conversations/${conversationId}/messages`, {
+      text: 5,
+      medias: [{ type: 'image/png', url: 'javascript:alert(1)' }, 'x'],
+    });
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { error: { status: 'INVALID_ARGUMENT', reason: 'INVALID_ARGUMENT' } },
+    });
+    expect(Object.keys(answer.body.error.details).toSorted()).toEqual(['medias.0.url', 'medias.1', 'text']);
+  });
+
+  test('of null, an array or a text is 400', async () => {
+    for (const body of ['null', '[]', '"x"', '1'])
+      expect(await post('/v1.0/agents', body)).toMatchObject({ status: 400 });
+  });
+
+  test('that is declared as something else is 415, and one larger than 1 MB is 413', async () => {
+    const form = await raw('/v1.0/agents', {
+      method: 'POST',
+      headers: { ...bearer(), 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'a=b',
+    });
+    expect(form.status).toBe(415);
+    expect(await post('/v1.0/agents', { username: 'x'.repeat(1_100_000) })).toMatchObject({
+      status: 413,
+      body: { error: { reason: 'PAYLOAD_TOO_LARGE' } },
+    });
+  });
+
+  test('without text and medias, with too long a text, or with too many medias is 400', async () => {
+    const path = `/v1.0/conversations/${conversationId}/messages`;
+    const medias = Array.from({ length: 11 }, () => ({ type: 'image/png', url: 'https://example.com/x.png' }));
+    for (const body of [{}, { text: '' }, { text: 'x'.repeat(1601) }, { text: 'x'.repeat(20_000) }, { medias }]) {
+      expect(await post(path, body)).toMatchObject({ status: 400, body: { error: { details: expect.any(Object) } } });
+    }
+    expect((await ok(hub.call('GET', path))).result).toHaveLength(1);
+  });
+});
+
+describe('a header', () => {
+  test('that makes no sense is 400', async () => {
+    const path = `/v1.0/conversations/${conversationId}/messages`;
+    expect(await post(path, { text: 'x' }, { 'if-match': 'yesterday' })).toMatchObject({ status: 400 });
+    expect(await post(path, { text: 'x' }, { 'idempotency-key': 'k'.repeat(300) })).toMatchObject({ status: 400 });
+  });
+});
+
+describe('an id', () => {
+  test('that is malformed is 400 INVALID_ID, one that nothing has is 404, and asking leaves no trace', async () => {
+    for (const family of ['conversations', 'agents', 'accesskeys', 'conversation_accounts', 'webhook_endpoints']) {
+      expect(await hub.call('GET', `/v1.0/${family}/not-a-uuid`)).toMatchObject({
+        status: 400,
+        body: { error: { reason: 'INVALID_ID' } },
+      });
+      expect(await hub.call('GET', `/v1.0/${family}/${crypto.randomUUID()}`)).toMatchObject({ status: 404 });
+    }
+    expect((await hub.call('GET', '/v1.0/webhook_deliveries/nonsense')).status).toBe(400);
+    expect(
+      (await hub.call('GET', `/v1.0/conversations/${conversationId}/messages/${crypto.randomUUID()}`)).body.error
+        .reason,
+    ).toBe('CONVERSATION_MESSAGE_NOT_FOUND');
+  });
+
+  test('is the same in capitals', async () => {
+    expect((await ok(hub.call('GET', `/v1.0/conversations/${conversationId.toUpperCase()}`))).id).toBe(conversationId);
+  });
+
+  test('is found in neither an unknown route nor a wrong method', async () => {
+    for (const [method, path] of [
+      ['PATCH', `/v1.0/conversations/${conversationId}`],
+      ['GET', '/v1.0/nothing'],
+      ['POST', '/healthz'],
+      ['GET', '/'],
+    ] as const) {
+      expect(await hub.call(method, path)).toMatchObject({
+        status: 404,
+        body: { error: { reason: 'ROUTE_NOT_FOUND' } },
+      });
+    }
+  });
+});
+
+describe('a list', () => {
+  test('with a nonsense page token, size or filter is 400; a size out of range means 100', async () => {
+    for (const query of [
+      'page_token=zzz',
+      'page_token=2022-06-17,xx',
+      'page_size=ten',
+      'page_size=1.5',
+      'state=asleep',
+      'owner_id=me',
+      'account_id=1',
+    ]) {
+      expect(await hub.call('GET', `/v1.0/conversations?${query}`), query).toMatchObject({
+        status: 400,
+        body: { error: { details: expect.any(Object) } },
+      });
+    }
+    for (const query of ['page_size=0', 'page_size=-5', 'page_size=1000', 'page_token=']) {
+      expect((await ok(hub.call('GET', `/v1.0/conversations?${query}`))).result).toHaveLength(1);
+    }
+    expect((await hub.call('GET', '/v1.0/events?after=x')).status).toBe(400);
+  });
+});
+
+describe('a channel account', () => {
+  const make = (body: Json) => post('/v1.0/conversation_accounts', body);
+
+  test('that is incomplete or of no known kind is 400 with the field named', async () => {
+    const cases: [Json, string][] = [
+      [{ type: 'pigeon' }, 'type'],
+      [{ type: 'sms' }, 'type'],
+      [{ type: 'sms', provider_data: { provider: 'nobody', number: '+15550100000' } }, 'type'],
+      [{ type: 'line', token: 'x' }, 'secret'],
+      [{ type: 'line', secret: 'x' }, 'token'],
+      [{ type: 'sms', provider_data: { provider: 'sandbox', number: 'abc@' } }, 'provider_data.number'],
+      [
+        { type: 'sms', token: 't', provider_data: { provider: 'twilio', number: '+15550100000' } },
+        'provider_data.account_sid',
+      ],
+      [
+        { type: 'sms', token: 't', secret: 'not-a-key', provider_data: { provider: 'telnyx', number: '+15550100000' } },
+        'secret',
+      ],
+    ];
+    for (const [body, field] of cases) {
+      const answer = await make(body);
+      expect(answer, JSON.stringify(body)).toMatchObject({ status: 400 });
+      expect(Object.keys(answer.body.error.details)).toContain(field);
+    }
+  });
+
+  test('never shows its secrets, keeps them over a change of its name, and is gone when it is deleted', async () => {
+    const made = await ok(
+      make({ type: 'line', name: 'LINE', secret: 'the-channel-secret', token: 'the-channel-token' }),
+    );
+    const changed = await ok(hub.call('PUT', `/v1.0/conversation_accounts/${made.id}`, { name: 'renamed' }));
+    const listed = await ok(hub.call('GET', '/v1.0/conversation_accounts'));
+    const deleted = await ok(hub.call('DELETE', `/v1.0/conversation_accounts/${made.id}`));
+    for (const shown of [made, changed, listed, deleted]) {
+      expect(JSON.stringify(shown)).not.toContain('the-channel');
+    }
+    expect(changed).toMatchObject({ name: 'renamed', type: 'line' });
+    expect((await hub.call('GET', `/v1.0/conversation_accounts/${made.id}`)).status).toBe(404);
+    expect((await raw(`/hooks/${made.id}`, { method: 'POST', body: '{"events":[]}' })).status).toBe(404);
+  });
+});
+
+describe('a provider hook', () => {
+  test('for an unknown or malformed account is 404, without a signature 401, and stores nothing', async () => {
+    const line = await ok(post('/v1.0/conversation_accounts', { type: 'line', secret: 's3cret', token: 't' }));
+    const body = JSON.stringify({
+      destination: 'x',
+      events: [
+        {
+          type: 'message',
+          message: { type: 'text', id: '1', text: 'forged' },
+          source: { type: 'user', userId: `U${'0'.repeat(32)}` },
+          timestamp: 1,
+          webhookEventId: 'e',
+          mode: 'active',
+        },
+      ],
+    });
+    const count = async () =>
+      (await env.DB.prepare('SELECT count(*) AS n FROM conversations').first<{ n: number }>())?.n;
+    const before = await count();
+    expect((await raw(`/hooks/${crypto.randomUUID()}`, { method: 'POST', body })).status).toBe(404);
+    expect((await raw('/hooks/nonsense', { method: 'POST', body })).status).toBe(404);
+    for (const id of [line.id, account.id]) {
+      expect((await raw(`/hooks/${id}`, { method: 'POST', body })).status).toBe(401);
+      expect(
+        (await raw(`/hooks/${id}`, { method: 'POST', body, headers: { 'x-line-signature': 'AAAA' } })).status,
+      ).toBe(401);
+    }
+    expect((await raw(`/hooks/${line.id}`, { method: 'POST', body: 'x'.repeat(2_000_000) })).status).toBe(413);
+    expect(await count()).toBe(before);
+  });
+});
+
+describe('a webhook target', () => {
+  test('that is no http(s) URL or holds a password is 400, with the field named', async () => {
+    for (const url of ['', 'nonsense', 'ftp://example.com', 'https://user:pw@example.com/x', 'javascript:alert(1)']) {
+      expect(await post('/v1.0/webhook_endpoints', { url }), url).toMatchObject({
+        status: 400,
+        body: { error: { details: { url: expect.any(String) } } },
+      });
+    }
+    expect(await hub.call('PUT', '/v1.0/customer', { webhook_uri: 'nonsense' })).toMatchObject({
+      status: 400,
+      body: { error: { details: { webhook_uri: expect.any(String) } } },
+    });
+    expect(
+      await post('/v1.0/webhook_endpoints', { url: 'https://example.com', events: ['conversation_exploded'] }),
+    ).toMatchObject({ status: 400 });
+  });
+});
+
+describe('the sandbox', () => {
+  test('takes only its own accounts and known faults', async () => {
+    const line = await ok(post('/v1.0/conversation_accounts', { type: 'line', secret: 's', token: 't' }));
+    expect(await post('/v1.0/sandbox/inbound', { account_id: line.id, from: '+15550005001', text: 'x' })).toMatchObject(
+      { status: 400 },
+    );
+    expect(await post('/v1.0/sandbox/inbound', { account_id: account.id, from: '', text: 'x' })).toMatchObject({
+      status: 400,
+    });
+    expect(await post('/v1.0/sandbox/faults', { account_id: account.id, count: 1, kind: 'earthquake' })).toMatchObject({
+      status: 400,
+    });
+  });
+});
+
+test('every answer has a request id: the client’s where it is harmless', async () => {
+  const own = await hub.call('GET', '/v1.0/nothing', undefined, { 'x-request-id': 'my-id_1' });
+  expect([own.headers.get('x-request-id'), own.body.error.request_id]).toEqual(['my-id_1', 'my-id_1']);
+  const forged = await hub.call('GET', '/v1.0/nothing', undefined, { 'x-request-id': 'a b<script>' });
+  expect(forged.headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
+});
