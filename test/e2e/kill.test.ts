@@ -138,6 +138,10 @@ async function untilBusy(): Promise<void> {
   while (acknowledged() < enough && Date.now() < end) await sleep(5);
 }
 
+/** The next sends hang at their provider, so that the crash finds attempts whose outcome nobody will ever report. */
+const hangSends = (): Promise<Json> =>
+  ok(server.call('POST', '/v1.0/sandbox/faults', { account_id: server.sandboxAccount, count: 2, kind: 'timeout' }));
+
 /** wrangler brings a killed runtime back by itself. */
 const untilHealthy = (): Promise<void> =>
   eventually(async () => expect((await fetch(`${server.url}/healthz`)).status).toBe(200), 30_000);
@@ -181,6 +185,7 @@ describe('kill -9 in the middle of the work', () => {
   it('loses no acknowledged message, doubles none, keeps every order, and brings every event to the webhook', async () => {
     for (let round = 1; round <= ROUNDS; round++) {
       await untilHealthy();
+      if (round % 3 === 0) await hangSends();
       const crash = new AbortController();
       unanswered.push(0);
       const working = work(round, crash.signal);
@@ -209,6 +214,7 @@ describe('kill -9 in the middle of the work', () => {
       await everyRow(server.call, `/v1.0/sandbox/outbox?account_id=${server.sandboxAccount}`)
     ).toReversed();
     const logged: Frame[] = [];
+    const attempts: number[] = [];
     for (const contact of contacts) {
       const conversation = conversations.get(contact) ?? '';
       const listed = await ok(server.call('GET', `/v1.0/conversations?peer=${encodeURIComponent(contact)}`));
@@ -225,10 +231,14 @@ describe('kill -9 in the middle of the work', () => {
       const created = frames.filter(({ type }) => type === 'conversation_message_created');
       expect(created.map(({ data }) => data.id)).toEqual(messages.map(({ id }) => id));
       logged.push(...frames);
+      attempts.push(...messages.flatMap(({ deliveries }) => deliveries.map((delivery: Json) => delivery.attempts)));
 
       const received = phone.filter(({ to }) => to === contact).map(({ text }) => text);
       expect(received).toEqual(textsOf('outgoing'));
     }
+    // Some attempts did die with the runtime, and were made again.
+    expect(Math.max(...attempts)).toBeGreaterThan(1);
+
     // What was acknowledged with an id is there under that id.
     const ids = new Set((await Promise.all(contacts.map(messagesOf))).flat().map(({ id }) => id));
     const named = operations.filter(({ kind }) => kind !== 'hook').map((operation) => operation.acknowledged);
