@@ -83,6 +83,8 @@ export interface ChannelIo {
 export interface ContentLimits {
   maxTextLength: number;
   maxMedias: number;
+  /** SMS segments, where the provider counts those; null where it does not. */
+  maxSegments: number | null;
 }
 
 /**

@@ -76,6 +76,51 @@ describe('a body', () => {
   });
 });
 
+test('a text of more SMS segments than its provider takes is 400, and one that just fits is taken', async () => {
+  const pair = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
+  if (!('privateKey' in pair)) throw new Error('no key pair');
+  const publicKey = btoa(String.fromCharCode(...new Uint8Array(await exported(pair.publicKey))));
+  const provider_data = { provider: 'telnyx', number: '+15550100009' };
+  const telnyx = await ok(
+    post('/v1.0/conversation_accounts', { type: 'sms', secret: publicKey, token: 't', provider_data }),
+  );
+  const payload = {
+    id: 'in-1',
+    from: { phone_number: '+15550005009' },
+    to: [{ phone_number: '+15550100009' }],
+    text: 'hello',
+    media: [],
+  };
+  const body = JSON.stringify({
+    data: { event_type: 'message.received', id: 'e-1', occurred_at: new Date().toISOString(), payload },
+  });
+  const timestamp = String(Math.floor(Date.now() / 1000));
+  const signed = await crypto.subtle.sign('Ed25519', pair.privateKey, new TextEncoder().encode(`${timestamp}|${body}`));
+  const signature = btoa(String.fromCharCode(...new Uint8Array(signed)));
+  const headers = {
+    'telnyx-signature-ed25519': signature,
+    'telnyx-timestamp': timestamp,
+    'content-type': 'application/json',
+  };
+  expect((await raw(`/hooks/${telnyx.id}`, { method: 'POST', headers, body })).status).toBe(200);
+  const { result } = await ok(hub.call('GET', `/v1.0/conversations?account_id=${telnyx.id}`));
+  const path = `/v1.0/conversations/${result[0].id}/messages`;
+  expect(await post(path, { text: '가'.repeat(671) })).toMatchObject({
+    status: 400,
+    body: { error: { details: { text: expect.stringContaining('11 SMS segments') } } },
+  });
+  expect((await ok(post(path, { text: '가'.repeat(670) }))).deliveries[0].segments).toEqual({
+    encoding: 'UCS-2',
+    count: 10,
+  });
+});
+
+const exported = async (key: CryptoKey): Promise<ArrayBuffer> => {
+  const bytes = await crypto.subtle.exportKey('raw', key);
+  if (!(bytes instanceof ArrayBuffer)) throw new Error('not raw');
+  return bytes;
+};
+
 describe('a header', () => {
   test('that makes no sense is 400', async () => {
     const path = `/v1.0/conversations/${conversationId}/messages`;
@@ -136,7 +181,9 @@ describe('a list', () => {
       });
     }
     for (const query of ['page_size=0', 'page_size=-5', 'page_size=1000', 'page_token=']) {
-      expect((await ok(hub.call('GET', `/v1.0/conversations?${query}`))).result).toHaveLength(1);
+      expect((await ok(hub.call('GET', `/v1.0/conversations?account_id=${account.id}&${query}`))).result).toHaveLength(
+        1,
+      );
     }
     expect((await hub.call('GET', '/v1.0/events?after=x')).status).toBe(400);
   });

@@ -16,7 +16,7 @@ export const line: Channel = {
     token: credentialSchema,
     providerData: z.strictObject({}).default({}),
   }),
-  limits: { maxTextLength: MAX_TEXT, maxMedias: MAX_MESSAGES - 1 },
+  limits: { maxTextLength: MAX_TEXT, maxMedias: MAX_MESSAGES - 1, maxSegments: null },
   // The retry key makes LINE drop a repeat (developers.line.biz, "Retry failed API requests").
   policy: { idempotent: true, receiptWaitMs: 0 },
   // LINE never tells the account's own id before the first event: seed 000 shows an empty target named "me".

@@ -211,8 +211,12 @@ async function sendCommand(
 }
 
 function checkLimits(channel: Channel, text: string, medias: number): void {
-  const { maxTextLength, maxMedias } = channel.limits;
+  const { maxTextLength, maxMedias, maxSegments } = channel.limits;
+  const segments = channel.segments(text)?.count ?? 0;
   if (text.length > maxTextLength)
     throw invalidField('text', `${channel.label} takes at most ${maxTextLength} characters`);
+  if (maxSegments !== null && segments > maxSegments) {
+    throw invalidField('text', `is ${segments} SMS segments, and the provider takes at most ${maxSegments}`);
+  }
   if (medias > maxMedias) throw invalidField('medias', `${channel.label} takes at most ${maxMedias}`);
 }

@@ -14,7 +14,7 @@ export const sandbox: Channel = {
     token: unusedCredential,
     providerData: z.strictObject({ provider: z.literal('sandbox'), number: numberSchema }),
   }),
-  limits: { maxTextLength: 1600, maxMedias: 10 },
+  limits: { maxTextLength: 1600, maxMedias: 10, maxSegments: null },
   policy: { idempotent: true, receiptWaitMs: 0 },
   verify,
   parse,

@@ -19,9 +19,8 @@ export const telnyx: Channel = {
     token: credentialSchema,
     providerData: z.strictObject({ provider: z.literal('telnyx'), number: numberSchema }),
   }),
-  // Telnyx refuses more than 10 segments (error 40302): 10 × 153 GSM-7 characters. A long UCS-2 text, of which it takes 670,
-  // passes here and is then rejected by Telnyx with that code: the limit knows no alphabets.
-  limits: { maxTextLength: 1530, maxMedias: 10 },
+  // Telnyx refuses more than 10 segments (error 40302): 1,530 characters of GSM-7, 670 of UCS-2.
+  limits: { maxTextLength: 1530, maxMedias: 10, maxSegments: 10 },
   // No idempotency key either: the finalized event is what tells an accepted message after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   verify,

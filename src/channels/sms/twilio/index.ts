@@ -23,7 +23,7 @@ export const twilio: Channel = {
     }),
   }),
   // The Messages resource: `Body` up to 1,600 characters, up to 10 `MediaUrl`.
-  limits: { maxTextLength: 1600, maxMedias: 10 },
+  limits: { maxTextLength: 1600, maxMedias: 10, maxSegments: null },
   // The API takes no idempotency key; the status callback is what tells an accepted message after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   verify,
