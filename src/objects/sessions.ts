@@ -16,11 +16,16 @@ import {
 } from './session-protocol.ts';
 import type { Millis } from '../domain/time.ts';
 
-/** What sessions need of their object. Frames are rendered once per event, however many sockets read. */
+export interface Frame {
+  sequence: number;
+  text: string;
+}
+
+/** What sessions need of their object. */
 export interface SessionHost {
   head(): number;
-  /** The frames after a sequence, at most `limit`, with their sequences. */
-  framesAfter(sequence: number, limit: number): { sequence: number; text: string }[];
+  /** The frames after a sequence, at most `limit`. */
+  framesAfter(sequence: number, limit: number): Frame[];
   /** Whether the reader may still read; asked at most every CHECK_MS for each socket. */
   authorize(reader: Reader): Promise<boolean>;
 }
@@ -70,9 +75,16 @@ export class Sessions {
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /** After a commit: everyone who is not behind gets what is new. */
+  /** After a commit: everyone who is not behind gets what is new, rendered once for all who read at the same place. */
   broadcast(): void {
-    for (const socket of this.#sockets()) this.#pump(socket);
+    const rendered = new Map<string, Frame[]>();
+    const frames = (after: number, limit: number): Frame[] => {
+      const key = `${after} ${limit}`;
+      const known = rendered.get(key) ?? this.#host.framesAfter(after, limit);
+      rendered.set(key, known);
+      return known;
+    };
+    for (const socket of this.#sockets()) this.#pump(socket, frames);
   }
 
   /** A frame of the client. A bad one is answered and the socket stays open; the fault is the frame's alone. */
@@ -109,13 +121,13 @@ export class Sessions {
   }
 
   /** Sends what the window lets through, then says so once the reader has everything. */
-  #pump(socket: WebSocket): void {
+  #pump(socket: WebSocket, framesAfter = this.#host.framesAfter.bind(this.#host)): void {
     const live = this.#of(socket);
     if (!live || !this.#isChecked(socket, live)) return;
     while (live.cursor < this.#host.head()) {
       const room = WINDOW - (live.cursor - live.acked);
       if (room <= 0) return this.#stall(socket, live);
-      for (const frame of this.#host.framesAfter(live.cursor, Math.min(PAGE, room))) {
+      for (const frame of framesAfter(live.cursor, Math.min(PAGE, room))) {
         send(socket, frame.text);
         live.cursor = frame.sequence;
       }
