@@ -58,8 +58,9 @@ function tokenFor(url: string | undefined): string {
 /** "fetch failed" alone would leave the reader guessing. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? ` (${error.cause.message || error.cause.name})` : '';
-  return `${error.message}${cause}`;
+  if (!(error.cause instanceof Error)) return error.message;
+  const hint = 'Is Parley running there? A local one on another port needs the same PORT here.';
+  return `${error.message} (${error.cause.message || error.cause.name}). ${hint}`;
 }
 
 try {

@@ -3,6 +3,7 @@ import { waitUntilHealthy } from './api.ts';
 import { banner } from './banner.ts';
 import { fireCron } from './cron.ts';
 import { ensureDemo } from './demo.ts';
+import { lockStateDir } from './lock.ts';
 import { requireFreePort } from './port.ts';
 import { ensureSecrets } from './secrets.ts';
 import { markerFile, readSettings, root, type Settings, UsageError } from './settings.ts';
@@ -13,6 +14,7 @@ const stopping = new AbortController();
 
 async function start(settings: Settings, extraArgs: string[]): Promise<void> {
   await requireFreePort(settings.port);
+  lockStateDir(settings);
   const secrets = ensureSecrets();
   await migrate(settings);
   if (stopping.signal.aborted) return;

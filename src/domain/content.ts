@@ -31,6 +31,12 @@ export interface Content {
 export const MAX_TEXT_LENGTH = 10_000;
 export const MAX_MEDIAS = 10;
 
+/**
+ * A text as it can be stored and sent: half a surrogate pair has no UTF-8, and every part of the way would replace it
+ * in its own manner.
+ */
+export const wellFormed = (text: string): string => text.toWellFormed();
+
 /** A media as a client sends it (seed 002: `{type, url}`). */
 export const outgoingMediaSchema = z.object({
   type: z.string().min(1).max(127),

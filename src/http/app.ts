@@ -33,6 +33,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerSecurity(app);
   app.use(requestId, cors({ origin: '*', maxAge: 86_400 }), limitBody);
   app.use((c, next) => (c.req.header('upgrade') ? next() : secureHeaders()(c, next)));
+  app.get('/', (c) => c.redirect('/docs'));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.route('/hooks', hookRoutes);
   app.use('/auth/*', requireJson);

@@ -29,7 +29,7 @@ export function docsPage(document: Document) {
       </head>
       <body>
         <h1>${document.info.title} API</h1>
-        <p>${document.info.description}</p>
+        <p>${prose(document.info.description ?? '')}</p>
         <nav>
           ${families.map((family) => html`<a href="#${anchor(family)}">${family}</a> `)}<a href="#shapes">Shapes</a>
           <a href="/openapi.json">openapi.json</a>
@@ -45,7 +45,7 @@ export function docsPage(document: Document) {
           ([name, schema]) =>
             html`<details id="shape-${name}">
               <summary><code>${name}</code></summary>
-              <pre>${JSON.stringify(schema, null, 2)}</pre>
+              <pre>${linked(schema)}</pre>
             </details>`,
         )}
       </body>
@@ -68,9 +68,10 @@ const section = (family: string, entries: Entry[]) =>
 
 const entryDetails = ({ method, path, operation }: Entry) =>
   html`<details>
-    <summary><b>${method}</b> <code>${path}</code> <span>${operation.summary ?? ''}</span></summary>
-    ${operation.description ? html`<p>${operation.description}</p>` : ''} ${part('Parameters', operation.parameters)}
-    ${part('Body', operation.requestBody)} ${part('Answers', operation.responses)}
+    <summary><b>${method}</b> <code>${path}</code> <span>${prose(operation.summary ?? '')}</span></summary>
+    ${operation.description ? html`<p>${prose(operation.description)}</p>` : ''}
+    ${part('Parameters', operation.parameters)} ${part('Body', operation.requestBody)}
+    ${part('Answers', operation.responses)}
   </details>`;
 
 /** Schemas stay JSON: developers read it, and nothing is lost on the way. */
@@ -78,7 +79,17 @@ const part = (title: string, content: unknown) =>
   content === undefined
     ? ''
     : html`<h3>${title}</h3>
-        <pre>${JSON.stringify(content, null, 2)}</pre>`;
+        <pre>${linked(content)}</pre>`;
+
+/** `code` in texts, as our descriptions write it. */
+const prose = (text: string) =>
+  text.split('`').map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
+
+/** JSON whose references lead to the shapes that they name. */
+const linked = (content: unknown) =>
+  JSON.stringify(content, null, 2)
+    .split(/"#\/components\/schemas\/(\w+)"/)
+    .map((part, index) => (index % 2 === 1 ? html`<a href="#shape-${part}">${part}</a>` : part));
 
 const STYLE = `
   body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1d2330; background: #fff; }

@@ -23,7 +23,8 @@ export function registerSecurity(app: OpenAPIHono<AppEnv>): void {
   register('securitySchemes', 'cookie', { type: 'apiKey', in: 'cookie', name: 'token' });
 }
 
-export const documentOf = (app: OpenAPIHono<AppEnv>) => app.getOpenAPI31Document({ openapi: '3.1.0', info: INFO });
+export const documentOf = (app: OpenAPIHono<AppEnv>) =>
+  app.getOpenAPI31Document({ openapi: '3.1.0', info: INFO, servers: [{ url: '/' }] });
 
 /** `/openapi.json`, and `/docs`: the same for people, without anything from outside. */
 export function docsRoutes(app: OpenAPIHono<AppEnv>): Hono<AppEnv> {

@@ -29,6 +29,8 @@ export function failures(...reasons: Reason[]) {
   const always: Reason[] = [
     'INVALID_ARGUMENT',
     'AUTHENTICATION_REQUIRED',
+    'PAYLOAD_TOO_LARGE',
+    'UNSUPPORTED_MEDIA_TYPE',
     'RATE_LIMIT_EXCEEDED',
     'INTERNAL',
     'SERVICE_UNAVAILABLE',

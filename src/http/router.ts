@@ -2,15 +2,22 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { AppEnv } from './context.ts';
 import { ApiError } from './errors.ts';
 
-/** A request that does not fit its schema: 400, with every wrong field named. */
+/** A request that does not fit its schema: 400, with every wrong field named, and of each the first complaint. */
 function refuse(target: string, error: z.core.$ZodError): never {
-  const details = Object.fromEntries(error.issues.map((issue) => [issue.path.join('.') || 'body', issue.message]));
+  const complaints = error.issues.map((issue) => [issue.path.join('.') || 'body', plain(issue.message)] as const);
+  const details = Object.fromEntries(complaints.toReversed());
   const message = Object.entries(details)
     .map(([field, problem]) => `${field}: ${problem}`)
     .join('; ');
   if (target === 'param') throw new ApiError('INVALID_ID', message, details);
   throw new ApiError(target === 'query' ? 'INVALID_REQUEST_PARAMETER' : 'INVALID_ARGUMENT', message, details);
 }
+
+/** Zod's words for the two most common mistakes, in those of somebody who reads an API's answer. */
+const plain = (message: string): string => {
+  if (message.endsWith('received undefined')) return 'is required';
+  return message.replace(/^Invalid input: expected (\w+), received (\w+)$/, 'must be a $1, not a $2');
+};
 
 /** The one kind of router: every route is an OpenAPI definition, and its handler gets only what fits. */
 export const newRouter = (): OpenAPIHono<AppEnv> =>

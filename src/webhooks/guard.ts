@@ -20,13 +20,19 @@ export function checkTarget(text: string, allowPrivate: boolean): Result<URL, st
   const url = URL.parse(text);
   if (!url) return err('is not a URL');
   if (url.username !== '' || url.password !== '') return err('must not hold a user name or password');
-  if (url.protocol !== 'https:' && !(allowPrivate && url.protocol === 'http:')) return err('must be https');
-  if (allowPrivate) return ok(url);
-  if (!PORTS.has(url.port)) return err('must use port 443 or 8443');
+  const complaint = allowPrivate ? complaintInDevelopment(url) : complaintInPublic(url);
+  return complaint === null ? ok(url) : err(complaint);
+}
+
+const complaintInDevelopment = (url: URL): string | null =>
+  url.protocol === 'https:' || url.protocol === 'http:' ? null : 'must be http or https';
+
+function complaintInPublic(url: URL): string | null {
+  if (url.protocol !== 'https:') return 'must be https';
+  if (!PORTS.has(url.port)) return 'must use port 443 or 8443';
   const host = hostOf(url);
-  if (ipaddr.isValid(host)) return isPublic(host) ? ok(url) : err('must not be a private or reserved address');
-  if (isReservedName(host)) return err('must be a public host name');
-  return ok(url);
+  if (ipaddr.isValid(host)) return isPublic(host) ? null : 'must not be a private or reserved address';
+  return isReservedName(host) ? 'must be a public host name' : null;
 }
 
 /** The same, and that the name leads to public addresses only: checked before each attempt. */

@@ -1,7 +1,16 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { telnyxReceived, type TelnyxSigner, telnyxSigner } from '../fakes/providers.ts';
+import {
+  lineBody,
+  type LineFake,
+  lineRequest,
+  lineText,
+  startLine,
+  telnyxReceived,
+  type TelnyxSigner,
+  telnyxSigner,
+} from '../fakes/providers.ts';
 import { eventually, everyRow, type Frame, isEvent, type Json, ok, openSse, upTo } from '../support/http.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -18,6 +27,7 @@ const CONTACTS = 8;
 const FEWEST = 10;
 const MOST = 70;
 const QUIET_MS = 120_000;
+const LINE_SECRET = 'both-the-secret-and-the-token';
 const NUMBER = '+15550100000';
 
 type Kind = 'hook' | 'sandbox' | 'reply';
@@ -38,6 +48,10 @@ let server: TestServer;
 let receiver: Receiver;
 let signer: TelnyxSigner;
 let hookUrl: string;
+let line: LineFake;
+let lineHookUrl: string;
+/** Messages that LINE took just before a crash, and whose answer the crash swallowed. */
+const swallowed: { text: string; conversation: string }[] = [];
 const conversations = new Map<string, string>();
 const operations: Operation[] = [];
 /** Answers that no crash excuses. */
@@ -49,7 +63,9 @@ const contacts = Array.from({ length: CONTACTS }, (_, index) => `+1555888000${in
 
 beforeAll(async () => {
   signer = telnyxSigner();
-  [server, receiver] = await Promise.all([startServer(), startReceiver()]);
+  line = await startLine({ channelAccessToken: LINE_SECRET });
+  const args = ['--var', `LINE_API_BASE:${line.url}`];
+  [server, receiver] = await Promise.all([startServer(args), startReceiver()]);
   receiver.trust((await ok(server.call('POST', '/v1.0/webhook_endpoints', { url: receiver.url }))).secret);
   // The same number as the sandbox account's: what its hook brings lands in the same conversations. Its token stays
   // unused, since answers leave by the account that opened the conversation.
@@ -60,6 +76,8 @@ beforeAll(async () => {
     provider_data: { provider: 'telnyx', number: NUMBER },
   };
   hookUrl = (await ok(server.call('POST', '/v1.0/conversation_accounts', account))).hook_url;
+  const lineAccount = { type: 'line', secret: LINE_SECRET, token: LINE_SECRET };
+  lineHookUrl = (await ok(server.call('POST', '/v1.0/conversation_accounts', lineAccount))).hook_url;
   for (const contact of contacts) {
     const operation = newOperation('sandbox', contact, 'opens');
     await perform(operation, AbortSignal.timeout(10_000));
@@ -68,7 +86,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([server?.dispose(), receiver?.close()]);
+  await Promise.all([server?.dispose(), receiver?.close(), line?.close()]);
 });
 
 const KINDS: Kind[] = ['hook', 'reply', 'sandbox', 'reply'];
@@ -142,6 +160,23 @@ async function untilBusy(): Promise<void> {
 const hangSends = (): Promise<Json> =>
   ok(server.call('POST', '/v1.0/sandbox/faults', { account_id: server.sandboxAccount, count: 2, kind: 'timeout' }));
 
+/** A message that its provider accepts without ever answering: only the retry key can tell afterwards that it was accepted. */
+async function swallowAnswer(round: number): Promise<void> {
+  const contact = `U${randomBytes(16).toString('hex')}`;
+  const { body, headers } = lineRequest(LINE_SECRET, lineBody(lineText(contact, 'hi', { replyToken: undefined })));
+  expect((await server.as(null)('POST', lineHookUrl, body, headers)).status).toBe(200);
+  const conversation = await eventually(async () => {
+    const page = await ok(server.call('GET', `/v1.0/conversations?peer=${contact}`));
+    expect(page.result).toHaveLength(1);
+    return page.result[0].id;
+  });
+  const text = `swallowed ${round}`;
+  line.failNext({ kind: 'accept-hang' });
+  await ok(server.call('POST', `/v1.0/conversations/${conversation}/messages`, { text }));
+  await eventually(() => expect(line.received.map((received) => received.text)).toContain(text));
+  swallowed.push({ text, conversation });
+}
+
 /** wrangler brings a killed runtime back by itself. */
 const untilHealthy = (): Promise<void> =>
   eventually(async () => expect((await fetch(`${server.url}/healthz`)).status).toBe(200), 30_000);
@@ -185,7 +220,10 @@ describe('kill -9 in the middle of the work', () => {
   it('loses no acknowledged message, doubles none, keeps every order, and brings every event to the webhook', async () => {
     for (let round = 1; round <= ROUNDS; round++) {
       await untilHealthy();
-      if (round % 3 === 0) await hangSends();
+      if (round % 3 === 0) {
+        await hangSends();
+        await swallowAnswer(round);
+      }
       const crash = new AbortController();
       unanswered.push(0);
       const working = work(round, crash.signal);
@@ -210,11 +248,23 @@ describe('kill -9 in the middle of the work', () => {
       expect(sent.filter(({ status }) => status !== 'done')).toEqual([]);
     }, QUIET_MS);
 
+    const logged: Frame[] = [];
+    const attempts: number[] = [];
+    for (const { text, conversation } of swallowed) {
+      const [sent] = await eventually(async () => {
+        const { result } = await ok(server.call('GET', `/v1.0/conversations/${conversation}/messages`));
+        expect(result[0]).toMatchObject({ text, status: 'done' });
+        return result;
+      }, QUIET_MS);
+      expect(sent.deliveries[0].attempts).toBeGreaterThan(1);
+      expect(line.received.filter((received) => received.text === text)).toHaveLength(1);
+      logged.push(...(await replay(conversation)));
+    }
+    expect(line.violations).toEqual([]);
+
     const phone = (
       await everyRow(server.call, `/v1.0/sandbox/outbox?account_id=${server.sandboxAccount}`)
     ).toReversed();
-    const logged: Frame[] = [];
-    const attempts: number[] = [];
     for (const contact of contacts) {
       const conversation = conversations.get(contact) ?? '';
       const listed = await ok(server.call('GET', `/v1.0/conversations?peer=${encodeURIComponent(contact)}`));

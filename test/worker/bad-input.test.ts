@@ -129,6 +129,17 @@ describe('a header', () => {
   });
 });
 
+test('half a surrogate pair is replaced before it is stored, so that everybody sees the same text', async () => {
+  const sent = await ok(hub.call('POST', `/v1.0/conversations/${conversationId}/messages`, '{"text":"a\\ud800b"}'));
+  expect(sent.text).toBe('a\ufffdb');
+  await ok(hub.call('DELETE', `/v1.0/conversations/${conversationId}/messages/${sent.id}`));
+});
+
+test('a field that is missing, or of another type, is said so in plain words', async () => {
+  const { body } = await hub.call('POST', '/v1.0/agents', { password: 5 });
+  expect(body.error.details).toEqual({ username: 'is required', password: 'must be a string, not a number' });
+});
+
 describe('an id', () => {
   test('that is malformed is 400 INVALID_ID, one that nothing has is 404, and asking leaves no trace', async () => {
     for (const family of ['conversations', 'agents', 'accesskeys', 'conversation_accounts', 'webhook_endpoints']) {
@@ -154,7 +165,6 @@ describe('an id', () => {
       ['PATCH', `/v1.0/conversations/${conversationId}`],
       ['GET', '/v1.0/nothing'],
       ['POST', '/healthz'],
-      ['GET', '/'],
     ] as const) {
       expect(await hub.call(method, path)).toMatchObject({
         status: 404,

@@ -161,6 +161,8 @@ describe('If-Match', () => {
       status: 412,
       body: { error: { reason: 'SEQUENCE_MISMATCH', details: { messages: [{ text: 'two' }] } } },
     });
+    const future = await hub.call('POST', `/v1.0/conversations/${id}/messages`, { text: 'x' }, { 'if-match': '"999"' });
+    expect(future).toMatchObject({ status: 412, body: { error: { details: { messages: [] } } } });
     const now = (await hub.call('GET', `/v1.0/conversations/${id}`)).headers.get('etag') ?? '';
     await ok(hub.call('POST', `/v1.0/conversations/${id}/messages`, { text: 'answer to both' }, { 'if-match': now }));
   });

@@ -228,7 +228,7 @@ describe('a receiver that fails for good', () => {
     await say('three');
     down = false;
     expect(await hub.call('POST', `/v1.0/webhook_endpoints/${endpoint.id}/recover`, { since })).toMatchObject({
-      status: 400,
+      status: 409,
     });
     await ok(hub.call('PUT', `/v1.0/webhook_endpoints/${endpoint.id}`, { status: 'enabled' }));
     await ok(hub.call('POST', `/v1.0/webhook_endpoints/${endpoint.id}/recover`, { since }));

@@ -24,5 +24,8 @@ export function parseTime(text: string): Micros | null {
   if (!match) return null;
   const [, day, time, digits = ''] = match;
   const seconds = Date.parse(`${day}T${time}Z`);
-  return Number.isNaN(seconds) ? null : seconds * 1000 + Number(digits.padEnd(6, '0'));
+  if (Number.isNaN(seconds)) return null;
+  // A date that no calendar has (February 30) is moved on by Date.parse instead of refused.
+  if (!new Date(seconds).toISOString().startsWith(day ?? '')) return null;
+  return seconds * 1000 + Number(digits.padEnd(6, '0'));
 }

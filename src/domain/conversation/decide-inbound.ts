@@ -51,7 +51,10 @@ export function decideReceive(
   return ok([...opened, ...changed, { type: 'message.created', message, becameDone: false }]);
 }
 
-/** What the item tells about the contact: a name that was unknown, being reachable, being awake again. Null when nothing is new. */
+/**
+ * What the item tells about the contact: a name that was unknown, being reachable, being awake again; and by which account it came,
+ * because a number may move to another provider, and answers go where the contact was heard last. Null when nothing is new.
+ */
 function refresh(
   state: ConversationState,
   opening: Opening,
@@ -61,10 +64,14 @@ function refresh(
   const reachable = item.kind === 'reachability' ? item.reachable : true;
   const lifecycle = item.kind === 'message' ? 'active' : state.lifecycle;
   const targetName = opening.peer.targetName || state.peer.targetName;
+  const { accountId } = opening;
   const unchanged =
-    reachable === state.reachable && lifecycle === state.lifecycle && targetName === state.peer.targetName;
+    accountId === state.accountId &&
+    reachable === state.reachable &&
+    lifecycle === state.lifecycle &&
+    targetName === state.peer.targetName;
   if (unchanged) return null;
-  return { ...state, reachable, lifecycle, peer: { ...state.peer, targetName }, updatedAt: at };
+  return { ...state, accountId, reachable, lifecycle, peer: { ...state.peer, targetName }, updatedAt: at };
 }
 
 function incoming(state: ConversationState, item: Extract<InboundItem, { kind: 'message' }>, at: Micros): Message {

@@ -9,6 +9,7 @@ import type { ConversationState, Message } from './state.ts';
 /**
  * A message to the contact. `unseen` are the live messages after the sender's `If-Match` sequence:
  * receipts and edits of the conversation do not make a reply stale, a message that the sender has not read does.
+ * A sequence from the future is of another conversation.
  */
 export function decideSend(
   state: ConversationState,
@@ -17,7 +18,8 @@ export function decideSend(
   at: Micros,
 ): Result<NewEvent[], Refusal> {
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
-  if (command.expectedSequence !== null && unseen.length > 0) {
+  const expected = command.expectedSequence;
+  if (expected !== null && (unseen.length > 0 || expected > state.sequence)) {
     return err({ code: 'SEQUENCE_MISMATCH', sequence: state.sequence, unseen });
   }
   const next = afterSend(state, command, at);

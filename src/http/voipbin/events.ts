@@ -2,11 +2,10 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { allow } from '../middleware/authenticate.ts';
 import { answer, failures, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
+import { pageQuery, pageRequest } from './pages.ts';
 import { eventSchema } from './schemas/webhook.ts';
 import { presentStored, wireEventsOf } from '../../dialects/voipbin/stored-event.ts';
 import { eventsAfter } from '../../storage/events.ts';
-
-const LOG_ROWS = 100;
 
 const listRoute = createRoute({
   tags: ['Webhooks'],
@@ -21,6 +20,7 @@ const listRoute = createRoute({
         .string()
         .regex(/^\d{0,15}$/, 'must be a next_page_token of an earlier answer')
         .optional(),
+      page_size: pageQuery.shape.page_size,
     }),
   },
   responses: {
@@ -29,7 +29,7 @@ const listRoute = createRoute({
         result: z.array(eventSchema),
         next_page_token: z.string().openapi({ description: 'Where to ask from next; never empty' }),
       }),
-      'At most 100 entries of the log, with the events that each stands for',
+      'At most `page_size` entries of the log, with the events that each stands for',
     ),
     ...failures('PERMISSION_DENIED'),
   },
@@ -38,8 +38,10 @@ const listRoute = createRoute({
 export const eventRoutes = newRouter();
 
 eventRoutes.openapi(listRoute, async (c) => {
-  const after = Number(c.req.valid('query').after ?? 0);
-  const stored = await eventsAfter(c.env, c.get('principal').customerId, after, LOG_ROWS);
+  const query = c.req.valid('query');
+  const after = Number(query.after ?? 0);
+  const { size } = pageRequest(query);
+  const stored = await eventsAfter(c.env, c.get('principal').customerId, after, size);
   const result = stored.flatMap((event) =>
     wireEventsOf(event).map(({ id, type }) => ({ id, ...presentStored(event, type) })),
   );

@@ -11,7 +11,7 @@ import { messageSchema } from './schemas/conversation.ts';
 import type { Channel } from '../../channels/contract.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { presentMessage } from '../../dialects/voipbin/message.ts';
-import { media, MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema } from '../../domain/content.ts';
+import { media, MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
 import type { SendCommand } from '../../domain/conversation/commands.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
@@ -26,11 +26,11 @@ const messageParams = { params: z.object({ id: uuid, message_id: uuid }) };
 
 const newMessageSchema = z
   .object({
-    text: z.string().max(MAX_TEXT_LENGTH).default(''),
+    text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
     client_id: z.string().max(255).default('').openapi({ description: 'Your own name for the message, echoed back' }),
   })
-  .refine(({ text, medias }) => text !== '' || medias.length > 0, {
+  .refine(({ text, medias }) => text.trim() !== '' || medias.length > 0, {
     path: ['text'],
     message: 'is empty, and there are no medias',
   })

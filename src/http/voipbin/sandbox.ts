@@ -11,7 +11,8 @@ import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import type { Channel } from '../../channels/contract.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { blankTime } from '../../dialects/voipbin/times.ts';
-import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema } from '../../domain/content.ts';
+import { normalizeTel } from '../../domain/addresses.ts';
+import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
 
 import { utf8 } from '../../security/encoding.ts';
 import { findAccount, type Account } from '../../storage/accounts.ts';
@@ -24,7 +25,7 @@ const inboundSchema = z
   .object({
     account_id: accountId,
     from: z.string().min(1).max(64).openapi({ example: '+15559876543' }),
-    text: z.string().max(MAX_TEXT_LENGTH).default(''),
+    text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
   })
   .openapi('SandboxInbound');
@@ -88,6 +89,7 @@ sandboxRoutes.openapi(inboundRoute, async (c) => {
   const { account, channel } = await sandboxAccount(c, account_id);
   const scope = await idempotencyOf(c);
   const id = scope ? `${scope.key} ${scope.fingerprint}` : crypto.randomUUID();
+  checkSender(message.from, account);
   const request = { method: 'POST', url: '', headers: new Headers(), body: utf8(JSON.stringify({ id, ...message })) };
   const parsed = channel.parse(request, account, Date.now());
   const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
@@ -113,6 +115,13 @@ sandboxRoutes.openapi(faultsRoute, async (c) => {
   const fault = { accountId: account.id, kind, remaining, retryAfterS };
   return c.json(await once(c, async () => ({ statements: [setFault(c.env, fault)], answer: wanted })), 200);
 });
+
+/** A contact has a telephone number, and not the account's own. */
+function checkSender(from: string, account: Account): void {
+  const number = normalizeTel(from);
+  if (number === null) throw invalidField('from', 'must be a telephone number, as +15559876543');
+  if (number === account.providerData['number']) throw invalidField('from', 'is the number of the account itself');
+}
 
 async function sandboxAccount(c: AppContext, id: string): Promise<{ account: Account; channel: Channel }> {
   const account = await findAccount(c.env, c.get('principal').customerId, id);

@@ -16,6 +16,7 @@ import {
   type DeliveryFilter,
   type WebhookDelivery,
 } from '../../storage/webhook-deliveries.ts';
+import { findEndpoint } from '../../storage/webhook-endpoints.ts';
 
 const common = { tags: ['Webhooks'], security, middleware: allow('manager-or-admin') };
 const deliveryParam = {
@@ -52,7 +53,10 @@ const retryRoute = createRoute({
   path: '/{id}/retry',
   summary: 'Deliver again, at once and with the whole schedule before it; the webhook-id stays',
   request: { ...deliveryParam, headers: idempotencyHeaders },
-  responses: { ...answer(deliverySchema, 'The delivery, `pending`'), ...one },
+  responses: {
+    ...answer(deliverySchema, 'The delivery, `pending`'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED'),
+  },
 });
 
 export const webhookDeliveryRoutes = newRouter();
@@ -70,6 +74,7 @@ webhookDeliveryRoutes.openapi(readRoute, async (c) =>
 webhookDeliveryRoutes.openapi(retryRoute, async (c) => {
   const restarted = await once(c, async () => {
     const delivery = await mine(c, c.req.valid('param').id);
+    await requireEnabled(c, delivery);
     const now = Date.now();
     const pending = { ...delivery, status: 'pending', attempts: 0, nextAttemptMs: now };
     return { statements: [restartDelivery(c.env, delivery.id, now)], answer: presentWebhookDelivery(pending) };
@@ -77,6 +82,11 @@ webhookDeliveryRoutes.openapi(retryRoute, async (c) => {
   await enqueue(c.env.WEBHOOKS, [{ v: 1, webhookDeliveryId: restarted.id }]);
   return c.json(restarted, 200);
 });
+
+async function requireEnabled(c: AppContext, delivery: WebhookDelivery): Promise<void> {
+  const endpoint = await findEndpoint(c.env, delivery.customerId, delivery.endpointId);
+  if (endpoint?.status !== 'enabled') throw new ApiError('WEBHOOK_ENDPOINT_DISABLED');
+}
 
 const filterOf = (query: z.infer<typeof deliveryFilterSchema>): DeliveryFilter => ({
   ...(query.endpoint_id === undefined ? {} : { endpointId: query.endpoint_id }),

@@ -106,7 +106,10 @@ const recoverRoute = createRoute({
     headers: idempotencyHeaders,
     ...body(z.object({ since: z.string().openapi({ example: '2026-01-01T00:00:00Z' }) })),
   },
-  responses: { ...answer(z.object({ deliveries: z.number().int() }), 'How many deliveries go on their way'), ...one },
+  responses: {
+    ...answer(z.object({ deliveries: z.number().int() }), 'How many deliveries go on their way'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED'),
+  },
 });
 
 export const webhookEndpointRoutes = newRouter();
@@ -194,7 +197,7 @@ webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
   const endpoint = await mine(c, c.req.valid('param').id);
   const since = parseTime(c.req.valid('json').since);
   if (since === null) throw invalidField('since', 'must be a time, as 2026-01-01T00:00:00Z');
-  if (endpoint.status !== 'enabled') throw invalidField('status', 'the endpoint is disabled: enable it first');
+  if (endpoint.status !== 'enabled') throw new ApiError('WEBHOOK_ENDPOINT_DISABLED');
   const recovered = await once(c, async () => {
     const deliveries = await recoverEndpoint(c.env, endpoint, since, Date.now());
     return { statements: [], answer: { deliveries } };

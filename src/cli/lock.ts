@@ -1,0 +1,34 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { shown, UsageError, type Settings } from './settings.ts';
+
+/** Two servers on one folder would each believe that the data is theirs alone. Lasts until this process ends. */
+export function lockStateDir({ stateDir }: Settings): void {
+  const file = join(stateDir, 'parley.pid');
+  const holder = readHolder(file);
+  if (holder !== null && holder !== process.pid && isAlive(holder)) {
+    throw new UsageError(
+      `Another Parley (process ${holder}) runs on ${shown(stateDir)}. Stop it, or choose another folder with STATE_DIR=… npm start. If process ${holder} is something else, delete ${shown(file)}.`,
+    );
+  }
+  mkdirSync(stateDir, { recursive: true });
+  writeFileSync(file, String(process.pid));
+  process.once('exit', () => rmSync(file, { force: true }));
+}
+
+function readHolder(file: string): number | null {
+  try {
+    return Number(readFileSync(file, 'utf8')) || null;
+  } catch {
+    return null;
+  }
+}
+
+/** Signal 0 asks only. Not being allowed to ask means that somebody is there. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
