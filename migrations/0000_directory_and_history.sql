@@ -57,6 +57,7 @@ CREATE TABLE `conversations` (
 	`peer_target` text NOT NULL,
 	`sequence` integer NOT NULL,
 	`data` text NOT NULL,
+	`active_at` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	`deleted_at` integer
@@ -64,7 +65,7 @@ CREATE TABLE `conversations` (
 --> statement-breakpoint
 CREATE INDEX `conversations_list` ON `conversations` (`customer_id`,`created_at`,`id`);--> statement-breakpoint
 CREATE INDEX `conversations_owner` ON `conversations` (`customer_id`,`owner_id`,`created_at`);--> statement-breakpoint
-CREATE INDEX `conversations_activity` ON `conversations` (`updated_at`);--> statement-breakpoint
+CREATE INDEX `conversations_activity` ON `conversations` (`active_at`);--> statement-breakpoint
 CREATE TABLE `customers` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

@@ -143,9 +143,9 @@ export class ConversationObject extends DurableObject<Env> {
     return known;
   }
 
-  /** The cron's hand on the shoulder: looks whether anything is left to do. */
+  /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */
   async nudge(): Promise<void> {
-    await this.#drain();
+    await this.#catchUp();
   }
 
   /** The upgrade of a live stream. The Worker has authenticated it and says so in SESSION_HEADER. */
@@ -168,9 +168,13 @@ export class ConversationObject extends DurableObject<Env> {
     this.#sessions.gone(socket);
   }
 
-  /** Everything that time brings. Never throws: the platform gives an alarm up after six failures. */
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
+    await this.#catchUp();
+  }
+
+  /** Everything that time brings. Never throws: the platform gives an alarm up after six failures. */
+  async #catchUp(): Promise<void> {
     try {
       this.#passTime(Date.now());
       await this.#settle();

@@ -42,11 +42,8 @@ const conditions = (filter: ConversationFilter): SQL[] => [
 const hasTag = (tag: string): SQL =>
   sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;
 
-/** The ids that changed since then, the last ones first, for the cron's look at objects that may lag. */
+/** The ids of those that anything happened to since then, the last ones first, for the cron's look at objects that may lag. */
 export async function recentlyActive(env: Env, since: Micros, limit: number): Promise<string[]> {
-  const query = dbOf(env)
-    .select({ id: conversations.id })
-    .from(conversations)
-    .where(gt(conversations.updatedAt, since));
-  return (await query.orderBy(desc(conversations.updatedAt)).limit(limit)).map((row) => row.id);
+  const query = dbOf(env).select({ id: conversations.id }).from(conversations).where(gt(conversations.activeAt, since));
+  return (await query.orderBy(desc(conversations.activeAt)).limit(limit)).map((row) => row.id);
 }

@@ -1,5 +1,6 @@
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { LogRow } from '../domain/log-row.ts';
+import type { Micros } from '../domain/time.ts';
 
 /** One stretch of one object's log, with what it is about as it is now. */
 export interface LogStretch {
@@ -30,10 +31,11 @@ const UPSERT_MESSAGES = `
   WHERE excluded.version > messages.version`;
 
 const UPSERT_CONVERSATION = `
-  INSERT INTO conversations (id, customer_id, account_id, type, lifecycle, owner_id, peer_target, sequence, data, created_at, updated_at, deleted_at)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+  INSERT INTO conversations (id, customer_id, account_id, type, lifecycle, owner_id, peer_target, sequence, data, created_at, updated_at, deleted_at, active_at)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
   ON CONFLICT (id) DO UPDATE SET lifecycle = excluded.lifecycle, owner_id = excluded.owner_id, sequence = excluded.sequence,
-    data = excluded.data, updated_at = excluded.updated_at, deleted_at = excluded.deleted_at
+    data = excluded.data, updated_at = excluded.updated_at, deleted_at = excluded.deleted_at,
+    active_at = excluded.active_at, account_id = excluded.account_id
   WHERE excluded.sequence > conversations.sequence`;
 
 /** Joined with the endpoints inside D1: the endpoints as they are at this moment, and no list of them on the way of a message. */
@@ -64,7 +66,7 @@ export async function projectLog(db: D1Database, stretch: LogStretch, nowMs: num
   const results = await db.batch<{ id: string }>([
     db.prepare(INSERT_EVENTS).bind(customerId, id, JSON.stringify(rows)),
     db.prepare(UPSERT_MESSAGES).bind(id, customerId, last, JSON.stringify(stretch.messages.map(messageRow))),
-    conversationStatement(db, conversation),
+    conversationStatement(db, conversation, rows.at(-1)?.at ?? conversation.updatedAt),
     announceStatement(db, { customerId, sourceId: id }, announcements, nowMs),
     db.prepare(DUE_DELIVERIES).bind(id, first, last),
   ]);
@@ -86,7 +88,7 @@ const messageRow = (message: Message) => ({
   data: JSON.stringify(message),
 });
 
-const conversationStatement = (db: D1Database, state: ConversationState) =>
+const conversationStatement = (db: D1Database, state: ConversationState, activeAt: Micros) =>
   db
     .prepare(UPSERT_CONVERSATION)
     .bind(
@@ -102,4 +104,5 @@ const conversationStatement = (db: D1Database, state: ConversationState) =>
       state.createdAt,
       state.updatedAt,
       state.deletedAt,
+      activeAt,
     );

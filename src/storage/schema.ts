@@ -95,12 +95,14 @@ export const conversations = sqliteTable(
     sequence: integer('sequence').notNull(),
     /** The whole ConversationState; the columns beside it are what lists filter and sort by. */
     data: text('data').notNull(),
+    /** The time of the newest event that D1 knows. */
+    activeAt: integer('active_at').notNull(),
     ...stamps,
   },
   (table) => [
     index('conversations_list').on(table.customerId, table.createdAt, table.id),
     index('conversations_owner').on(table.customerId, table.ownerId, table.createdAt),
-    index('conversations_activity').on(table.updatedAt),
+    index('conversations_activity').on(table.activeAt),
   ],
 );
 

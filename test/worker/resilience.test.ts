@@ -142,6 +142,21 @@ describe('with the queue losing everything once', () => {
   });
 });
 
+describe('an alarm that was lost', () => {
+  test('is made up for by the cron: what waited goes out', async () => {
+    const contact = '+15550001015';
+    const { conversation_id: id } = await inbound(hub, account.id, contact, 'hello');
+    faults.queueLoses = true;
+    await send(id, 'forgotten');
+    faults.queueLoses = false;
+    await eventually(async () => expect(await projectedLog(id)).toEqual(await logOf(id)));
+    await runInDurableObject(object(id), (_, state) => state.storage.deleteAlarm());
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 25_000 });
+    await worker.scheduled({ scheduledTime: Date.now(), cron: '* * * * *', noRetry: () => undefined }, env);
+    await eventually(async () => expect(await phone(contact)).toEqual(['forgotten']));
+  });
+});
+
 describe('a provider that fails', () => {
   const fault = (kind: string, count: number, retry_after?: number) =>
     ok(

@@ -47,6 +47,12 @@ describe('an inbound item', () => {
     expect(updated).toMatchObject({ type: 'conversation.updated', conversation: { lifecycle: 'active' } });
   });
 
+  test('by another account of the same number makes that the account for answers', () => {
+    const moved = anOpening({ accountId: '99999999-9999-4999-8999-999999999999' });
+    const [updated] = events(decideReceive(aConversation(), moved, anInbound(), null, NOW));
+    expect(updated).toMatchObject({ type: 'conversation.updated', conversation: { accountId: moved.accountId } });
+  });
+
   test('that takes a message back empties it, once, even where the conversation is over', () => {
     const item = { kind: 'redaction' as const, dedupeKey: 'x', targetKey: 'y' };
     const closed = aConversation({ lifecycle: 'closed' });
