@@ -75,6 +75,8 @@ export interface Outbound {
 export interface ChannelIo {
   fetch: (url: string, init?: RequestInit) => Promise<Response>;
   bases: { line: string; lineData: string; twilio: string; telnyx: string; sandbox: string };
+  /** Whether a URL that somebody else wrote may be read: not one that leads into a private network. */
+  mayRead: (url: string) => boolean;
   /** For one provider request; shorter than the claim's lease (domain/conversation/sends.ts). */
   timeoutMs: number;
 }

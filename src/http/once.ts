@@ -1,18 +1,20 @@
 import type { AppContext } from './context.ts';
 import { ApiError } from './errors.ts';
+import { actorOf } from '../domain/permissions.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import { sha256Hex } from '../security/encoding.ts';
 import type { Statement } from '../storage/db.ts';
 import { commitOnce, earlierAnswer, type IdempotencyScope, type Once } from '../storage/idempotency.ts';
 
 /**
- * The request's Idempotency-Key with the hash of what it asks for; null when it has none. Keys of one customer are apart from
+ * The request's Idempotency-Key with the hash of who asks for what; null when it has none. Keys of one customer are apart from
  * those of another; `scope` stands for the customer where there is none yet.
  */
 export async function idempotencyOf(c: AppContext, scope?: string): Promise<IdempotencyScope | null> {
   const key = c.req.header('idempotency-key');
   if (key === undefined) return null;
-  const fingerprint = await sha256Hex(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
+  const who = scope ?? JSON.stringify(actorOf(c.get('principal')));
+  const fingerprint = await sha256Hex(`${who} ${c.req.method} ${c.req.path}\n${await c.req.text()}`);
   return { customerId: scope ?? c.get('principal').customerId, key, fingerprint };
 }
 

@@ -6,7 +6,7 @@ import { Room } from './conversation/room.ts';
 import { send } from './conversation/send.ts';
 import { HistorySink } from './history-sink.ts';
 import { SendSink } from './send-sink.ts';
-import { SESSION_HEADER, sessionRequestSchema } from './session-protocol.ts';
+import { SESSION_HEADER, sessionRequestSchema, type Reader } from './session-protocol.ts';
 import { Sessions } from './sessions.ts';
 import { singleFlight } from './single-flight.ts';
 import { ConversationStore } from './store/conversation-store.ts';
@@ -38,7 +38,8 @@ export class ConversationObject extends DurableObject<Env> {
   readonly #sessions: Sessions;
   readonly #history: HistorySink;
   readonly #sends: SendSink;
-  readonly #drain: () => Promise<void>;
+  readonly #drainSends: () => Promise<void>;
+  readonly #drainHistory: () => Promise<void>;
   #alarmAt: Millis | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -51,9 +52,13 @@ export class ConversationObject extends DurableObject<Env> {
     this.#sessions = new Sessions(ctx, {
       head: () => this.#state()?.sequence ?? 0,
       framesAfter: (sequence, limit) => this.#framesAfter(sequence, limit),
-      authorize: (reader) => isReaderAllowed(env, reader),
+      mayRead: (reader) => this.#mayRead(reader),
+      isCredentialValid: (reader) => isReaderAllowed(env, reader),
+      rearm: () => this.#rearm(),
     });
-    this.#drain = singleFlight(() => this.#drainSinks());
+    // Apart, so that a D1 that is slow holds up no send.
+    this.#drainSends = singleFlight(() => this.#afterwards(this.#sends.drain(this.#state()?.id ?? null)));
+    this.#drainHistory = singleFlight(() => this.#afterwards(this.#history.drain()));
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       this.#sessions.wake();
@@ -178,7 +183,7 @@ export class ConversationObject extends DurableObject<Env> {
     try {
       this.#passTime(Date.now());
       await this.#settle();
-      await this.#drain();
+      await this.#drainSends();
     } catch (error) {
       log('error', 'alarm failed', { conversation: this.ctx.id.name ?? '', error: errorName(error) });
       return this.#setAlarm(Date.now() + AFTER_FAILURE_MS);
@@ -202,16 +207,20 @@ export class ConversationObject extends DurableObject<Env> {
   async #settle(): Promise<void> {
     this.#sessions.broadcast();
     this.#rearm();
-    const drained = this.#drain();
-    this.ctx.waitUntil(drained);
-    if (this.#room.store.record()?.historyCursor === 0) await Promise.race([drained, scheduler.wait(FIRST_HISTORY_MS)]);
+    this.ctx.waitUntil(this.#drainSends());
+    const history = this.#drainHistory();
+    this.ctx.waitUntil(history);
+    if (this.#room.store.record()?.historyCursor === 0) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
   }
 
-  async #drainSinks(): Promise<void> {
-    const id = this.#state()?.id;
-    if (id === undefined) return;
-    await Promise.all([this.#sends.drain(id), this.#history.drain()]);
+  async #afterwards(drained: Promise<void>): Promise<void> {
+    await drained;
     this.#rearm();
+  }
+
+  /** An agent that reads as the owner reads for as long as it is the owner. */
+  #mayRead(reader: Reader): boolean {
+    return reader.kind !== 'agent' || !reader.asOwner || this.#state()?.ownerId === reader.agentId;
   }
 
   /** Sets the alarm to the next thing that is due, with a little patience for work that a drain is busy with. */

@@ -9,8 +9,10 @@ import { errorName, log as notice } from '../log.ts';
 import { enqueue } from '../queues/jobs.ts';
 import { projectLog, type Announcement } from '../storage/projection.ts';
 
-/** Of the longest texts, 50 messages stay below the 2 MB that D1 takes as one value. */
+/** D1 takes 2 MB as one value, and a stretch's messages are one. */
 const STRETCH = 50;
+const STRETCH_CHARACTERS = 400_000;
+const D1_TIMEOUT_MS = 10 * SECOND;
 /** How much lists may lag behind after an outage. */
 const LONGEST_BACKOFF_MS = 30 * SECOND;
 
@@ -47,20 +49,28 @@ export class HistorySink {
     const record = this.#store.record();
     if (!record || record.historyCursor >= record.conversation.sequence) return false;
     if (record.historyFailures > 0 && Date.now() < record.historyRetryAt) return false;
-    const rows = this.#log.after(record.historyCursor, STRETCH);
-    const messages = this.#messagesOf(rows);
+    const { rows, messages } = this.#nextStretch(record.historyCursor);
     const announcements = rows.flatMap((row) => announce(record.conversation.id, this.#event(row, messages)));
     const stretch = { conversation: record.conversation, rows, messages: [...messages.values()], announcements };
-    const due = await projectLog(this.#env.DB, stretch, Date.now());
+    const due = await inTime(projectLog(this.#env.DB, stretch, Date.now()));
     this.#moveCursor(rows.at(-1)?.sequence ?? record.historyCursor);
     await this.#enqueueWebhooks(due);
     return true;
   }
 
-  #messagesOf(rows: LogRow[]): Map<string, Message> {
-    const ids = new Set(rows.flatMap((row) => (row.messageId === null ? [] : [row.messageId])));
-    const found = [...ids].flatMap((id) => this.#store.message(id) ?? []);
-    return new Map(found.map((message) => [message.id, message]));
+  /** As many rows as fit, and at least one. A message is there as it is now, once for all the rows about it. */
+  #nextStretch(cursor: number): { rows: LogRow[]; messages: Map<string, Message> } {
+    const rows: LogRow[] = [];
+    const messages = new Map<string, Message>();
+    let characters = 0;
+    for (const row of this.#log.after(cursor, STRETCH)) {
+      const message = row.messageId === null || messages.has(row.messageId) ? null : this.#store.message(row.messageId);
+      characters += row.facts.length + (message ? JSON.stringify(message).length : 0);
+      if (rows.length > 0 && characters > STRETCH_CHARACTERS) break;
+      rows.push(row);
+      if (message) messages.set(message.id, message);
+    }
+    return { rows, messages };
   }
 
   #event(row: LogRow, messages: Map<string, Message>): LoggedEvent {
@@ -96,8 +106,26 @@ export class HistorySink {
   }
 }
 
+/**
+ * A D1 that never answers counts as one that refuses: what it does later all the same, it would do twice without harm.
+ * The timer ends with the answer, because an object with a timer is not put to sleep.
+ */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = scheduler.wait(D1_TIMEOUT_MS, { signal: timer.signal }).then(() => {
+    throw new Error('D1 did not answer in time');
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => undefined);
+  }
+}
+
 const announce = (sourceId: string, event: LoggedEvent): Announcement[] =>
   wireNames(event).map((type) => ({
+    sourceId,
     dialect: 'voipbin',
     eventId: wireEventId(sourceId, event.sequence, type),
     type,

@@ -19,9 +19,9 @@ export class SendSink {
   }
 
   /** Marks what is due as published, then queues it; what the queue refuses goes back to waiting. Never throws. */
-  async drain(conversationId: string): Promise<void> {
-    const due = this.#markDue(Date.now());
-    if (due.length === 0) return;
+  async drain(conversationId: string | null): Promise<void> {
+    const due = conversationId === null ? [] : this.#markDue(Date.now());
+    if (conversationId === null || due.length === 0) return;
     try {
       await enqueue(
         this.#env.CHANNEL_SENDS,

@@ -9,6 +9,8 @@ import { z } from 'zod';
  * and after STALL_MS it closes with 4008. The client comes back with `?after=`.
  */
 export const WINDOW = 1000;
+/** What may be under way to one socket beside that: a few of the longest texts weigh as much as many short ones. */
+export const WINDOW_BYTES = 1024 * 1024;
 export const STALL_MS = 30_000;
 export const CLOSE_SLOW = 4008;
 export const CLOSE_UNAUTHORIZED = 4001;
@@ -25,6 +27,8 @@ export const readerSchema = z.discriminatedUnion('kind', [
     customerId: z.string(),
     agentId: z.string(),
     version: z.number(),
+    /** It reads because it owns the conversation, and only as long as it does. */
+    asOwner: z.boolean(),
   }),
   z.object({ kind: z.literal('accesskey'), customerId: z.string(), keyId: z.string() }),
 ]);
@@ -40,13 +44,13 @@ export const sessionRequestSchema = z.object({
 export type SessionRequest = z.infer<typeof sessionRequestSchema>;
 
 /**
- * What outlives an eviction, in the socket's attachment. `cursor` null: the socket is live, it has the whole log
+ * What outlives an eviction, in the socket's attachment. `behind` null: the socket is live, it has the whole log
  * (an object that was away cannot have appended). Written only when that changes, not on every event.
  */
 export const attachmentSchema = z.object({
   v: z.literal(1),
   reader: readerSchema,
-  cursor: z.number().int().nullable(),
+  behind: z.object({ cursor: z.number().int(), acked: z.number().int(), stalledAt: z.number().nullable() }).nullable(),
 });
 
 export type Attachment = z.infer<typeof attachmentSchema>;

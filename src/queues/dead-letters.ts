@@ -2,11 +2,16 @@ import type { ChannelSendJob } from './jobs.ts';
 import { log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
 
-/** A send that its consumer could not finish, time after time: the delivery ends as failed, and says so. Never silent. */
+/**
+ * A send that its consumer could not finish, time after time: the delivery ends as failed, and says so. Never silent.
+ * One that somebody else has claimed meanwhile is theirs to end, or its lease's.
+ */
 export async function failSend(env: Env, job: ChannelSendJob): Promise<void> {
   log('error', 'send became a dead letter', { conversation: job.conversationId, delivery: job.deliveryId });
   const stub = () => getConversation(env, job.conversationId);
-  await callObject(() => stub().claim(job.deliveryId, job.attempt, { idempotent: true, receiptWaitMs: 0 }));
+  const policy = { idempotent: true, receiptWaitMs: 0 };
+  const order = await callObject(() => stub().claim(job.deliveryId, job.attempt, policy));
+  if (!order) return;
   const outcome = { kind: 'rejected', code: 'DEAD_LETTER', text: 'the send could not be processed' } as const;
   await callObject(() => stub().report(job.deliveryId, job.attempt, outcome));
 }

@@ -2,6 +2,7 @@ import { SANDBOX_ORIGIN, sandboxFetch } from './provider.ts';
 import type { ChannelIo } from '../channels/contract.ts';
 import { configOf } from '../env.ts';
 import { SECOND } from '../domain/time.ts';
+import { checkTarget } from '../webhooks/guard.ts';
 
 /** Shorter than the claim's lease (domain/conversation/sends.ts), so that an attempt reports before it is given up. */
 const PROVIDER_TIMEOUT_MS = 10 * SECOND;
@@ -18,6 +19,7 @@ export function channelIo(env: Env): ChannelIo {
       telnyx: config.TELNYX_API_BASE,
       sandbox: SANDBOX_ORIGIN,
     },
+    mayRead: (url) => checkTarget(url, config.ALLOW_PRIVATE_TARGETS).ok,
     timeoutMs: PROVIDER_TIMEOUT_MS,
   };
 }

@@ -54,12 +54,29 @@ export async function listAccounts(env: Env, customerId: string, request: PageRe
   return pageOf(await query.orderBy(...newestFirst(accounts)).limit(request.size + 1), request.size);
 }
 
-export async function replaceAccount(env: Env, account: Account): Promise<void> {
+/** The account as D1 has it now, for a change that must not bring back what somebody else has just changed. */
+export async function findAccountNow(env: Env, customerId: string, id: string): Promise<Account | null> {
+  cache.drop(id);
+  return findAccount(env, customerId, id);
+}
+
+/** Only what is named; the secrets are named in clear and stored sealed. */
+export type AccountChanges = Partial<
+  Pick<Account, 'name' | 'detail' | 'messageFlowId' | 'assistantId' | 'secret' | 'token' | 'providerData'>
+>;
+
+export async function updateAccount(env: Env, id: string, changes: AccountChanges, updatedAt: Micros): Promise<void> {
+  const { secret, token, ...plain } = changes;
+  const key = configOf(env).ENCRYPTION_KEY;
+  const sealed = {
+    ...(secret === undefined ? {} : { secretSealed: await seal(secret, key) }),
+    ...(token === undefined ? {} : { tokenSealed: await seal(token, key) }),
+  };
   await dbOf(env)
     .update(accounts)
-    .set(await sealAccount(env, account))
-    .where(living(account.id));
-  cache.drop(account.id);
+    .set({ ...plain, ...sealed, updatedAt })
+    .where(living(id));
+  cache.drop(id);
 }
 
 export async function deleteAccount(env: Env, id: string, deletedAt: Micros): Promise<void> {

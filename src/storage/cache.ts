@@ -33,8 +33,10 @@ export class DirectoryCache<T> {
     this.#entries.delete(key);
   }
 
+  /** What is not there is not remembered: made-up keys must not push out what keeps the hub working while D1 is away. */
   #put(key: string, value: T): T {
     this.#entries.delete(key);
+    if (value === null) return value;
     this.#entries.set(key, { value, loadedAt: Date.now() });
     const oldest = this.#entries.size > MAX_ENTRIES ? this.#entries.keys().next().value : undefined;
     if (oldest !== undefined) this.#entries.delete(oldest);

@@ -12,6 +12,8 @@ export interface LogStretch {
 }
 
 export interface Announcement {
+  /** The log that it stands in. */
+  sourceId: string;
   dialect: string;
   eventId: string;
   type: string;
@@ -38,13 +40,17 @@ const UPSERT_CONVERSATION = `
     active_at = excluded.active_at, account_id = excluded.account_id
   WHERE excluded.sequence > conversations.sequence`;
 
-/** Joined with the endpoints inside D1: the endpoints as they are at this moment, and no list of them on the way of a message. */
+/**
+ * Joined with the endpoints inside D1: the endpoints as they are at this moment, and no list of them on the way of a message.
+ * ?4 names the one endpoint that is meant, or is null for all of the customer's.
+ */
 const INSERT_DELIVERIES = `
   INSERT INTO webhook_deliveries (id, customer_id, endpoint_id, event_id, event_type, source_id, sequence, status, attempts, next_attempt_ms, error, created_at, updated_at)
-  SELECT (event.value ->> 'eventId') || '.' || endpoint.id, ?1, endpoint.id, event.value ->> 'eventId', event.value ->> 'type', ?2,
-    event.value ->> 'sequence', 'pending', 0, ?3, '', ?3 * 1000 + (event.value ->> 'sequence') % 1000, ?3 * 1000
-  FROM json_each(?4) AS event JOIN webhook_endpoints AS endpoint ON endpoint.customer_id = ?1
+  SELECT (event.value ->> 'eventId') || '.' || endpoint.id, ?1, endpoint.id, event.value ->> 'eventId', event.value ->> 'type',
+    event.value ->> 'sourceId', event.value ->> 'sequence', 'pending', 0, ?2, '', ?2 * 1000 + (event.value ->> 'sequence') % 1000, ?2 * 1000
+  FROM json_each(?3) AS event JOIN webhook_endpoints AS endpoint ON endpoint.customer_id = ?1
     AND endpoint.status = 'enabled' AND endpoint.deleted_at IS NULL AND endpoint.dialect = event.value ->> 'dialect'
+    AND (?4 IS NULL OR endpoint.id = ?4)
     AND (endpoint.event_types = '[]' OR EXISTS (SELECT 1 FROM json_each(endpoint.event_types) AS wanted WHERE wanted.value = event.value ->> 'type'))
   WHERE true
   ON CONFLICT (id) DO NOTHING`;
@@ -67,20 +73,21 @@ export async function projectLog(db: D1Database, stretch: LogStretch, nowMs: num
     db.prepare(INSERT_EVENTS).bind(customerId, id, JSON.stringify(rows)),
     db.prepare(UPSERT_MESSAGES).bind(id, customerId, last, JSON.stringify(stretch.messages.map(messageRow))),
     conversationStatement(db, conversation, rows.at(-1)?.at ?? conversation.updatedAt),
-    announceStatement(db, { customerId, sourceId: id }, announcements, nowMs),
+    announceStatement(db, customerId, announcements, nowMs),
     db.prepare(DUE_DELIVERIES).bind(id, first, last),
   ]);
   return (results.at(-1)?.results ?? []).map((row) => row.id);
 }
 
-/** A pending delivery of each announcement to each endpoint that wants it. Repeating it adds nothing. */
+/** A pending delivery of each announcement to each endpoint that wants it, or to the one that is named. Repeating it adds nothing. */
 export const announceStatement = (
   db: D1Database,
-  source: { customerId: string; sourceId: string },
+  customerId: string,
   announcements: Announcement[],
   nowMs: number,
+  endpointId: string | null = null,
 ): D1PreparedStatement =>
-  db.prepare(INSERT_DELIVERIES).bind(source.customerId, source.sourceId, nowMs, JSON.stringify(announcements));
+  db.prepare(INSERT_DELIVERIES).bind(customerId, nowMs, JSON.stringify(announcements), endpointId);
 
 const messageRow = (message: Message) => ({
   id: message.id,

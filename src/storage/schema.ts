@@ -132,7 +132,7 @@ export const events = sqliteTable(
     sequence: integer('sequence').notNull(),
     type: text('type').notNull(),
     messageId: text('message_id'),
-    /** What the event itself fixed (objects/store/facts.ts); a message's content is read from its row. */
+    /** What the event itself fixed (domain/log-row.ts); a message's content is read from its row. */
     facts: text('facts').notNull(),
     at: integer('at').notNull(),
   },

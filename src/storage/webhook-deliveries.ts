@@ -1,4 +1,4 @@
-import { and, asc, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { webhookDeliveries } from './schema.ts';
@@ -72,13 +72,20 @@ export const restartDelivery = (env: Env, id: string, now: Millis): Statement =>
     .set({ status: 'pending', attempts: 0, nextAttemptMs: now, updatedAt: microsOf(now) })
     .where(eq(webhookDeliveries.id, id));
 
-/** Ids that are due, oldest first: what the queue lost, and what waited longer than a queue can. */
+/**
+ * Ids that are due: what the queue lost, and what waited longer than a queue can. Endpoints take turns, the oldest of each first,
+ * so that one with a long backlog holds up nobody else's.
+ */
 export async function overdueDeliveries(env: Env, now: Millis, limit: number): Promise<string[]> {
-  const table = webhookDeliveries;
-  const due = and(eq(table.status, 'pending'), lte(table.nextAttemptMs, now));
-  const query = dbOf(env).select({ id: table.id }).from(table).where(due);
-  return (await query.orderBy(asc(table.nextAttemptMs)).limit(limit)).map((row) => row.id);
+  const { results } = await env.DB.prepare(OVERDUE).bind(now, limit).all<{ id: string }>();
+  return results.map((row) => row.id);
 }
+
+const OVERDUE = `
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY endpoint_id ORDER BY next_attempt_ms) AS turn
+    FROM webhook_deliveries WHERE status = 'pending' AND next_attempt_ms <= ?1
+  ) ORDER BY turn LIMIT ?2`;
 
 /** What an endpoint missed since then goes on its way again. @returns how many failed deliveries that were. */
 export async function restartFailed(env: Env, endpointId: string, since: Micros, now: Millis): Promise<number> {

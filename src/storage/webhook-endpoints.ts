@@ -43,6 +43,12 @@ export const insertEndpoint = (env: Env, row: WebhookEndpoint): Statement =>
 
 const living = (id: string) => and(eq(webhookEndpoints.id, id), isNull(webhookEndpoints.deletedAt));
 
+/** The same for the API, to which the customer's own webhook_uri is no endpoint: it is changed with the customer. */
+export async function findMadeEndpoint(env: Env, customerId: string, id: string): Promise<WebhookEndpoint | null> {
+  const endpoint = await findEndpoint(env, customerId, id);
+  return endpoint?.kind === 'endpoint' ? endpoint : null;
+}
+
 export async function findEndpoint(env: Env, customerId: string, id: string): Promise<WebhookEndpoint | null> {
   const mine = and(living(id), eq(webhookEndpoints.customerId, customerId));
   return (await dbOf(env).select().from(webhookEndpoints).where(mine))[0] ?? null;
@@ -68,15 +74,20 @@ export type EndpointChanges = Partial<Omit<WebhookEndpoint, 'id' | 'customerId' 
 export const updateEndpoint = (env: Env, id: string, changes: EndpointChanges): Statement =>
   dbOf(env).update(webhookEndpoints).set(changes).where(eq(webhookEndpoints.id, id));
 
-/** The next secret, with the present one kept beside it for a day: receivers change over without losing a webhook. */
+/**
+ * The next secret, with the present one kept beside it for a day: receivers change over without losing a webhook.
+ * The same secret again is no rotation, and must not end the day of one.
+ */
 export async function rotatedSecret(
   env: Env,
   endpoint: WebhookEndpoint,
   secret: string,
   now: Millis,
 ): Promise<EndpointChanges> {
+  const key = configOf(env).ENCRYPTION_KEY;
+  if (secret === (await unseal(endpoint.secretSealed, key))) return {};
   return {
-    secretSealed: await seal(secret, configOf(env).ENCRYPTION_KEY),
+    secretSealed: await seal(secret, key),
     previousSealed: endpoint.secretSealed === '' ? null : endpoint.secretSealed,
     previousUntil: microsOf(now + ROTATION_MS),
     updatedAt: microsOf(now),
@@ -91,6 +102,14 @@ export async function signingSecrets(env: Env, endpoint: WebhookEndpoint, now: M
   const sealed = rotating ? [endpoint.secretSealed, endpoint.previousSealed ?? ''] : [endpoint.secretSealed];
   const secrets = await Promise.all(sealed.map((text) => unseal(text, key)));
   return secrets.filter((secret) => secret !== '');
+}
+
+/** Switches an endpoint off, once: false when somebody has done so already. */
+export async function switchOff(env: Env, id: string, disabledReason: string, now: Millis): Promise<boolean> {
+  const off = { status: 'disabled', disabledReason, updatedAt: microsOf(now) };
+  const enabled = and(living(id), eq(webhookEndpoints.status, 'enabled'));
+  const switched = dbOf(env).update(webhookEndpoints).set(off).where(enabled);
+  return (await switched.returning({ id: webhookEndpoints.id })).length > 0;
 }
 
 /** The next number of this endpoint's own notices. */

@@ -12,7 +12,7 @@ const ALLOWED: Record<string, string[]> = {
   webhooks: ['domain', 'security'],
   security: ['domain', ...EVERY_DAY],
   storage: ['domain', 'security', 'drizzle-orm', ...EVERY_DAY],
-  sandbox: ['domain', 'storage', 'type channels', ...EVERY_DAY],
+  sandbox: ['domain', 'storage', 'type channels', 'webhooks', ...EVERY_DAY],
   objects: ['domain', 'dialects', 'storage', 'security', 'queues/jobs.ts', ...EVERY_DAY],
   // prettier-ignore
   queues: ['domain', 'dialects', 'storage', 'channels', 'webhooks', 'security', 'sandbox', 'objects/stubs.ts', ...EVERY_DAY],

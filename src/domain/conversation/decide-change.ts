@@ -17,12 +17,13 @@ export function decideUpdate(
   command: UpdateCommand,
   at: Micros,
 ): Result<NewEvent[], Refusal> {
-  if (command.aiMode === 'closed') return ok(decideClose(state, at));
-  if (state.lifecycle === 'closed' && (command.aiMode !== undefined || command.ownerId)) {
+  const reopens = command.ownerId || (command.aiMode !== undefined && command.aiMode !== 'closed');
+  if (state.lifecycle === 'closed' && reopens) {
     return err({ code: 'CONVERSATION_CLOSED' });
   }
   const { ownerId, aiMode } = command;
   const relabeled = relabel(state, command, at);
+  if (aiMode === 'closed' && state.lifecycle !== 'closed') return ok(decideClose(relabeled, at));
   const owned = ownerId === undefined ? relabeled : (changeOwner(relabeled, ownerId, at) ?? relabeled);
   const next = aiMode === undefined ? owned : (changeMode(owned, aiMode, at) ?? owned);
   return ok(next === state ? [] : [{ type: 'conversation.updated', conversation: next }]);

@@ -41,26 +41,31 @@ export function decideReceive(
   at: Micros,
 ): Result<NewEvent[], Refusal> {
   if (item.kind === 'redaction') return ok(state && target ? decideDeleteMessage(target, at) : []);
+  if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
   if (state && isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const current = state ?? openConversation(opening, at);
   const opened: NewEvent[] = state ? [] : [{ type: 'conversation.created', conversation: current }];
-  const refreshed = refresh(current, opening, item, at);
-  const changed: NewEvent[] = refreshed ? [{ type: 'conversation.updated', conversation: refreshed }] : [];
-  if (item.kind !== 'message') return ok([...opened, ...changed]);
-  const message = incoming(refreshed ?? current, item, at);
-  return ok([...opened, ...changed, { type: 'message.created', message, becameDone: false }]);
+  return ok([...opened, ...whatIsNew(current, opening, item, at)]);
 }
+
+function whatIsNew(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): NewEvent[] {
+  const refreshed = refresh(state, opening, item, at);
+  const changed: NewEvent[] = refreshed ? [{ type: 'conversation.updated', conversation: refreshed }] : [];
+  if (item.kind !== 'message') return changed;
+  return [...changed, { type: 'message.created', message: incoming(refreshed ?? state, item, at), becameDone: false }];
+}
+
+type OpeningItem = Exclude<InboundItem, { kind: 'redaction' }>;
+
+/** Somebody who follows for the first time begins a conversation; nobody begins one by leaving, or after the last one is over. */
+const opensBy = (item: { reachable: boolean }, state: ConversationState | null): boolean =>
+  state ? !isOver(state) : item.reachable;
 
 /**
  * What the item tells about the contact: a name that was unknown, being reachable, being awake again; and by which account it came,
  * because a number may move to another provider, and answers go where the contact was heard last. Null when nothing is new.
  */
-function refresh(
-  state: ConversationState,
-  opening: Opening,
-  item: Exclude<InboundItem, { kind: 'redaction' }>,
-  at: Micros,
-): ConversationState | null {
+function refresh(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): ConversationState | null {
   const reachable = item.kind === 'reachability' ? item.reachable : true;
   const lifecycle = item.kind === 'message' ? 'active' : state.lifecycle;
   const targetName = opening.peer.targetName || state.peer.targetName;
@@ -79,6 +84,7 @@ function incoming(state: ConversationState, item: Extract<InboundItem, { kind: '
     id: item.messageId,
     conversationId: state.id,
     customerId: state.customerId,
+    accountId: state.accountId,
     sequence: 0,
     direction: 'incoming',
     channel: state.type,

@@ -1,8 +1,8 @@
-import { joinStatus, progressOf } from '../delivery-status.ts';
+import { joinStatus, progressOf, type DeliveryStatus } from '../delivery-status.ts';
 import type { NewEvent } from '../events.ts';
 import type { Micros } from '../time.ts';
 import type { DeliveryNews } from './commands.ts';
-import type { Delivery, Message } from './state.ts';
+import type { Delivery, Message, ProviderError } from './state.ts';
 
 /** News about one delivery. Late or repeated news that changes nothing is no event. */
 export function decideDeliveryNews(message: Message, deliveryId: string, news: DeliveryNews, at: Micros): NewEvent[] {
@@ -17,23 +17,29 @@ export function decideDeliveryNews(message: Message, deliveryId: string, news: D
 
 const progress = (deliveries: Delivery[]) => progressOf(deliveries.map((delivery) => delivery.status));
 
-/** The delivery with the news in it, or null when it says nothing new to a client. */
+/** The delivery with the news in it, or null when it says nothing new to a client. What is over stays as it ended. */
 function applyNews(before: Delivery, news: DeliveryNews, at: Micros): Delivery | null {
   const status = joinStatus(before.status, news.status);
-  const uncertain = before.uncertain || news.uncertain === true;
-  if (status === before.status && uncertain === before.uncertain) return null;
-  const moved = status !== before.status;
-  const error = moved && news.error !== undefined ? news.error : before.error;
+  const { uncertain = false, attempts = 0, error = null, providerId = '' } = news;
+  const told = status !== before.status || isAnotherTry(before, status, attempts);
+  if (!told && (!uncertain || before.uncertain)) return null;
   return {
     ...before,
     status,
-    uncertain,
-    error: status === 'failed' ? error : null,
-    attempts: Math.max(before.attempts, news.attempts ?? 0),
-    providerId: news.providerId || before.providerId,
+    uncertain: before.uncertain || uncertain,
+    error: shownError(status, told ? error : before.error),
+    attempts: Math.max(before.attempts, attempts),
+    providerId: providerId || before.providerId,
     updatedAt: at,
   };
 }
+
+const isAnotherTry = (before: Delivery, status: DeliveryStatus, attempts: number): boolean =>
+  status === 'sending' && attempts > before.attempts;
+
+/** What got through has no error, whatever went wrong on the way. */
+const shownError = (status: DeliveryStatus, error: ProviderError | null): ProviderError | null =>
+  status === 'failed' || status === 'sending' ? error : null;
 
 /** A deleted message keeps its place; its text and medias are gone from every answer, event and replay. */
 export function decideDeleteMessage(message: Message, at: Micros): NewEvent[] {

@@ -53,6 +53,7 @@ function outgoing(state: ConversationState, command: SendCommand, at: Micros): M
     id: command.messageId,
     conversationId: state.id,
     customerId: state.customerId,
+    accountId: state.accountId,
     sequence: 0,
     direction: 'outgoing',
     channel: state.type,

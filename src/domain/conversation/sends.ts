@@ -110,7 +110,7 @@ function noAnswer(send: Send, error: { code: string; text: string }, now: Millis
   if (send.policy.idempotent) return again(send, error, null, now, jitter);
   if (send.attempt >= MAX_ATTEMPTS) return failed(error.code, error.text, send.attempt);
   const waiting: Send = { ...send, phase: 'unknown', dueAt: now + send.policy.receiptWaitMs };
-  return { send: waiting, news: { status: 'sending', uncertain: true, attempts: send.attempt } };
+  return { send: waiting, news: { ...underWay(send, error), uncertain: true } };
 }
 
 function again(
@@ -122,9 +122,18 @@ function again(
 ): SendStep {
   const step = RETRY_DELAYS_MS[send.attempt - 1];
   if (step === undefined) return failed(error.code, error.text, send.attempt);
-  const delay = retryAfterMs === null ? step * (1 + jitter / 5) : Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS);
-  return { send: { ...send, phase: 'waiting', dueAt: now + Math.ceil(delay) }, news: null };
+  // The provider's word makes a wait longer and never shorter: attempts are few, and a throttle may last.
+  const delay = Math.max(step * (1 + jitter / 5), Math.min(retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS));
+  const waiting: Send = { ...send, phase: 'waiting', dueAt: now + Math.ceil(delay) };
+  return { send: waiting, news: underWay(send, error) };
 }
+
+/** What a client sees of an attempt that was not the last one. */
+const underWay = (send: Send, error: { code: string; text: string }): DeliveryNews => ({
+  status: 'sending',
+  error: { code: error.code, text: error.text },
+  attempts: send.attempt,
+});
 
 const failed = (code: string, text: string, attempts: number): SendStep => ({
   send: null,

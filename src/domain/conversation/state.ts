@@ -69,6 +69,8 @@ export interface Message {
   id: string;
   conversationId: string;
   customerId: string;
+  /** The account that carried it: only that one's credentials open an incoming message's files. */
+  accountId: string;
   /** The sequence of the event that created it: its place in the conversation. */
   sequence: number;
   direction: Direction;

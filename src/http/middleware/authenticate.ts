@@ -6,7 +6,7 @@ import { hasRole, type Principal, type Role } from '../../domain/permissions.ts'
 import { configOf } from '../../env.ts';
 import { readAgentToken } from '../../security/agent-token.ts';
 import { hashToken, isAccessKey } from '../../security/tokens.ts';
-import { findWorkingKey } from '../../storage/access-keys.ts';
+import { findWorkingKey, isKeyWorking } from '../../storage/access-keys.ts';
 import { findSignedIn } from '../../storage/agents.ts';
 import { redeemTicket, type Ticket } from '../../storage/tickets.ts';
 
@@ -48,7 +48,8 @@ async function redeem(env: Env, text: string): Promise<Identity | null> {
   const ticket: Ticket | null = await redeemTicket(env, await hashToken(text), Date.now());
   if (!ticket) return null;
   const { principal, tokenVersion } = ticket;
-  return principal.kind === 'agent' ? current(env, principal.agentId, tokenVersion) : { principal, tokenVersion };
+  if (principal.kind === 'agent') return current(env, principal.agentId, tokenVersion);
+  return (await isKeyWorking(env, principal.keyId)) ? { principal, tokenVersion } : null;
 }
 
 const isStream = (path: string): boolean => path.endsWith('/stream') || path.endsWith('/ws');

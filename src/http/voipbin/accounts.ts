@@ -1,4 +1,4 @@
-import { createRoute } from '@hono/zod-openapi';
+import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
@@ -18,7 +18,9 @@ import {
   findAccount,
   insertAccount,
   listAccounts,
-  replaceAccount,
+  findAccountNow,
+  updateAccount,
+  type AccountChanges,
   sealAccount,
   type Account,
 } from '../../storage/accounts.ts';
@@ -107,19 +109,12 @@ accountRoutes.openapi(readRoute, async (c) => {
 });
 
 accountRoutes.openapi(updateRoute, async (c) => {
-  const account = await mine(c, c.req.valid('param').id);
-  const { message_flow_id, assistant_id, provider_data, ...plain } = c.req.valid('json');
-  const changed: Account = {
-    ...account,
-    ...given(plain),
-    messageFlowId: message_flow_id ?? account.messageFlowId,
-    assistantId: assistant_id ?? account.assistantId,
-    providerData: provider_data ?? account.providerData,
-    updatedAt: microsOf(Date.now()),
-  };
-  const checked = { ...changed, ...checkCredentials(changed.type, changed) };
-  await replaceAccount(c.env, checked);
-  return c.json(presentAccount(checked, publicUrlOf(c)), 200);
+  const { id } = c.req.valid('param');
+  const account = await found(findAccountNow(c.env, c.get('principal').customerId, id));
+  const changes = changesOf(account, c.req.valid('json'));
+  const updatedAt = microsOf(Date.now());
+  await updateAccount(c.env, id, changes, updatedAt);
+  return c.json(presentAccount({ ...account, ...changes, updatedAt }, publicUrlOf(c)), 200);
 });
 
 accountRoutes.openapi(deleteRoute, async (c) => {
@@ -165,20 +160,30 @@ function checkCredentials(type: string, credentials: AccountCredentials): Accoun
   throw new ApiError('INVALID_ARGUMENT', message, details);
 }
 
-async function mine(c: AppContext, id: string): Promise<Account> {
-  const account = await findAccount(c.env, c.get('principal').customerId, id);
-  if (!account) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
-  return account;
+/** What is named in the request; credentials are checked together, since one may depend on another. */
+function changesOf(account: Account, wanted: z.infer<typeof accountChangesSchema>): AccountChanges {
+  const { name, detail, secret, token, provider_data: providerData } = wanted;
+  const checked = checkCredentials(account.type, {
+    secret: secret ?? account.secret,
+    token: token ?? account.token,
+    providerData: providerData ?? account.providerData,
+  });
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(detail === undefined ? {} : { detail }),
+    ...(wanted.message_flow_id === undefined ? {} : { messageFlowId: wanted.message_flow_id }),
+    ...(wanted.assistant_id === undefined ? {} : { assistantId: wanted.assistant_id }),
+    ...(secret === undefined ? {} : { secret: checked.secret }),
+    ...(token === undefined ? {} : { token: checked.token }),
+    ...(providerData === undefined ? {} : { providerData: checked.providerData }),
+  };
 }
 
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+const mine = (c: AppContext, id: string): Promise<Account> =>
+  found(findAccount(c.env, c.get('principal').customerId, id));
 
-/** Only the fields that the request holds: an absent one leaves what is there. */
-function given<T extends Record<string, string | undefined>>(fields: T): Given<T> {
-  const present: Given<T> = {};
-  for (const key in fields) {
-    const value = fields[key];
-    if (value !== undefined) Object.assign(present, { [key]: value });
-  }
-  return present;
+async function found(search: Promise<Account | null>): Promise<Account> {
+  const account = await search;
+  if (!account) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
+  return account;
 }

@@ -134,7 +134,7 @@ agentRoutes.openapi(readRoute, async (c) => {
 
 agentRoutes.openapi(updateRoute, async (c) => {
   const { id } = c.req.valid('param');
-  requireSelfOrManager(c, id);
+  await requireMayChange(c, id);
   const { name, detail } = c.req.valid('json');
   const changes = { ...(name === undefined ? {} : { name }), ...(detail === undefined ? {} : { detail }) };
   return c.json(presentAgent(await change(c, id, () => updateAgent(c.env, id, changes, microsOf(Date.now())))), 200);
@@ -142,7 +142,7 @@ agentRoutes.openapi(updateRoute, async (c) => {
 
 agentRoutes.openapi(statusRoute, async (c) => {
   const { id } = c.req.valid('param');
-  requireSelfOrManager(c, id);
+  await requireMayChange(c, id);
   const { status } = c.req.valid('json');
   return c.json(presentAgent(await change(c, id, () => updateAgent(c.env, id, { status }, microsOf(Date.now())))), 200);
 });
@@ -151,6 +151,7 @@ agentRoutes.openapi(permissionRoute, async (c) => {
   const { id } = c.req.valid('param');
   const { permission } = c.req.valid('json');
   requireGrant(c, permission);
+  requireGrant(c, (await mine(c, id)).permission);
   return c.json(
     presentAgent(await change(c, id, () => changeRights(c.env, id, { permission }, microsOf(Date.now())))),
     200,
@@ -190,10 +191,19 @@ async function change(c: AppContext, id: string, statement: () => Statement): Pr
   return mine(c, id);
 }
 
-function requireSelfOrManager(c: AppContext, id: string): void {
+function isSelf(c: AppContext, id: string): boolean {
   const principal = c.get('principal');
-  const self = principal.kind === 'agent' && principal.agentId === id;
-  if (!self && !hasRole(principal, 'manager-or-admin')) throw new ApiError('PERMISSION_DENIED');
+  return principal.kind === 'agent' && principal.agentId === id;
+}
+
+function requireSelfOrManager(c: AppContext, id: string): void {
+  if (!isSelf(c, id) && !hasRole(c.get('principal'), 'manager-or-admin')) throw new ApiError('PERMISSION_DENIED');
+}
+
+/** An agent changes itself; a manager changes agents, and an administrator everybody. */
+async function requireMayChange(c: AppContext, id: string): Promise<void> {
+  requireSelfOrManager(c, id);
+  if (!isSelf(c, id)) requireGrant(c, (await mine(c, id)).permission);
 }
 
 /** A manager cannot make, change or remove an administrator: nobody hands out more than it has. */

@@ -26,21 +26,22 @@ type Wanted = Pick<z.infer<typeof customerChangesSchema>, 'webhook_uri' | 'webho
 /** The writes that bring the customer's endpoint to what is wanted; none where nothing of it is named. */
 export async function saveCustomerHook(env: Env, customerId: string, wanted: Wanted): Promise<Statement[]> {
   const { webhook_uri: uri, webhook_method: method, webhook_secret: secret } = wanted;
-  if (uri === undefined && method === undefined && secret === undefined) return [];
+  if (uri === undefined && method === undefined && !secret) return [];
   if (uri) checkedTarget(env, uri, 'webhook_uri');
   const hook = await customerHook(env, customerId);
   if (!hook) return [insertEndpoint(env, await firstHook(env, customerId, wanted))];
   const changes: EndpointChanges = {
     ...(uri === undefined ? {} : { url: uri, ...switchTo(uri !== '') }),
     ...(method === undefined ? {} : { method: method || 'POST' }),
-    ...(secret === undefined ? {} : await rotatedSecret(env, hook, secret, Date.now())),
+    ...(secret ? await rotatedSecret(env, hook, secret, Date.now()) : {}),
     updatedAt: microsOf(Date.now()),
   };
   return [updateEndpoint(env, hook.id, changes)];
 }
 
 async function firstHook(env: Env, customerId: string, wanted: Wanted): Promise<WebhookEndpoint> {
-  const { webhook_uri: url = '', webhook_method: method, webhook_secret: secret = newWebhookSecret() } = wanted;
+  const { webhook_uri: url = '', webhook_method: method } = wanted;
+  const secret = wanted.webhook_secret || newWebhookSecret();
   const chosen = {
     id: customerId,
     customerId,

@@ -159,8 +159,7 @@ messageRoutes.openapi(mediaRoute, async (c) => {
   const { customerId } = c.get('principal');
   const message = valueOf(await callObject(() => getConversation(c.env, id).readMessage(customerId, message_id)));
   const wanted = message.medias[Number(index)];
-  const state = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
-  const account = await findAnyAccount(c.env, state.accountId);
+  const account = await findAnyAccount(c.env, message.accountId);
   const channel = account && channelOf(account.type, account.providerData);
   if (!wanted || wanted.providerRef === '' || !account || !channel)
     throw new ApiError('MEDIA_NOT_AVAILABLE', 'there is no such file');

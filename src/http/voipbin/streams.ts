@@ -94,5 +94,6 @@ function readerOf(c: AppContext): Reader {
   const principal = c.get('principal');
   const { customerId } = principal;
   if (principal.kind === 'accesskey') return { kind: 'accesskey', customerId, keyId: principal.keyId };
-  return { kind: 'agent', customerId, agentId: principal.agentId, version: c.get('tokenVersion') };
+  const asOwner = !hasRole(principal, 'manager-or-admin');
+  return { kind: 'agent', customerId, agentId: principal.agentId, version: c.get('tokenVersion'), asOwner };
 }

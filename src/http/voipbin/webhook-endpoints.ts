@@ -15,7 +15,7 @@ import { microsOf } from '../../domain/time.ts';
 import { newWebhookSecret } from '../../security/tokens.ts';
 import { dbOf, runBatch } from '../../storage/db.ts';
 import {
-  findEndpoint,
+  findMadeEndpoint,
   insertEndpoint,
   listEndpoints,
   newEndpointRow,
@@ -206,7 +206,7 @@ webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
 });
 
 async function mine(c: AppContext, id: string): Promise<WebhookEndpoint> {
-  const endpoint = await findEndpoint(c.env, c.get('principal').customerId, id);
+  const endpoint = await findMadeEndpoint(c.env, c.get('principal').customerId, id);
   if (!endpoint) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such webhook endpoint');
   return endpoint;
 }

@@ -74,8 +74,10 @@ export function cancelSends(room: Room, message: Message): void {
 
 /** What a step of the send machine leaves, in one commit: the send itself, and the delivery's news. */
 export function commitStep(room: Room, send: Send, step: SendStep): void {
-  const keep = () => (step.send ? room.store.saveSend(step.send) : room.store.dropSend(send.deliveryId));
   const message = room.store.message(send.messageId);
+  // A message that was deleted during an attempt has nothing left for another one.
+  const next = message?.deletedAt === null ? step.send : null;
+  const keep = () => (next ? room.store.saveSend(next) : room.store.dropSend(send.deliveryId));
   if (!message || !step.news) return room.storage.transactionSync(keep);
   commitNews(room, message, send.deliveryId, step.news, keep);
 }

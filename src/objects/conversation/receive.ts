@@ -27,15 +27,23 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
   const decided = decideReceive(state, opening, item, targetOf(room, item), at);
   if (!decided.ok) return decided;
   const messageId = item.kind === 'message' ? item.messageId : '';
-  if (!state && decided.value.length === 0) return ok({ conversationId, messageId, duplicate: false });
   const replyToken = item.kind === 'redaction' ? null : item.replyToken;
   room.commit(decided.value, at, {
     settings,
     ...(replyToken ? { replyToken } : {}),
-    rows: () => room.store.saveKey(keyOf(item.dedupeKey), { messageId, fingerprint: '' }, null),
+    rows: () => {
+      for (const key of keysOf(room, item)) room.store.saveKey(keyOf(key), { messageId, fingerprint: '' }, null);
+    },
   });
   return ok({ conversationId, messageId, duplicate: false });
 }
+
+/**
+ * The keys that are used up: the item's own and, where a message was taken back before it came, that message's.
+ * Providers keep no order, and what a contact has taken back must not be shown when it arrives at last.
+ */
+const keysOf = (room: Room, item: InboundItem): string[] =>
+  item.kind === 'redaction' && !knowsKey(room, item.targetKey) ? [item.dedupeKey, item.targetKey] : [item.dedupeKey];
 
 function targetOf(room: Room, item: InboundItem) {
   if (item.kind !== 'redaction') return null;

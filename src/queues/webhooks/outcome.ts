@@ -5,7 +5,7 @@ import { dbOf, runBatch } from '../../storage/db.ts';
 import { insertNotice } from '../../storage/events.ts';
 import { announceStatement } from '../../storage/projection.ts';
 import { recordOutcome, type DeliveryOutcome, type WebhookDelivery } from '../../storage/webhook-deliveries.ts';
-import { nextNotice, updateEndpoint, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
+import { nextNotice, switchOff, updateEndpoint, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
 import type { AttemptResult } from '../../webhooks/post.ts';
 import { DISABLE_AFTER_MS, webhookDelay } from '../../webhooks/schedule.ts';
 import { enqueue } from '../jobs.ts';
@@ -54,14 +54,14 @@ async function noteHealth(env: Env, endpoint: WebhookEndpoint, result: AttemptRe
 /** Switches an endpoint off and says so: in its own fields, in the pull feed, and to the customer's other endpoints. */
 async function disable(env: Env, endpoint: WebhookEndpoint, reason: string, now: Millis): Promise<void> {
   const { id: endpointId, customerId } = endpoint;
+  if (!(await switchOff(env, endpointId, reason, now))) return;
   const type = 'webhook_endpoint_disabled';
   const sequence = await nextNotice(env, endpointId);
   const data = { endpoint_id: endpointId, url: endpoint.url, reason };
-  await runBatch(dbOf(env), [
-    updateEndpoint(env, endpointId, { status: 'disabled', disabledReason: reason, updatedAt: microsOf(now) }),
-    insertNotice(env, { customerId, endpointId, sequence, type, data, at: microsOf(now) }),
-  ]);
-  const announcement = { dialect: endpoint.dialect, eventId: wireEventId(endpointId, sequence, type), type, sequence };
-  await announceStatement(env.DB, { customerId, sourceId: endpointId }, [announcement], now).run();
+  const notice = { customerId, endpointId, sequence, type, data, at: microsOf(now) };
+  await runBatch(dbOf(env), [insertNotice(env, notice)]);
+  const eventId = wireEventId(endpointId, sequence, type);
+  const announcement = { sourceId: endpointId, dialect: endpoint.dialect, eventId, type, sequence };
+  await announceStatement(env.DB, customerId, [announcement], now).run();
   log('warn', 'webhook endpoint disabled', { endpoint: endpointId, customer: customerId });
 }

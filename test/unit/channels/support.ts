@@ -89,6 +89,7 @@ export function content(channel: Channel, body: string, url?: string): HookConte
 export const io = (base: string, timeoutMs = 300): ChannelIo => ({
   fetch: (url, init) => fetch(url, init),
   bases: { line: base, lineData: base, twilio: base, telnyx: base, sandbox: base },
+  mayRead: (url) => url.startsWith('http'),
   timeoutMs,
 });
 

@@ -280,7 +280,8 @@ describe('outbound', () => {
     expect(fake.violations).toEqual([]);
   });
 
-  test('a file elsewhere gets no credentials, and endless redirects end', async () => {
+  /** A server that leads its readers in a circle. */
+  async function circle(): Promise<{ url: string; seen: (string | undefined)[]; close: () => void }> {
     const seen: (string | undefined)[] = [];
     const server = createServer((request, response) => {
       seen.push(request.headers.authorization);
@@ -289,10 +290,26 @@ describe('outbound', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const place = server.address();
     const port = typeof place === 'object' ? place?.port : 0;
-    const part = media('image/png', { providerRef: `http://127.0.0.1:${port}/file` });
-    expect((await twilio.fetchMedia(part, account, io(fake.url))).status).toBe(502);
-    server.close();
-    expect(seen).toEqual([undefined, undefined, undefined, undefined, undefined]);
+    return { url: `http://127.0.0.1:${port}`, seen, close: () => server.close() };
+  }
+
+  test('reads no file that is not at Twilio: the account’s owner can sign any MediaUrl', async () => {
+    const elsewhere = await circle();
+    const part = media('image/png', { providerRef: `${elsewhere.url}/file` });
+    expect((await twilio.fetchMedia(part, account, io(fake.url))).status).toBe(404);
+    elsewhere.close();
+    expect(elsewhere.seen).toEqual([]);
+  });
+
+  test('ends endless redirects, which carry no credentials, and follows none into a private network', async () => {
+    const base = await circle();
+    const part = media('image/png', { providerRef: `${base.url}/file` });
+    expect((await twilio.fetchMedia(part, account, io(base.url))).status).toBe(502);
+    expect(base.seen.map((credentials) => credentials !== undefined)).toEqual([true, false, false, false, false]);
+    const guarded = { ...io(base.url), mayRead: () => false };
+    expect((await twilio.fetchMedia(part, account, guarded)).status).toBe(502);
+    expect(base.seen).toHaveLength(6);
+    base.close();
   });
 
   test.each([

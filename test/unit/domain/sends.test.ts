@@ -72,12 +72,13 @@ describe('a report', () => {
 
   test('without an answer is repeated at once where the provider drops repeats, and stays certain', () => {
     const step = report(claimed(IDEMPOTENT), 1, { kind: 'unknown', code: 'TIMEOUT', text: '' }, 0, 0);
-    expect(step).toMatchObject({ send: { phase: 'waiting' }, news: null });
+    expect(step).toMatchObject({ send: { phase: 'waiting' }, news: { status: 'sending', attempts: 1 } });
+    expect(step.news?.uncertain).toBeUndefined();
   });
 
   test('of an attempt that was overtaken changes nothing', () => {
     const { send } = report(claimed(), 1, { kind: 'retry', code: 'x', text: '', retryAfterMs: 0 }, 0, 0);
-    const again = send && claim(send, true, 2, CAREFUL, 0);
+    const again = send && claim(send, true, 2, CAREFUL, send.dueAt);
     expect(again && report(again, 1, { kind: 'rejected', code: 'x', text: '' }, 0, 0)).toEqual({
       send: again,
       news: null,
@@ -94,6 +95,15 @@ describe('a report', () => {
       0,
     );
     expect(step).toMatchObject({ send: null, news: { status: 'failed', error: { code: 'HTTP_503', text: 'down' } } });
+  });
+});
+
+describe('Retry-After', () => {
+  const again = (retryAfterMs: number | null) =>
+    report(claimed(), 1, { kind: 'retry', code: '429', text: '', retryAfterMs }, 0, 0).send?.dueAt;
+
+  test('makes a wait longer, and never shorter than the schedule', () => {
+    expect([again(null), again(0), again(60_000), again(1e12)]).toEqual([1000, 1000, 60_000, 86_400_000]);
   });
 });
 

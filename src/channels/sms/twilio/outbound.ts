@@ -27,16 +27,21 @@ export async function send(outbound: Outbound, account: ChannelAccount, io: Chan
   return outcomeOf(call, reader, account);
 }
 
-/** Only the first request, and only to Twilio itself, carries the credentials: redirects lead to other hosts. */
+/**
+ * Only the first request, which goes to Twilio itself or nowhere, carries the credentials: redirects lead to other hosts.
+ * Whoever knows the auth token can sign any MediaUrl, and the account's owner does.
+ */
 export async function fetchMedia(media: Media, account: ChannelAccount, io: ChannelIo): Promise<Response> {
   let url = webUrl(media.providerRef);
-  let headers: Record<string, string> = isTwilio(url, io) ? { authorization: authorization(account) } : {};
+  if (!isTwilio(url, io)) return new Response(null, { status: 404 });
+  let headers: Record<string, string> = { authorization: authorization(account) };
   for (let hop = 0; hop < MAX_HOPS && url !== ''; hop++) {
     const response = await fetchFile(io, url, headers);
     const location = response.headers.get('location');
     if (response.status < 300 || response.status >= 400 || location === null) return response;
     await response.body?.cancel();
-    url = URL.canParse(location, url) ? webUrl(new URL(location, url).href) : '';
+    const next = URL.canParse(location, url) ? webUrl(new URL(location, url).href) : '';
+    url = io.mayRead(next) ? next : '';
     headers = {};
   }
   return new Response(null, { status: 502 });

@@ -108,7 +108,9 @@ export const customerChangesSchema = z
     detail: text,
     webhook_method: z.enum(['', 'POST', 'PUT']).openapi({ description: 'Empty means POST' }),
     webhook_uri: z.string().max(2000).openapi({ description: 'Empty switches it off' }),
-    webhook_secret: webhookSecret,
+    webhook_secret: z
+      .union([z.literal(''), webhookSecret])
+      .openapi({ description: 'Empty leaves the secret as it is', type: 'string' }),
     conversation_idle_timeout: seconds,
     conversation_close_timeout: seconds,
   })
