@@ -4,6 +4,8 @@ export const faults = {
   d1: false,
   /** D1 does what it is told, and then its answer is lost. */
   d1AnswerLost: false,
+  /** D1 never answers a batch, which is how logs are projected. */
+  d1BatchHangs: false,
   /** Queues take every message and lose it. */
   queueLoses: false,
   /** Queues refuse every message. */
@@ -11,7 +13,7 @@ export const faults = {
 };
 
 export function heal(): void {
-  Object.assign(faults, { d1: false, d1AnswerLost: false, queueLoses: false, queueFails: false });
+  Object.assign(faults, { d1: false, d1AnswerLost: false, d1BatchHangs: false, queueLoses: false, queueFails: false });
 }
 
 const known = new WeakMap<Env, Env>();
@@ -37,7 +39,8 @@ function faultyD1<T extends object>(target: T): T {
       const value: unknown = Reflect.get(object, name);
       if (typeof value !== 'function') return value;
       if (D1_CALLS.has(String(name)))
-        return (...parameters: unknown[]) => d1Call(() => Reflect.apply(value, object, unwrapAll(parameters)));
+        return (...parameters: unknown[]) =>
+          d1Call(() => Reflect.apply(value, object, unwrapAll(parameters)), String(name));
       return (...parameters: unknown[]) => {
         const made: unknown = Reflect.apply(value, object, unwrapAll(parameters));
         return typeof made === 'object' && made !== null ? remember(faultyD1(made), made) : made;
@@ -60,7 +63,8 @@ const unwrap = (value: unknown): unknown =>
 const unwrapAll = (parameters: unknown[]): unknown[] =>
   parameters.map((parameter) => (Array.isArray(parameter) ? parameter.map(unwrap) : unwrap(parameter)));
 
-async function d1Call(call: () => unknown): Promise<unknown> {
+async function d1Call(call: () => unknown, name: string): Promise<unknown> {
+  if (name === 'batch' && faults.d1BatchHangs) await new Promise(() => undefined);
   if (faults.d1) throw new Error('D1_ERROR: injected: network connection lost');
   const answer = await call();
   if (faults.d1AnswerLost) throw new Error('D1_ERROR: injected: answer lost');

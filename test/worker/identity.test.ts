@@ -135,9 +135,22 @@ describe('permissions', () => {
       403,
     );
     expect((await manager('DELETE', `/v1.0/agents/${hub.adminId}`)).status).toBe(403);
+    expect((await manager('PUT', `/v1.0/agents/${hub.adminId}/permission`, { permission: 16 })).status).toBe(403);
+    expect((await manager('PUT', `/v1.0/agents/${hub.adminId}`, { name: 'x' })).status).toBe(403);
+    expect((await manager('PUT', `/v1.0/agents/${hub.adminId}/status`, { status: 'away' })).status).toBe(403);
+    expect((await ok(hub.call('GET', `/v1.0/agents/${hub.adminId}`))).permission).toBe(32);
     expect((await manager('POST', '/v1.0/accesskeys', {})).status).toBe(403);
     expect((await manager('PUT', '/v1.0/customer', { name: 'x' })).status).toBe(403);
   });
+});
+
+test('an Idempotency-Key is of the one who used it: nobody gets another’s answer by it', async () => {
+  const agent = hub.as((await newAgent()).token);
+  const headers = { 'idempotency-key': 'shared-key' };
+  const { ticket } = await ok(hub.call('POST', '/v1.0/stream_tickets', undefined, headers));
+  const other = await agent('POST', '/v1.0/stream_tickets', undefined, headers);
+  expect(other).toMatchObject({ status: 409, body: { error: { reason: 'IDEMPOTENCY_KEY_REUSED' } } });
+  expect(JSON.stringify(other.body)).not.toContain(ticket);
 });
 
 test('a user name is taken once, and free again after its agent is deleted', async () => {

@@ -1,4 +1,4 @@
-import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env, exports } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
@@ -116,6 +116,44 @@ describe('a socket', () => {
     again.close();
   });
 
+  test('that stalled is cut off over a hibernation too, and its object’s alarm rests afterwards', async () => {
+    const { id } = await newConversation();
+    const object = () => env.CONVERSATION.getByName(id);
+    const socket = await socketOn(id);
+    await socket.next();
+    for (let index = 0; index < 1010; index += 1) {
+      await object().update({ customerId: hub.customerId, name: `name ${index}` });
+    }
+    await evictDurableObject(object());
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
+    await runDurableObjectAlarm(object());
+    expect((await socket.take(1000)).at(-1)).toMatchObject({ sequence: 1002 });
+    expect(await socket.closed).toBe(4008);
+    const alarm = await runInDurableObject(object(), (_, state) => state.storage.getAlarm());
+    expect(alarm === null || alarm - Date.now() > 1000).toBe(true);
+  });
+
+  test('that stalls on a replay is cut off too', async () => {
+    const { id } = await newConversation();
+    const object = () => env.CONVERSATION.getByName(id);
+    for (let index = 0; index < 1010; index += 1) {
+      await object().update({ customerId: hub.customerId, name: `name ${index}` });
+    }
+    await eventually(async () => {
+      const { count } = (await env.DB.prepare('SELECT count(*) AS count FROM events WHERE source_id = ?')
+        .bind(id)
+        .first<{ count: number }>()) ?? { count: 0 };
+      expect(count).toBe(1012);
+    });
+    await runInDurableObject(object(), (_, state) => state.storage.deleteAlarm());
+    await evictDurableObject(object());
+    const socket = await socketOn(id, '?after=0');
+    await socket.take(1000);
+    const alarm = await runInDurableObject(object(), (_, state) => state.storage.getAlarm());
+    expect((alarm ?? Infinity) - Date.now()).toBeLessThan(31_000);
+    socket.close();
+  });
+
   test('that acknowledges gets more than a window', async () => {
     const { id } = await newConversation();
     const socket = await socketOn(id);
@@ -143,7 +181,33 @@ describe('a socket', () => {
   });
 });
 
+describe('an agent that reads as the owner', () => {
+  test('is cut off when the conversation is given to another', async () => {
+    const { id, say } = await newConversation();
+    const username = `former-${hub.customerId}`;
+    const agent = await ok(hub.call('POST', '/v1.0/agents', { username, password: 'long enough' }));
+    const { token } = await ok(hub.call('POST', '/auth/login', { username, password: 'long enough' }));
+    await ok(hub.call('PUT', `/v1.0/conversations/${id}`, { owner_id: agent.id }));
+    const socket = await socketOn(id, '', token);
+    await socket.next();
+    await ok(hub.call('PUT', `/v1.0/conversations/${id}`, { owner_id: hub.adminId }));
+    await say('not for you');
+    expect(await socket.closed).toBe(4001);
+    expect(JSON.stringify(socket.frames)).not.toContain('not for you');
+  });
+});
+
 describe('a ticket', () => {
+  test('dies with the access key that made it', async () => {
+    const { id } = await newConversation();
+    const key = await ok(hub.call('POST', '/v1.0/accesskeys', {}));
+    const { ticket } = await ok(hub.as(key.token)('POST', '/v1.0/stream_tickets'));
+    await ok(hub.call('DELETE', `/v1.0/accesskeys/${key.id}`));
+    expect((await exports.default.fetch(`${ORIGIN}/v1.0/conversations/${id}/stream?ticket=${ticket}`)).status).toBe(
+      401,
+    );
+  });
+
   const newTicket = async (): Promise<string> => (await ok(hub.call('POST', '/v1.0/stream_tickets'))).ticket;
 
   test('opens one stream, once, by query or by subprotocol', async () => {

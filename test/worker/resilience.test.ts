@@ -142,6 +142,37 @@ describe('with the queue losing everything once', () => {
   });
 });
 
+describe('with a D1 that hangs', () => {
+  test('a send goes out all the same', async () => {
+    const contact = '+15550001014';
+    const { conversation_id: id } = await inbound(hub, account.id, contact, 'hello');
+    await eventually(async () => expect(await projectedLog(id)).toEqual(await logOf(id)));
+    faults.d1BatchHangs = true;
+    await send(id, 'first');
+    await send(id, 'second');
+    await eventually(async () => expect(await phone(contact)).toEqual(['first', 'second']));
+    expect((await logOf(id)).length).toBeGreaterThan((await projectedLog(id)).length);
+  });
+});
+
+describe('a message that is deleted while it is being sent', () => {
+  test('is not sent again empty, and what comes after it goes', async () => {
+    const contact = '+15550001016';
+    const { conversation_id: id } = await inbound(hub, account.id, contact, 'hello');
+    faults.queueLoses = true;
+    const message = await send(id, 'to be deleted');
+    const [{ id: deliveryId }] = message.deliveries;
+    const policy = { idempotent: true, receiptWaitMs: 0 };
+    expect(await object(id).claim(deliveryId, 1, policy)).not.toBeNull();
+    await ok(hub.call('DELETE', `/v1.0/conversations/${id}/messages/${message.id}`));
+    faults.queueLoses = false;
+    await send(id, 'next');
+    await object(id).report(deliveryId, 1, { kind: 'retry', code: 'HTTP_503', text: '', retryAfterMs: 0 });
+    await eventually(async () => expect(await phone(contact)).toEqual(['next']));
+    expect(await object(id).claim(deliveryId, 2, policy)).toBeNull();
+  });
+});
+
 describe('an alarm that was lost', () => {
   test('is made up for by the cron: what waited goes out', async () => {
     const contact = '+15550001015';
@@ -234,6 +265,20 @@ describe('a provider that fails', () => {
 });
 
 describe('a dead letter', () => {
+  test('ends no send that somebody has claimed: theirs is the report', async () => {
+    const contact = '+15550001031';
+    const { conversation_id: id } = await inbound(hub, account.id, contact, 'hello');
+    faults.queueLoses = true;
+    const message = await send(id, 'under way');
+    const deliveryId = message.deliveries[0].id;
+    await object(id).claim(deliveryId, 1, { idempotent: true, receiptWaitMs: 0 });
+    await consume('channel-sends-dead', [{ v: 1, conversationId: id, deliveryId, accountId: account.id, attempt: 1 }]);
+    const status = async () => (await ok(hub.call('GET', `/v1.0/conversations/${id}/messages/${message.id}`))).status;
+    expect(await status()).toBe('progressing');
+    await object(id).report(deliveryId, 1, { kind: 'accepted', providerId: 'p' });
+    expect(await status()).toBe('done');
+  });
+
   test('ends its delivery as failed, visibly, and frees the lane', async () => {
     const contact = '+15550001030';
     const { conversation_id: id } = await inbound(hub, account.id, contact, 'hello');

@@ -210,6 +210,22 @@ describe('a receiver that fails for good', () => {
     });
   });
 
+  test('with 410 to many events at once is announced once', async () => {
+    const gone = listen(() => new Response(null, { status: 410 }));
+    const other = listen();
+    const endpoint = await newEndpoint(gone.url);
+    await newEndpoint(other.url, { events: ['webhook_endpoint_disabled'] });
+    for (const text of ['one', 'two', 'three']) await say(text);
+    await eventually(async () => expect(await deliveries(`status=pending&endpoint_id=${endpoint.id}`)).toEqual([]));
+    await sweepLater(0);
+    await eventually(() => other.one('webhook_endpoint_disabled'));
+    expect(
+      (await ok(hub.call('GET', '/v1.0/events'))).result.filter(
+        ({ type }: Json) => type === 'webhook_endpoint_disabled',
+      ),
+    ).toHaveLength(1);
+  });
+
   test('for five days is disabled and says so; recover brings what it missed, also from while it was off', async () => {
     let down = true;
     const receiver = listen(() => new Response(null, { status: down ? 500 : 200 }));
@@ -231,7 +247,10 @@ describe('a receiver that fails for good', () => {
       status: 409,
     });
     await ok(hub.call('PUT', `/v1.0/webhook_endpoints/${endpoint.id}`, { status: 'enabled' }));
-    await ok(hub.call('POST', `/v1.0/webhook_endpoints/${endpoint.id}/recover`, { since }));
+    await ok(hub.call('POST', `/v1.0/webhook_endpoints/${(await newEndpoint('https://example.com/other')).id}/test`));
+    expect(await ok(hub.call('POST', `/v1.0/webhook_endpoints/${endpoint.id}/recover`, { since }))).toEqual({
+      deliveries: 1,
+    });
     await sweepLater(24 * 3600_000);
     await eventually(() =>
       expect(new Set(receiver.received.map(({ body }) => body.data.text))).toEqual(new Set(['one', 'two', 'three'])),
@@ -304,6 +323,30 @@ describe('an endpoint', () => {
 });
 
 describe('the customer’s own webhook_uri', () => {
+  test('is no endpoint of the API: it is changed, read and deleted with the customer only', async () => {
+    await ok(hub.call('PUT', '/v1.0/customer', { webhook_uri: 'https://example.com/hook' }));
+    const path = `/v1.0/webhook_endpoints/${hub.customerId}`;
+    expect((await hub.call('GET', path)).status).toBe(404);
+    expect((await hub.call('PUT', path, { url: 'https://example.com/else' })).status).toBe(404);
+    expect((await hub.call('POST', `${path}/rotate_secret`)).status).toBe(404);
+    expect((await hub.call('DELETE', path)).status).toBe(404);
+    expect(await ok(hub.call('GET', '/v1.0/customer'))).toMatchObject({ webhook_uri: 'https://example.com/hook' });
+  });
+
+  test('can be put back as it was read, and the same secret again is no rotation', async () => {
+    const fresh = await ok(hub.call('GET', '/v1.0/customer'));
+    const put = ({ name, detail, webhook_method, webhook_uri, webhook_secret }: Json) =>
+      ok(hub.call('PUT', '/v1.0/customer', { name, detail, webhook_method, webhook_uri, webhook_secret }));
+    await put(fresh);
+    const receiver = listen();
+    const first = await ok(hub.call('PUT', '/v1.0/customer', { webhook_uri: receiver.url }));
+    const second = await ok(hub.call('PUT', '/v1.0/customer', { webhook_secret: 'another-secret-of-theirs' }));
+    await put(second);
+    await say('hello');
+    const webhook = await eventually(() => receiver.one('conversation_created'));
+    verify(first.webhook_secret, webhook);
+  });
+
   test('is shown with the customer, its secret to administrators only, and an empty one switches it off', async () => {
     const receiver = listen();
     const customer = await ok(hub.call('PUT', '/v1.0/customer', { webhook_uri: receiver.url, webhook_method: 'PUT' }));

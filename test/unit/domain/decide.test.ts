@@ -66,9 +66,10 @@ describe('an inbound item', () => {
     const follow = { kind: 'reachability' as const, dedupeKey: 'x', reachable: true, replyToken: null };
     expect(types(decideReceive(null, anOpening(), follow, null, NOW))).toEqual(['conversation.created']);
     expect(types(decideReceive(aConversation(), anOpening(), follow, null, NOW))).toEqual([]);
-    expect(types(decideReceive(aConversation(), anOpening(), { ...follow, reachable: false }, null, NOW))).toEqual([
-      'conversation.updated',
-    ]);
+    const leave = { ...follow, reachable: false };
+    expect(types(decideReceive(null, anOpening(), leave, null, NOW))).toEqual([]);
+    expect(types(decideReceive(aConversation({ lifecycle: 'closed' }), anOpening(), leave, null, NOW))).toEqual([]);
+    expect(types(decideReceive(aConversation(), anOpening(), leave, null, NOW))).toEqual(['conversation.updated']);
   });
 });
 
@@ -109,6 +110,21 @@ describe('news of a delivery', () => {
     const delivered = messageIn(first ? [first] : []);
     expect(decideDeliveryNews(delivered, aSend().deliveryId, news('sent'), NOW)).toEqual([]);
     expect(decideDeliveryNews(delivered, aSend().deliveryId, news('failed'), NOW)).toEqual([]);
+  });
+
+  test('of another try is told with its error, once, and forgotten when the message gets through', () => {
+    const retry = { status: 'sending' as const, attempts: 1, error: { code: '429', text: 'slow' } };
+    const [tried] = decideDeliveryNews(sent(), aSend().deliveryId, retry, NOW);
+    expect(tried).toMatchObject({
+      message: { deliveries: [{ status: 'sending', attempts: 1, error: { code: '429' } }] },
+    });
+    const message = messageIn(tried ? [tried] : []);
+    expect(decideDeliveryNews(message, aSend().deliveryId, retry, NOW)).toEqual([]);
+    const [done] = decideDeliveryNews(message, aSend().deliveryId, { status: 'sent', attempts: 2 }, NOW);
+    expect(done).toMatchObject({
+      becameDone: true,
+      message: { deliveries: [{ status: 'sent', attempts: 2, error: null }] },
+    });
   });
 
   test('keeps the provider’s error on a failed delivery', () => {
@@ -157,6 +173,11 @@ describe('a change', () => {
     const owned = assigned && 'conversation' in assigned ? assigned.conversation : aConversation();
     const [released] = events(decideUpdate(owned, { customerId: '', ownerId: null }, NOW));
     expect(released).toMatchObject({ conversation: { ownerId: null, aiMode: 'ai', modeEpoch: 2 } });
+  });
+
+  test('to closed keeps what else it names', () => {
+    const [closed] = events(decideUpdate(aConversation(), { customerId: '', aiMode: 'closed', tags: ['won'] }, NOW));
+    expect(closed).toMatchObject({ type: 'conversation.closed', conversation: { tags: ['won'] } });
   });
 
   test('to closed is terminal', () => {
