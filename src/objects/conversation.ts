@@ -197,6 +197,7 @@ export class ConversationObject extends DurableObject<Env> {
     this.#sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.#room, expired, step));
     this.#sessions.dropStalled(now);
     this.#room.store.dropExpiredKeys(now);
+    this.#history.saveCursor();
     const at = this.#room.now();
     const state = this.#state();
     const events = state ? decideLifecycle(state, record.settings, now, at) : [];
@@ -210,7 +211,8 @@ export class ConversationObject extends DurableObject<Env> {
     this.ctx.waitUntil(this.#drainSends());
     const history = this.#drainHistory();
     this.ctx.waitUntil(history);
-    if (this.#room.store.record()?.historyCursor === 0) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
+    const record = this.#room.store.record();
+    if (record && !this.#history.isKnown(record)) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
   }
 
   async #afterwards(drained: Promise<void>): Promise<void> {

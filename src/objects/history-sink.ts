@@ -17,13 +17,18 @@ const D1_TIMEOUT_MS = 10 * SECOND;
 const LONGEST_BACKOFF_MS = 30 * SECOND;
 
 /**
- * The drain towards D1: history, lists and webhook deliveries. The log is the outbox and `historyCursor` says how far D1 has it;
- * the cursor moves only after D1 took the stretch, so a crash in between repeats the stretch, which changes nothing.
+ * The drain towards D1: history, lists and webhook deliveries. The log is the outbox and a cursor says how far D1 has it; it moves
+ * only after D1 took the stretch. It is stored by the next alarm and not after each stretch, which saves a row and a commit for most
+ * messages: who wakes up with an old cursor repeats a stretch, and that changes nothing.
  */
 export class HistorySink {
   readonly #env: Env;
   readonly #store: ConversationStore;
   readonly #log: LogStore;
+  /** Beyond the stored one, or 0. */
+  #cursor = 0;
+  #failures = 0;
+  #retryAt: Millis = 0;
 
   constructor(env: Env, store: ConversationStore, log: LogStore) {
     this.#env = env;
@@ -31,7 +36,7 @@ export class HistorySink {
     this.#log = log;
   }
 
-  /** Until D1 has the whole log, or refuses; then `historyRetryAt` says when to come back. Never throws. */
+  /** Until D1 has the whole log, or refuses; then `retryAt` says when to come back. Never throws. */
   async drain(): Promise<void> {
     try {
       while (await this.#drainStretch()) continue;
@@ -40,20 +45,38 @@ export class HistorySink {
     }
   }
 
-  /** When the log must be looked at again, or null when D1 has all of it. */
+  /** When there is something to drain or to store, or null when D1 has the whole log and the record says so. */
   retryAt(record: ConversationRecord): Millis | null {
-    return record.historyCursor < record.conversation.sequence ? record.historyRetryAt : null;
+    if (this.#cursorOf(record) < record.conversation.sequence) return this.#retryAt;
+    return this.#cursor > record.historyCursor ? 0 : null;
+  }
+
+  /** Whether D1 has ever heard of this conversation. */
+  isKnown(record: ConversationRecord): boolean {
+    return this.#cursorOf(record) > 0;
+  }
+
+  saveCursor(): void {
+    const record = this.#store.record();
+    if (record && this.#cursor > record.historyCursor) {
+      this.#store.saveRecord({ ...record, historyCursor: this.#cursor });
+    }
+  }
+
+  #cursorOf(record: ConversationRecord): number {
+    return Math.max(this.#cursor, record.historyCursor);
   }
 
   async #drainStretch(): Promise<boolean> {
     const record = this.#store.record();
-    if (!record || record.historyCursor >= record.conversation.sequence) return false;
-    if (record.historyFailures > 0 && Date.now() < record.historyRetryAt) return false;
-    const { rows, messages } = this.#nextStretch(record.historyCursor);
+    if (!record || this.#cursorOf(record) >= record.conversation.sequence) return false;
+    if (Date.now() < this.#retryAt) return false;
+    const { rows, messages } = this.#nextStretch(this.#cursorOf(record));
     const announcements = rows.flatMap((row) => announce(record.conversation.id, this.#event(row, messages)));
     const stretch = { conversation: record.conversation, rows, messages: [...messages.values()], announcements };
     const due = await inTime(projectLog(this.#env.DB, stretch, Date.now()));
-    this.#moveCursor(rows.at(-1)?.sequence ?? record.historyCursor);
+    this.#cursor = Math.max(this.#cursor, rows.at(-1)?.sequence ?? 0);
+    this.#failures = 0;
     await this.#enqueueWebhooks(due);
     return true;
   }
@@ -77,13 +100,6 @@ export class HistorySink {
     return fromLogRow(row, row.messageId === null ? null : (messages.get(row.messageId) ?? null));
   }
 
-  /** The record is read again: other commits may have passed while D1 worked. */
-  #moveCursor(sequence: number): void {
-    const record = this.#store.record();
-    if (!record || sequence <= record.historyCursor) return;
-    this.#store.saveRecord({ ...record, historyCursor: sequence, historyFailures: 0 });
-  }
-
   /** The rows in D1 are the truth: what the queue does not take, the cron's sweep finds. */
   async #enqueueWebhooks(ids: string[]): Promise<void> {
     try {
@@ -97,12 +113,9 @@ export class HistorySink {
   }
 
   #backOff(error: unknown): void {
-    const record = this.#store.record();
-    if (!record) return;
-    const historyFailures = record.historyFailures + 1;
-    const historyRetryAt = Date.now() + Math.min(SECOND * 2 ** Math.min(historyFailures, 10), LONGEST_BACKOFF_MS);
-    this.#store.saveRecord({ ...record, historyFailures, historyRetryAt });
-    notice('warn', 'history is behind', { failures: historyFailures, error: errorName(error) });
+    this.#failures += 1;
+    this.#retryAt = Date.now() + Math.min(SECOND * 2 ** Math.min(this.#failures, 10), LONGEST_BACKOFF_MS);
+    notice('warn', 'history is behind', { failures: this.#failures, error: errorName(error) });
   }
 }
 

@@ -96,8 +96,6 @@ function firstRecord(conversation: ConversationState, at: Micros, settings: Sett
     settings,
     lastAt: at,
     historyCursor: 0,
-    historyFailures: 0,
-    historyRetryAt: 0,
     replyToken: null,
   };
 }

@@ -24,10 +24,8 @@ export interface ConversationRecord {
   settings: Settings;
   /** The newest timestamp given out. */
   lastAt: Micros;
-  /** How far D1 has the log, and how often in a row it failed. */
+  /** How far D1 has the log, at least (history-sink.ts). */
   historyCursor: number;
-  historyFailures: number;
-  historyRetryAt: Millis;
   replyToken: ReplyToken | null;
 }
 
