@@ -13,12 +13,13 @@ import { ConversationStore } from './store/conversation-store.ts';
 import { LogStore } from './store/log-store.ts';
 import { presentFrame } from '../dialects/voipbin/events.ts';
 import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../domain/conversation/commands.ts';
-import { decideDelete, decideUpdate } from '../domain/conversation/decide-change.ts';
+import { decideDelete, decideUnassign, decideUpdate } from '../domain/conversation/decide-change.ts';
 import { decideDeleteMessage } from '../domain/conversation/decide-message.ts';
 import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecycle.ts';
 import { nextSendAt, type SendOutcome, type SendPolicy } from '../domain/conversation/sends.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { Refusal } from '../domain/errors.ts';
+import type { NewEvent } from '../domain/events.ts';
 import { fromLogRow } from '../domain/log-row.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { Micros, Millis } from '../domain/time.ts';
@@ -102,11 +103,15 @@ export class ConversationObject extends DurableObject<Env> {
     const found = this.#room.find(command.customerId);
     if (!found.ok) return found;
     const at = this.#room.now();
-    const decided = decideUpdate(found.value, command, at);
-    if (!decided.ok) return decided;
-    this.#room.commit(decided.value, at);
-    await this.#settle();
-    return this.#room.find(command.customerId);
+    return this.#change(command.customerId, decideUpdate(found.value, command, at), at);
+  }
+
+  /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
+  async unassign(customerId: string, asOwner: string | null): Promise<Result<ConversationState, Refusal>> {
+    const found = this.#room.find(customerId);
+    if (!found.ok) return found;
+    const at = this.#room.now();
+    return this.#change(customerId, decideUnassign(found.value, asOwner, at), at);
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
@@ -189,6 +194,13 @@ export class ConversationObject extends DurableObject<Env> {
       return this.#setAlarm(Date.now() + AFTER_FAILURE_MS);
     }
     this.#rearm();
+  }
+
+  async #change(customerId: string, decided: Result<NewEvent[], Refusal>, at: Micros) {
+    if (!decided.ok) return decided;
+    this.#room.commit(decided.value, at);
+    await this.#settle();
+    return this.#room.find(customerId);
   }
 
   #passTime(now: Millis): void {

@@ -70,6 +70,8 @@ const BODIES: Record<string, Json> = {
   'PUT /v1.0/conversation-accounts/{id}': { name: 'x' },
   'PUT /v1.0/conversations/{id}': { name: 'x' },
   'POST /v1.0/conversations/{id}/messages': { text: 'x' },
+  'PUT /v1.0/service_agents/conversations/{id}': { name: 'x' },
+  'POST /v1.0/service_agents/conversations/{id}/messages': { text: 'x' },
   'PUT /v1.0/webhook_endpoints/{id}': { name: 'x' },
   'POST /v1.0/webhook_endpoints/{id}/recover': { since: '2020-01-01T00:00:00Z' },
 };

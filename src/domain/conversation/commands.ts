@@ -55,6 +55,8 @@ export interface SendCommand {
   customerId: string;
   actor: Actor;
   actorName: string;
+  /** The agent that sends because it owns the conversation; null for those who may send in any. */
+  asOwner: string | null;
   messageId: string;
   deliveryId: string;
   text: string;

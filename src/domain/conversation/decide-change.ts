@@ -45,6 +45,21 @@ export function changeOwner(state: ConversationState, ownerId: string | null, at
   return changeMode(owned, ownerId === null ? 'ai' : 'human', at) ?? owned;
 }
 
+/** Ownership is decided where it changes, so that an agent that has just lost a conversation cannot act in it any more. */
+export const mayActAs = (state: ConversationState, asOwner: string | null): boolean =>
+  asOwner === null || state.ownerId === asOwner;
+
+/** Seed 001: managers unassign whatever they like, an agent itself. Nobody's conversation stays nobody's, without an event. */
+export function decideUnassign(
+  state: ConversationState,
+  asOwner: string | null,
+  at: Micros,
+): Result<NewEvent[], Refusal> {
+  if (!mayActAs(state, asOwner)) return err({ code: 'PERMISSION_DENIED' });
+  const released = changeOwner(state, null, at);
+  return ok(released ? [{ type: 'conversation.updated', conversation: released }] : []);
+}
+
 /** The end of a conversation, on request or by its timeout. Closing twice is once. */
 export function decideClose(state: ConversationState, at: Micros): NewEvent[] {
   if (state.lifecycle === 'closed') return [];

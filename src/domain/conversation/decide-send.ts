@@ -3,7 +3,7 @@ import type { NewEvent } from '../events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
-import { changeMode } from './decide-change.ts';
+import { changeMode, mayActAs } from './decide-change.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /**
@@ -17,6 +17,7 @@ export function decideSend(
   unseen: Message[],
   at: Micros,
 ): Result<NewEvent[], Refusal> {
+  if (!mayActAs(state, command.asOwner)) return err({ code: 'PERMISSION_DENIED' });
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
   const expected = command.expectedSequence;
   if (expected !== null && (unseen.length > 0 || expected > state.sequence)) {

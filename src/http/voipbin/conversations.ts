@@ -1,21 +1,21 @@
-import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../context.ts';
+import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
+import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
-import { allow } from '../middleware/authenticate.ts';
-import { answer, body, failures, idParam, uuid, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
+import { once } from '../once.ts';
 import { newRouter } from '../router.ts';
+import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { conversationChangesSchema, conversationSchema } from './schemas/conversation.ts';
 import { presentConversation } from '../../dialects/voipbin/conversation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
 import { isUuid, NIL_UUID } from '../../domain/ids.ts';
-import { hasRole } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAgent } from '../../storage/agents.ts';
 import { listConversations, type ConversationFilter } from '../../storage/conversations.ts';
 
 const common = { tags: ['Conversations'], security };
-const managers = { ...common, middleware: allow('manager-or-admin') };
+const managers = { ...common, middleware: guardOf('managers') };
 
 const listQuery = pageQuery.extend({
   owner_id: uuid.optional(),
@@ -26,88 +26,129 @@ const listQuery = pageQuery.extend({
   peer: z.string().max(255).optional().openapi({ description: 'The contact’s address, as `peer.target` shows it' }),
 });
 
-const listRoute = createRoute({
-  ...common,
-  method: 'get',
-  path: '/',
-  summary: 'List conversations; an agent must ask for its own (`owner_id`)',
-  request: { query: listQuery },
-  responses: { ...answer(pageSchema(conversationSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
-});
+const listRoute = () =>
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/',
+    summary: 'List conversations; an agent must ask for its own (`owner_id`)',
+    request: { query: listQuery },
+    responses: { ...answer(pageSchema(conversationSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
+  });
 
-const readRoute = createRoute({
-  ...managers,
-  method: 'get',
-  path: '/{id}',
-  summary: 'One conversation; the ETag is its sequence',
-  request: idParam,
-  responses: {
-    ...answer(conversationSchema, 'The conversation'),
-    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
-  },
-});
+const readRoute = (access: Access) =>
+  createRoute({
+    ...common,
+    middleware: guardOf(access),
+    method: 'get',
+    path: '/{id}',
+    summary: 'One conversation; the ETag is its sequence',
+    request: idParam,
+    responses: {
+      ...answer(conversationSchema, 'The conversation'),
+      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
+    },
+  });
 
-const updateRoute = createRoute({
-  ...managers,
-  method: 'put',
-  path: '/{id}',
-  summary: 'Assign, rename, tag, change the mode or close (seed 001)',
-  request: { ...idParam, ...body(conversationChangesSchema) },
-  responses: {
-    ...answer(conversationSchema, 'The conversation'),
-    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'CONVERSATION_CLOSED'),
-  },
-});
+const updateRoute = () =>
+  createRoute({
+    ...managers,
+    method: 'put',
+    path: '/{id}',
+    summary: 'Assign, rename, tag, change the mode or close (seed 001)',
+    request: { ...idParam, ...body(conversationChangesSchema) },
+    responses: {
+      ...answer(conversationSchema, 'The conversation'),
+      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'CONVERSATION_CLOSED'),
+    },
+  });
 
-const deleteRoute = createRoute({
-  ...managers,
-  method: 'delete',
-  path: '/{id}',
-  summary: 'Delete a conversation (soft): the contact’s next message opens a new one',
-  request: idParam,
-  responses: {
-    ...answer(conversationSchema, 'As it was deleted'),
-    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
-  },
-});
+const deleteRoute = () =>
+  createRoute({
+    ...managers,
+    method: 'delete',
+    path: '/{id}',
+    summary: 'Delete a conversation (soft): the contact’s next message opens a new one',
+    request: idParam,
+    responses: {
+      ...answer(conversationSchema, 'As it was deleted'),
+      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
+    },
+  });
 
-export const conversationRoutes = newRouter();
+const unassignRoute = () =>
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/{id}/unassign',
+    summary: 'Take the owner away: for managers, and for the owning agent itself (seed 001)',
+    request: { ...idParam, headers: idempotencyHeaders },
+    responses: {
+      ...answer(conversationSchema, 'The conversation, nobody’s; automation answers again'),
+      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
+    },
+  });
 
-conversationRoutes.openapi(listRoute, async (c) => {
-  const query = c.req.valid('query');
-  requireOwnList(c, query.owner_id);
-  const page = await listConversations(c.env, c.get('principal').customerId, filterOf(query), pageRequest(query));
-  return c.json(presentPage(page, presentConversation), 200);
-});
+/** `/conversations`, and with the owning agent let in `/service_agents/conversations`. */
+export function conversationRoutes(access: Access) {
+  const routes = newRouter();
 
-conversationRoutes.openapi(readRoute, async (c) => {
-  const { id } = c.req.valid('param');
-  const state = valueOf(await callObject(() => getConversation(c.env, id).read(c.get('principal').customerId)));
-  c.header('ETag', `"${state.sequence}"`);
-  return c.json(presentConversation(state), 200);
-});
+  routes.openapi(listRoute(), async (c) => {
+    const query = c.req.valid('query');
+    const filter = access === 'managers' ? managersFilter(c, query) : ownersFilter(c, query);
+    const page = await listConversations(c.env, c.get('principal').customerId, filter, pageRequest(query));
+    return c.json(presentPage(page, presentConversation), 200);
+  });
 
-conversationRoutes.openapi(updateRoute, async (c) => {
-  const { id } = c.req.valid('param');
-  const command = await updateCommand(c, c.req.valid('json'));
-  const state = valueOf(await callObject(() => getConversation(c.env, id).update(command)));
-  return c.json(presentConversation(state), 200);
-});
+  routes.openapi(readRoute(access), async (c) => {
+    const state = await readableConversation(c, c.req.valid('param').id);
+    c.header('ETag', `"${state.sequence}"`);
+    return c.json(presentConversation(state), 200);
+  });
 
-conversationRoutes.openapi(deleteRoute, async (c) => {
+  routes.openapi(updateRoute(), async (c) => {
+    const { id } = c.req.valid('param');
+    const command = await updateCommand(c, c.req.valid('json'));
+    const state = valueOf(await callObject(() => getConversation(c.env, id).update(command)));
+    return c.json(presentConversation(state), 200);
+  });
+
+  routes.openapi(unassignRoute(), async (c) => {
+    const { id } = c.req.valid('param');
+    const { customerId } = c.get('principal');
+    const released = await once(c, async () => {
+      const state = valueOf(await getConversation(c.env, id).unassign(customerId, ownerActing(c)));
+      return { statements: [], answer: presentConversation(state) };
+    });
+    return c.json(released, 200);
+  });
+
+  if (access === 'managers') routes.openapi(deleteRoute(), removeConversation);
+  return routes;
+}
+
+const removeConversation: RouteHandler<ReturnType<typeof deleteRoute>, AppEnv> = async (c) => {
   const { id } = c.req.valid('param');
   const state = valueOf(await getConversation(c.env, id).remove(c.get('principal').customerId));
   return c.json(presentConversation(state), 200);
-});
+};
 
 /** Seed 001: an agent must name itself; any other value, or none, is 403. */
-function requireOwnList(c: AppContext, ownerId: string | undefined): void {
-  const principal = c.get('principal');
-  const own = principal.kind === 'agent' && principal.agentId === ownerId;
-  if (!own && !hasRole(principal, 'manager-or-admin')) throw new ApiError('PERMISSION_DENIED');
+function managersFilter(c: AppContext, query: ListQuery): ConversationFilter {
+  const agent = ownerActing(c);
+  if (agent !== null && agent !== query.owner_id) throw new ApiError('PERMISSION_DENIED');
+  return filterOf(query);
 }
 
-const filterOf = (query: z.infer<typeof listQuery>): ConversationFilter => ({
+/** An agent sees its own, whatever it asks for. */
+function ownersFilter(c: AppContext, query: ListQuery): ConversationFilter {
+  const agent = ownerActing(c);
+  return agent === null ? filterOf(query) : { ...filterOf(query), ownerId: agent };
+}
+
+type ListQuery = z.infer<typeof listQuery>;
+
+const filterOf = (query: ListQuery): ConversationFilter => ({
   ...(query.owner_id === undefined || query.owner_id === NIL_UUID ? {} : { ownerId: query.owner_id }),
   ...(query.type === undefined ? {} : { type: query.type }),
   ...(query.state === undefined ? {} : { lifecycle: query.state }),

@@ -1,12 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { ApiError, valueOf } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { failures, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
+import { readableConversation } from './access.ts';
 import { sseResponse } from '../sse.ts';
-import { hasRole, isOwner } from '../../domain/permissions.ts';
+import { hasRole } from '../../domain/permissions.ts';
 import { SESSION_HEADER, type Reader, type SessionRequest } from '../../objects/session-protocol.ts';
-import { callObject, getConversation } from '../../objects/stubs.ts';
+import { getConversation } from '../../objects/stubs.ts';
 
 const after = z
   .string()
@@ -79,10 +80,7 @@ function chosenProtocol(c: AppContext): Record<string, string> {
 
 /** A socket into the conversation's object, for who may read it: managers, and the agent that owns it. */
 async function openSession(c: AppContext, id: string, cursor: string | undefined): Promise<WebSocket> {
-  const principal = c.get('principal');
-  const state = valueOf(await callObject(() => getConversation(c.env, id).read(principal.customerId)));
-  if (!hasRole(principal, 'manager-or-admin') && !isOwner(principal, state.ownerId))
-    throw new ApiError('PERMISSION_DENIED');
+  await readableConversation(c, id);
   const session: SessionRequest = { reader: readerOf(c), after: cursor === undefined ? null : Number(cursor) };
   const headers = { Upgrade: 'websocket', [SESSION_HEADER]: JSON.stringify(session) };
   const { webSocket } = await getConversation(c.env, id).fetch('https://conversation/stream', { headers });

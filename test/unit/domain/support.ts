@@ -42,6 +42,7 @@ export const aSend = (parts: Partial<SendCommand> = {}): SendCommand => ({
   customerId: '22222222-2222-4222-8222-222222222222',
   actor: { type: 'accesskey', id: '55555555-5555-4555-8555-555555555555' },
   actorName: '',
+  asOwner: null,
   messageId: '66666666-6666-4666-8666-666666666666',
   deliveryId: '77777777-7777-4777-8777-777777777777',
   text: 'hi',
