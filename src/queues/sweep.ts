@@ -1,5 +1,5 @@
 import { enqueue } from './jobs.ts';
-import { microsOf, MINUTE } from '../domain/time.ts';
+import { DAY, microsOf, MINUTE } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { getConversation } from '../objects/stubs.ts';
 import { recentlyActive } from '../storage/conversations.ts';
@@ -7,17 +7,21 @@ import { dbOf, runBatch } from '../storage/db.ts';
 import { dropExpiredKeys } from '../storage/idempotency.ts';
 import { dropOldFailures } from '../storage/login-failures.ts';
 import { dropExpiredTickets } from '../storage/tickets.ts';
-import { overdueDeliveries } from '../storage/webhook-deliveries.ts';
+import { dropOldDeliveries, overdueDeliveries } from '../storage/webhook-deliveries.ts';
 
 /** Below what one invocation may do (1,000 subrequests), and enough for 500 deliveries a minute. */
 const OVERDUE_LIMIT = 500;
 const NUDGES = 50;
+/** The log of what went well: one row for each event and endpoint, in a database that holds 10 GB. */
+const DELIVERIES_KEPT_MS = 30 * DAY;
+const DROPPED_AT_ONCE = 1000;
 const LATELY_MS = 10 * MINUTE;
 
 /** Every minute: what queues lost or could not hold for so long, objects that may lag, and rows whose time is over. */
 export async function sweep(env: Env, now: number): Promise<void> {
   await Promise.all([
     logged('overdue webhooks', requeueOverdue(env, now)),
+    logged('old deliveries', dropOldDeliveries(env, now - DELIVERIES_KEPT_MS, DROPPED_AT_ONCE)),
     logged('lagging objects', nudgeObjects(env, now)),
     logged(
       'expired rows',

@@ -94,3 +94,13 @@ export async function restartFailed(env: Env, endpointId: string, since: Micros,
   const again = { status: 'pending', attempts: 0, nextAttemptMs: now, updatedAt: microsOf(now) };
   return (await dbOf(env).update(table).set(again).where(missed).returning({ id: table.id })).length;
 }
+
+/** Drops what succeeded before then, some at a time. What failed stays: somebody may still want to retry it. */
+export async function dropOldDeliveries(env: Env, before: Millis, limit: number): Promise<void> {
+  await env.DB.prepare(DROP_OLD).bind(before, limit).run();
+}
+
+const DROP_OLD = `
+  DELETE FROM webhook_deliveries WHERE id IN (
+    SELECT id FROM webhook_deliveries WHERE status = 'succeeded' AND next_attempt_ms < ?1 LIMIT ?2
+  )`;

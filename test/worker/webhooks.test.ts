@@ -173,6 +173,23 @@ describe('a receiver that is down and comes back', () => {
   });
 });
 
+describe('the delivery log', () => {
+  test('keeps what succeeded for 30 days, and what failed for longer', async () => {
+    let down = false;
+    const receiver = listen(() => new Response(null, { status: down ? 410 : 200 }));
+    await newEndpoint(receiver.url, { events: ['conversation_message_created'] });
+    await say('delivered');
+    await eventually(async () => expect(await deliveries('status=succeeded')).toHaveLength(1));
+    down = true;
+    await say('refused');
+    await eventually(async () => expect(await deliveries('status=failed')).toHaveLength(1));
+    await sweepLater(29 * 24 * 3600_000);
+    expect(await deliveries()).toHaveLength(2);
+    await sweepLater(2 * 24 * 3600_000);
+    expect(await deliveries()).toMatchObject([{ status: 'failed' }]);
+  });
+});
+
 describe('a receiver that fails for good', () => {
   test('has its delivery end as failed after ten attempts, and gets it when somebody retries', async () => {
     let down = true;
