@@ -23,8 +23,8 @@ export function decideUpdate(
   }
   const { ownerId, aiMode } = command;
   const relabeled = relabel(state, command, at);
-  if (aiMode === 'closed' && state.lifecycle !== 'closed') return ok(decideClose(relabeled, at));
   const owned = ownerId === undefined ? relabeled : (changeOwner(relabeled, ownerId, at) ?? relabeled);
+  if (aiMode === 'closed' && state.lifecycle !== 'closed') return ok(decideClose(owned, at));
   const next = aiMode === undefined ? owned : (changeMode(owned, aiMode, at) ?? owned);
   return ok(next === state ? [] : [{ type: 'conversation.updated', conversation: next }]);
 }

@@ -1,16 +1,10 @@
 import type { Channel, HookInbound } from '../../channels/contract.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import type { Address } from '../../domain/addresses.ts';
+import type { Received } from '../../objects/conversation/receive.ts';
 import { callObject, getAddress, getConversation } from '../../objects/stubs.ts';
 import type { Account } from '../../storage/accounts.ts';
 import { findTimeouts } from '../../storage/customers.ts';
-
-/** What an inbound item became (objects/conversation/receive.ts). */
-export interface TakenIn {
-  conversationId: string;
-  messageId: string;
-  duplicate: boolean;
-}
 
 /** How often a conversation may end between finding it and reaching it. */
 const MAX_ROLLOVERS = 5;
@@ -26,7 +20,7 @@ export async function takeIn(
   channel: Channel,
   inbound: HookInbound,
   publicUrl: string,
-): Promise<TakenIn> {
+): Promise<Received> {
   const self = channel.self(account);
   const key = {
     customerId: account.customerId,
@@ -37,7 +31,7 @@ export async function takeIn(
   const address = async () => getAddress(env, key);
   const messageId = crypto.randomUUID();
   const settings = { ...(await findTimeouts(env, account.customerId)), publicUrl };
-  let claim = await callObject(async () => (await address()).resolve(crypto.randomUUID()));
+  const claim = await callObject(async () => (await address()).resolve(crypto.randomUUID()));
   let conversationId = (await answeredBefore(env, inbound, claim.predecessor)) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
     const opening = openingOf(account, channel, inbound, self.address, conversationId);
@@ -49,8 +43,8 @@ export async function takeIn(
     const received = await callObject(() => getConversation(env, conversationId).receive(command));
     if (received.ok) return received.value;
     const over = conversationId;
-    claim = await callObject(async () => (await address()).advance(over, crypto.randomUUID()));
-    conversationId = claim.conversationId;
+    const next = await callObject(async () => (await address()).advance(over, crypto.randomUUID()));
+    conversationId = next.conversationId;
   }
   throw new Error('conversations close faster than they open');
 }

@@ -48,7 +48,7 @@ const socketRoute = createRoute({
   path: '/{id}/ws',
   summary: 'The same as a WebSocket',
   description:
-    'Frames as on the stream. Acknowledge with `{"type":"ack","sequence":N}`: past 1,000 events without one the server waits, and after 30 s closes with 4008; come back with `?after=`.',
+    'Frames as on the stream. Acknowledge with `{"type":"ack","sequence":N}`: past 1,000 events or 1 MB without one the server waits, and after 30 s closes with 4008; come back with `?after=`.',
   responses: {
     101: { description: 'Switching protocols' },
     ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'UPGRADE_REQUIRED'),

@@ -176,8 +176,13 @@ describe('a change', () => {
   });
 
   test('to closed keeps what else it names', () => {
-    const [closed] = events(decideUpdate(aConversation(), { customerId: '', aiMode: 'closed', tags: ['won'] }, NOW));
-    expect(closed).toMatchObject({ type: 'conversation.closed', conversation: { tags: ['won'] } });
+    const [closed] = events(
+      decideUpdate(aConversation(), { customerId: '', aiMode: 'closed', ownerId: 'a', tags: ['won'] }, NOW),
+    );
+    expect(closed).toMatchObject({
+      type: 'conversation.closed',
+      conversation: { tags: ['won'], ownerId: 'a', aiMode: 'closed' },
+    });
   });
 
   test('to closed is terminal', () => {
