@@ -173,6 +173,26 @@ describe('a message that is deleted while it is being sent', () => {
   });
 });
 
+describe('an attempt that ended without an answer', () => {
+  test('is not repeated once the provider says anything of it, be it only that it is sending', async () => {
+    const contact = '+15550001017';
+    const { conversation_id: id } = await inbound(hub, account.id, contact, 'hello');
+    faults.queueLoses = true;
+    const message = await send(id, 'perhaps there');
+    const [{ id: deliveryId }] = message.deliveries;
+    const policy = { idempotent: false, receiptWaitMs: 60_000 };
+    await object(id).claim(deliveryId, 1, policy);
+    await object(id).report(deliveryId, 1, { kind: 'unknown', code: 'TIMEOUT', text: '' });
+    expect(await object(id).receipt(hub.customerId, deliveryId, { status: 'sending' })).toBe(true);
+    faults.queueLoses = false;
+    await later(id, 3600_000);
+    expect(await object(id).claim(deliveryId, 2, policy)).toBeNull();
+    expect(await phone(contact)).toEqual([]);
+    const now = await ok(hub.call('GET', `/v1.0/conversations/${id}/messages/${message.id}`));
+    expect(now).toMatchObject({ status: 'done', deliveries: [{ status: 'sent', uncertain: true }] });
+  });
+});
+
 describe('an alarm that was lost', () => {
   test('is made up for by the cron: what waited goes out', async () => {
     const contact = '+15550001015';

@@ -11,6 +11,7 @@ import {
   type SendStep,
 } from '../../domain/conversation/sends.ts';
 import type { Message } from '../../domain/conversation/state.ts';
+import { joinStatus } from '../../domain/delivery-status.ts';
 
 /** What the consumer needs for one attempt. It travels by RPC, never through the queue. */
 export interface SendOrder {
@@ -54,13 +55,17 @@ export function reportSend(room: Room, deliveryId: string, attempt: number, outc
   if (send) commitStep(room, send, report(send, attempt, outcome, Date.now(), Math.random()));
 }
 
-/** The provider's word, by its status callback. Whatever it says, it has the message: the lane is free. */
+/**
+ * The provider's word, by its status callback. Whatever it says, it has the message, which is what `sent` means:
+ * the lane is free, and an attempt that ended without an answer needs no repeat.
+ */
 export function receipt(room: Room, deliveryId: string, news: DeliveryNews): boolean {
   const message = room.store.record() && room.store.messageOfDelivery(deliveryId);
   if (!message) return false;
   const send = findSend(room, deliveryId);
-  const begun = send && send.attempt > 0 && news.status !== 'queued' && news.status !== 'sending';
-  commitNews(room, message, deliveryId, news, () => begun && room.store.dropSend(deliveryId));
+  const begun = send !== undefined && send.attempt > 0;
+  const status = joinStatus(news.status, 'sent');
+  commitNews(room, message, deliveryId, { ...news, status }, () => begun && room.store.dropSend(deliveryId));
   return true;
 }
 
