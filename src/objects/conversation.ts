@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { mustMove, NET_MS, nextAlarm } from './conversation/alarms.ts';
 import { cancelSends, claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
+import { ConversationHistory } from './conversation/history.ts';
 import { knowsKey, receive, type Received } from './conversation/receive.ts';
 import { Room } from './conversation/room.ts';
 import { send } from './conversation/send.ts';
@@ -19,8 +20,8 @@ import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecyc
 import { nextSendAt, type SendOutcome, type SendPolicy } from '../domain/conversation/sends.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { Refusal } from '../domain/errors.ts';
-import type { NewEvent } from '../domain/events.ts';
-import { fromLogRow } from '../domain/log-row.ts';
+import type { NewConversationEvent } from '../domain/conversation/events.ts';
+import { fromLogRow } from '../domain/conversation/log-row.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { Micros, Millis } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
@@ -48,7 +49,7 @@ export class ConversationObject extends DurableObject<Env> {
     const store = new ConversationStore(ctx.storage);
     const logStore = new LogStore(ctx.storage.sql);
     this.#room = new Room(ctx.storage, store, logStore);
-    this.#history = new HistorySink(env, store, logStore);
+    this.#history = new HistorySink(env, new ConversationHistory(env.DB, store, logStore));
     this.#sends = new SendSink(env, ctx.storage, store);
     this.#sessions = new Sessions(ctx, {
       head: () => this.#state()?.sequence ?? 0,
@@ -196,7 +197,7 @@ export class ConversationObject extends DurableObject<Env> {
     this.#rearm();
   }
 
-  async #change(customerId: string, decided: Result<NewEvent[], Refusal>, at: Micros) {
+  async #change(customerId: string, decided: Result<NewConversationEvent[], Refusal>, at: Micros) {
     if (!decided.ok) return decided;
     this.#room.commit(decided.value, at);
     await this.#settle();
@@ -223,8 +224,7 @@ export class ConversationObject extends DurableObject<Env> {
     this.ctx.waitUntil(this.#drainSends());
     const history = this.#drainHistory();
     this.ctx.waitUntil(history);
-    const record = this.#room.store.record();
-    if (record && !this.#history.isKnown(record)) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
+    if (!this.#history.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
   }
 
   async #afterwards(drained: Promise<void>): Promise<void> {
@@ -242,7 +242,7 @@ export class ConversationObject extends DurableObject<Env> {
     const record = this.#room.store.record();
     if (!record) return;
     const now = Date.now();
-    const historyAt = this.#history.retryAt(record);
+    const historyAt = this.#history.retryAt();
     const sendAt = nextSendAt(this.#room.store.sends());
     const next = nextAlarm(
       [

@@ -3,7 +3,8 @@ import { dbOf, type Statement } from './db.ts';
 import { events, messages } from './schema.ts';
 import type { Message } from '../domain/conversation/state.ts';
 import { isEventType } from '../domain/events.ts';
-import { fromLogRow, readOwnJson } from '../domain/log-row.ts';
+import { fromLogRow } from '../domain/conversation/log-row.ts';
+import { readOwnJson } from '../domain/log-row.ts';
 import type { StoredEvent } from '../domain/stored-event.ts';
 import type { Micros } from '../domain/time.ts';
 

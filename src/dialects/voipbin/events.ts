@@ -1,4 +1,5 @@
-import { isMessageEvent, type EventType, type LoggedEvent } from '../../domain/events.ts';
+import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
+import type { EventType } from '../../domain/events.ts';
 import { presentConversation } from './conversation.ts';
 import { presentMessage, presentReceived } from './message.ts';
 
@@ -23,7 +24,7 @@ export const WIRE_EVENT_NAMES = [...Object.values(NAMES), ...EXTRA_NAMES, ...NOT
 export type WireEventName = (typeof WIRE_EVENT_NAMES)[number];
 
 /** The names under which one logged event goes to webhooks; the first one is also its name on live streams. */
-export function wireNames(event: LoggedEvent): WireEventName[] {
+export function wireNames(event: ConversationEvent): WireEventName[] {
   const names: WireEventName[] = [NAMES[event.type]];
   if (!isMessageEvent(event)) return names;
   if (event.type === 'message.created' && event.message.direction === 'incoming') names.push(EXTRA_NAMES[0]);
@@ -41,13 +42,23 @@ export const wireEventId = (sourceId: string, sequence: number, name: string): s
 };
 
 /** `{type, sequence, data}`: a webhook's body, a socket's frame, an SSE event's data (spec section 11). */
-export function presentEvent(event: LoggedEvent, name: string) {
+export function presentEvent(event: ConversationEvent, name: string) {
   return { type: name, sequence: event.sequence, data: presentSubject(event, name) };
 }
 
-function presentSubject(event: LoggedEvent, name: string) {
+function presentSubject(event: ConversationEvent, name: string) {
   if (!isMessageEvent(event)) return presentConversation(event.conversation);
   return name === 'conversation_message_received' ? presentReceived(event.message) : presentMessage(event.message);
 }
 
-export const presentFrame = (event: LoggedEvent) => presentEvent(event, NAMES[event.type]);
+export const presentFrame = (event: ConversationEvent) => presentEvent(event, NAMES[event.type]);
+
+/** The webhook events that one logged event stands for. */
+export const announce = (sourceId: string, event: ConversationEvent) =>
+  wireNames(event).map((type) => ({
+    sourceId,
+    dialect: 'voipbin',
+    eventId: wireEventId(sourceId, event.sequence, type),
+    type,
+    sequence: event.sequence,
+  }));

@@ -1,5 +1,4 @@
-import type { LoggedEvent, NewEvent } from '../events.ts';
-import { isMessageEvent } from '../events.ts';
+import { isMessageEvent, type ConversationEvent, type NewConversationEvent } from './events.ts';
 import type { Micros } from '../time.ts';
 import type { ConversationState } from './state.ts';
 
@@ -7,7 +6,7 @@ import type { ConversationState } from './state.ts';
  * Gives decided events their place in the log: dense sequences after `head`, one timestamp.
  * A created message's own sequence is that of its event.
  */
-export function place(events: NewEvent[], head: number, at: Micros): LoggedEvent[] {
+export function place(events: NewConversationEvent[], head: number, at: Micros): ConversationEvent[] {
   return events.map((event, index) => {
     const sequence = head + index + 1;
     if (event.type === 'message.created') {
@@ -18,7 +17,7 @@ export function place(events: NewEvent[], head: number, at: Micros): LoggedEvent
 }
 
 /** The conversation after one event. Replaying a log from nothing gives the state that the object holds. */
-export function applyEvent(state: ConversationState | null, event: LoggedEvent): ConversationState {
+export function applyEvent(state: ConversationState | null, event: ConversationEvent): ConversationState {
   if (!isMessageEvent(event)) return { ...event.conversation, sequence: event.sequence };
   if (!state) throw new Error(`event ${event.sequence} has no conversation before it`);
   const lastMessageAt = event.type === 'message.created' ? event.message.createdAt : state.lastMessageAt;

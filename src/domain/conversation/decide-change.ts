@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../result.ts';
-import type { NewEvent } from '../events.ts';
+import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { UpdateCommand } from './commands.ts';
@@ -16,7 +16,7 @@ export function decideUpdate(
   state: ConversationState,
   command: UpdateCommand,
   at: Micros,
-): Result<NewEvent[], Refusal> {
+): Result<NewConversationEvent[], Refusal> {
   const reopens = command.ownerId || (command.aiMode !== undefined && command.aiMode !== 'closed');
   if (state.lifecycle === 'closed' && reopens) {
     return err({ code: 'CONVERSATION_CLOSED' });
@@ -54,19 +54,19 @@ export function decideUnassign(
   state: ConversationState,
   asOwner: string | null,
   at: Micros,
-): Result<NewEvent[], Refusal> {
+): Result<NewConversationEvent[], Refusal> {
   if (!mayActAs(state, asOwner)) return err({ code: 'PERMISSION_DENIED' });
   const released = changeOwner(state, null, at);
   return ok(released ? [{ type: 'conversation.updated', conversation: released }] : []);
 }
 
 /** The end of a conversation, on request or by its timeout. Closing twice is once. */
-export function decideClose(state: ConversationState, at: Micros): NewEvent[] {
+export function decideClose(state: ConversationState, at: Micros): NewConversationEvent[] {
   if (state.lifecycle === 'closed') return [];
   const moded = changeMode(state, 'closed', at) ?? state;
   return [{ type: 'conversation.closed', conversation: { ...moded, lifecycle: 'closed', updatedAt: at } }];
 }
 
-export function decideDelete(state: ConversationState, at: Micros): NewEvent[] {
+export function decideDelete(state: ConversationState, at: Micros): NewConversationEvent[] {
   return [{ type: 'conversation.deleted', conversation: { ...state, updatedAt: at, deletedAt: at } }];
 }

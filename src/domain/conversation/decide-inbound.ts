@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../result.ts';
-import type { NewEvent } from '../events.ts';
+import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { InboundItem, Opening } from './commands.ts';
@@ -39,18 +39,18 @@ export function decideReceive(
   item: InboundItem,
   target: Message | null,
   at: Micros,
-): Result<NewEvent[], Refusal> {
+): Result<NewConversationEvent[], Refusal> {
   if (item.kind === 'redaction') return ok(state && target ? decideDeleteMessage(target, at) : []);
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
   if (state && isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const current = state ?? openConversation(opening, at);
-  const opened: NewEvent[] = state ? [] : [{ type: 'conversation.created', conversation: current }];
+  const opened: NewConversationEvent[] = state ? [] : [{ type: 'conversation.created', conversation: current }];
   return ok([...opened, ...whatIsNew(current, opening, item, at)]);
 }
 
-function whatIsNew(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): NewEvent[] {
+function whatIsNew(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): NewConversationEvent[] {
   const refreshed = refresh(state, opening, item, at);
-  const changed: NewEvent[] = refreshed ? [{ type: 'conversation.updated', conversation: refreshed }] : [];
+  const changed: NewConversationEvent[] = refreshed ? [{ type: 'conversation.updated', conversation: refreshed }] : [];
   if (item.kind !== 'message') return changed;
   return [...changed, { type: 'message.created', message: incoming(refreshed ?? state, item, at), becameDone: false }];
 }

@@ -1,11 +1,16 @@
 import { joinStatus, progressOf, type DeliveryStatus } from '../delivery-status.ts';
-import type { NewEvent } from '../events.ts';
+import type { NewConversationEvent } from './events.ts';
 import type { Micros } from '../time.ts';
 import type { DeliveryNews } from './commands.ts';
 import type { Delivery, Message, ProviderError } from './state.ts';
 
 /** News about one delivery. Late or repeated news that changes nothing is no event. */
-export function decideDeliveryNews(message: Message, deliveryId: string, news: DeliveryNews, at: Micros): NewEvent[] {
+export function decideDeliveryNews(
+  message: Message,
+  deliveryId: string,
+  news: DeliveryNews,
+  at: Micros,
+): NewConversationEvent[] {
   const before = message.deliveries.find((delivery) => delivery.id === deliveryId);
   if (!before || message.deletedAt !== null) return [];
   const after = applyNews(before, news, at);
@@ -42,7 +47,7 @@ const shownError = (status: DeliveryStatus, error: ProviderError | null): Provid
   status === 'failed' || status === 'sending' ? error : null;
 
 /** A deleted message keeps its place; its text and medias are gone from every answer, event and replay. */
-export function decideDeleteMessage(message: Message, at: Micros): NewEvent[] {
+export function decideDeleteMessage(message: Message, at: Micros): NewConversationEvent[] {
   if (message.deletedAt !== null) return [];
   const emptied = { ...message, text: '', medias: [], updatedAt: at, deletedAt: at };
   return [{ type: 'message.deleted', message: emptied, becameDone: false }];

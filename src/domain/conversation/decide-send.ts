@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../result.ts';
-import type { NewEvent } from '../events.ts';
+import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
@@ -16,7 +16,7 @@ export function decideSend(
   command: SendCommand,
   unseen: Message[],
   at: Micros,
-): Result<NewEvent[], Refusal> {
+): Result<NewConversationEvent[], Refusal> {
   if (!mayActAs(state, command.asOwner)) return err({ code: 'PERMISSION_DENIED' });
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
   const expected = command.expectedSequence;
@@ -24,7 +24,7 @@ export function decideSend(
     return err({ code: 'SEQUENCE_MISMATCH', sequence: state.sequence, unseen });
   }
   const next = afterSend(state, command, at);
-  const changed: NewEvent[] = next ? [{ type: 'conversation.updated', conversation: next }] : [];
+  const changed: NewConversationEvent[] = next ? [{ type: 'conversation.updated', conversation: next }] : [];
   const message = outgoing(next ?? state, command, at);
   return ok([...changed, { type: 'message.created', message, becameDone: false }]);
 }

@@ -1,5 +1,5 @@
 import { millisOf, type Micros, type Millis } from '../time.ts';
-import type { NewEvent } from '../events.ts';
+import type { NewConversationEvent } from './events.ts';
 import { decideClose } from './decide-change.ts';
 import type { ConversationState, Settings } from './state.ts';
 
@@ -13,7 +13,12 @@ export function nextLifecycleAt(state: ConversationState, settings: Settings): M
 }
 
 /** What time alone does: active → idle → closed, each after its silence (seed 002's lifecycle). */
-export function decideLifecycle(state: ConversationState, settings: Settings, now: Millis, at: Micros): NewEvent[] {
+export function decideLifecycle(
+  state: ConversationState,
+  settings: Settings,
+  now: Millis,
+  at: Micros,
+): NewConversationEvent[] {
   const due = nextLifecycleAt(state, settings);
   if (due === null || now < due) return [];
   if (now >= lastActivity(state) + settings.closeMs) return decideClose(state, at);

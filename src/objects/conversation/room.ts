@@ -2,8 +2,8 @@ import { applyEvent, place } from '../../domain/conversation/apply.ts';
 import { newSend } from '../../domain/conversation/sends.ts';
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
-import { isMessageEvent, type LoggedEvent, type NewEvent } from '../../domain/events.ts';
-import { toLogRow } from '../../domain/log-row.ts';
+import { isMessageEvent, type ConversationEvent, type NewConversationEvent } from '../../domain/conversation/events.ts';
+import { toLogRow } from '../../domain/conversation/log-row.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { nextMicros, type Micros } from '../../domain/time.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversation-store.ts';
@@ -52,7 +52,7 @@ export class Room {
   }
 
   /** Log, state, messages, sends and `rows`, all or nothing. @throws only on a bug or a broken disk, leaving nothing behind. */
-  commit(events: NewEvent[], at: Micros, alongside: Alongside = {}): void {
+  commit(events: NewConversationEvent[], at: Micros, alongside: Alongside = {}): void {
     this.storage.transactionSync(() => {
       this.store.prepare();
       const before = this.store.record();
@@ -65,7 +65,7 @@ export class Room {
     });
   }
 
-  #append(event: LoggedEvent): void {
+  #append(event: ConversationEvent): void {
     this.log.append(toLogRow(event));
     if (!isMessageEvent(event)) return;
     this.store.saveMessage(event.message);

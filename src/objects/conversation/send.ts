@@ -3,8 +3,8 @@ import type { IdempotencyClaim, SendCommand } from '../../domain/conversation/co
 import { decideSend } from '../../domain/conversation/decide-send.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
-import { isMessageEvent } from '../../domain/events.ts';
-import { fromLogRow } from '../../domain/log-row.ts';
+import { isMessageEvent } from '../../domain/conversation/events.ts';
+import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { HOUR } from '../../domain/time.ts';
 

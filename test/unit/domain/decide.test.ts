@@ -8,15 +8,17 @@ import { decideDeleteMessage, decideDeliveryNews } from '../../../src/domain/con
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
 import type { ConversationState, Message } from '../../../src/domain/conversation/state.ts';
-import type { LoggedEvent, NewEvent } from '../../../src/domain/events.ts';
-import { fromLogRow, toLogRow } from '../../../src/domain/log-row.ts';
+import type { ConversationEvent, NewConversationEvent } from '../../../src/domain/conversation/events.ts';
+import { fromLogRow, toLogRow } from '../../../src/domain/conversation/log-row.ts';
 
-const events = (result: { ok: true; value: NewEvent[] } | { ok: false; error: { code: string } }): NewEvent[] => {
+const events = (
+  result: { ok: true; value: NewConversationEvent[] } | { ok: false; error: { code: string } },
+): NewConversationEvent[] => {
   if (!result.ok) throw new Error(result.error.code);
   return result.value;
 };
 const types = (result: Parameters<typeof events>[0]) => events(result).map(({ type }) => type);
-const messageIn = (list: NewEvent[]): Message => {
+const messageIn = (list: NewConversationEvent[]): Message => {
   const found = list.find((event) => 'message' in event);
   if (!found || !('message' in found)) throw new Error('no message');
   return found.message;
@@ -224,7 +226,12 @@ describe('time', () => {
 describe('the log', () => {
   const command = fc.constantFrom('receive', 'send', 'rename', 'assign', 'release', 'idle', 'close', 'delete' as const);
 
-  const decided = (state: ConversationState | null, name: string, index: number, at: number): NewEvent[] => {
+  const decided = (
+    state: ConversationState | null,
+    name: string,
+    index: number,
+    at: number,
+  ): NewConversationEvent[] => {
     if (name === 'receive' || !state) {
       const result = decideReceive(state, anOpening(), anInbound({ messageId: `m${index}` }), null, at);
       return result.ok ? result.value : [];
@@ -245,7 +252,7 @@ describe('the log', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
         let state: ConversationState | null = null;
-        const log: LoggedEvent[] = [];
+        const log: ConversationEvent[] = [];
         const messages = new Map<string, Message>();
         commands.forEach((name, index) => {
           const at = NOW + index;

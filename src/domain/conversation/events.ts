@@ -1,0 +1,18 @@
+import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
+import type { ConversationState, Message } from './state.ts';
+
+/** An event before it has its place in the log. It carries its subject as it is after the event. */
+export type NewConversationEvent =
+  | { type: EventTypeAbout<'conversation'>; conversation: ConversationState }
+  | {
+      type: EventTypeAbout<'message'>;
+      message: Message;
+      /** True on the one event with which an outgoing message got through (`progressing` or `failed` → `done`). */
+      becameDone: boolean;
+    };
+
+export type ConversationEvent = Placed<NewConversationEvent>;
+
+export const isMessageEvent = (
+  event: ConversationEvent,
+): event is Extract<ConversationEvent, { type: EventTypeAbout<'message'> }> => EVENTS[event.type] === 'message';

@@ -1,0 +1,36 @@
+import { EVENTS, type EventTypeAbout } from '../events.ts';
+import { readOwnJson, type LogRow } from '../log-row.ts';
+import type { Micros } from '../time.ts';
+import { isMessageEvent, type ConversationEvent } from './events.ts';
+import type { ConversationState, Delivery, Message } from './state.ts';
+
+interface MessageFacts {
+  deliveries: Delivery[];
+  updatedAt: Micros;
+  deletedAt: Micros | null;
+  becameDone: boolean;
+}
+
+export function toLogRow(event: ConversationEvent): LogRow {
+  const { sequence, type, at } = event;
+  if (!isMessageEvent(event)) return { sequence, type, messageId: null, facts: JSON.stringify(event.conversation), at };
+  const { deliveries, updatedAt, deletedAt } = event.message;
+  const facts: MessageFacts = { deliveries, updatedAt, deletedAt, becameDone: event.becameDone };
+  return { sequence, type, messageId: event.message.id, facts: JSON.stringify(facts), at };
+}
+
+/** The event again, with the message's content as it is now. `message` is null for events of the conversation. */
+export function fromLogRow(row: LogRow, message: Message | null): ConversationEvent {
+  const { sequence, at, type } = row;
+  if (isConversationType(type)) {
+    const conversation = readOwnJson<ConversationState>(row.facts);
+    return { type, conversation: { ...conversation, sequence }, sequence, at };
+  }
+  if (!isMessageType(type) || !message) throw new Error(`event ${sequence} (${type}) names no message of this log`);
+  const { becameDone, ...fixed } = readOwnJson<MessageFacts>(row.facts);
+  return { type, message: { ...message, ...fixed }, becameDone, sequence, at };
+}
+
+const isConversationType = (type: LogRow['type']): type is EventTypeAbout<'conversation'> =>
+  EVENTS[type] === 'conversation';
+const isMessageType = (type: LogRow['type']): type is EventTypeAbout<'message'> => EVENTS[type] === 'message';

@@ -1,0 +1,48 @@
+import type { HistorySource, Projected } from '../history-sink.ts';
+import { messageOfRow, nextStretch } from '../stretch.ts';
+import type { ConversationStore } from '../store/conversation-store.ts';
+import type { LogStore } from '../store/log-store.ts';
+import { announce } from '../../dialects/voipbin/events.ts';
+import { fromLogRow } from '../../domain/conversation/log-row.ts';
+import { projectConversation } from '../../storage/conversation-projection.ts';
+
+/** A conversation as D1 has it: its row, its messages, its events, and what webhooks must be told. */
+export class ConversationHistory implements HistorySource {
+  readonly #db: D1Database;
+  readonly #store: ConversationStore;
+  readonly #log: LogStore;
+
+  constructor(db: D1Database, store: ConversationStore, log: LogStore) {
+    this.#db = db;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  storedCursor(): number {
+    return this.#store.record()?.historyCursor ?? 0;
+  }
+
+  storeCursor(historyCursor: number): void {
+    const record = this.#store.record();
+    if (record) this.#store.saveRecord({ ...record, historyCursor });
+  }
+
+  isBehind(cursor: number): boolean {
+    return cursor < (this.#store.record()?.conversation.sequence ?? 0);
+  }
+
+  async project(cursor: number): Promise<Projected> {
+    const record = this.#store.record();
+    if (!record) return { cursor, due: [] };
+    const { conversation } = record;
+    const stretch = nextStretch(this.#log, cursor, (id) => this.#store.message(id));
+    const { rows, messages } = stretch;
+    const announcements = rows.flatMap((row) => announce(conversation.id, fromLogRow(row, messageOfRow(stretch, row))));
+    const due = await projectConversation(
+      this.#db,
+      { conversation, rows, messages: [...messages.values()], announcements },
+      Date.now(),
+    );
+    return { cursor: rows.at(-1)?.sequence ?? cursor, due };
+  }
+}

@@ -1,0 +1,63 @@
+import { projectLog, type Announcement } from './projection.ts';
+import type { ConversationState, Message } from '../domain/conversation/state.ts';
+import type { LogRow } from '../domain/log-row.ts';
+import type { Micros } from '../domain/time.ts';
+
+/** One stretch of a conversation's log, with what it is about as it is now. */
+export interface ConversationStretch {
+  conversation: ConversationState;
+  rows: LogRow[];
+  messages: Message[];
+  announcements: Announcement[];
+}
+
+const UPSERT_MESSAGES = `
+  INSERT INTO messages (conversation_id, id, customer_id, version, data, created_at)
+  SELECT ?1, value ->> 'id', ?2, ?3, value ->> 'data', value ->> 'createdAt' FROM json_each(?4) WHERE true
+  ON CONFLICT (conversation_id, id) DO UPDATE SET version = excluded.version, data = excluded.data
+  WHERE excluded.version > messages.version`;
+
+const UPSERT_CONVERSATION = `
+  INSERT INTO conversations (id, customer_id, account_id, type, lifecycle, owner_id, peer_target, sequence, data, created_at, updated_at, deleted_at, active_at)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+  ON CONFLICT (id) DO UPDATE SET lifecycle = excluded.lifecycle, owner_id = excluded.owner_id, sequence = excluded.sequence,
+    data = excluded.data, updated_at = excluded.updated_at, deleted_at = excluded.deleted_at,
+    active_at = excluded.active_at, account_id = excluded.account_id
+  WHERE excluded.sequence > conversations.sequence`;
+
+/** @returns the ids of the webhook deliveries that wait for their first attempt. */
+export function projectConversation(db: D1Database, stretch: ConversationStretch, nowMs: number): Promise<string[]> {
+  const { conversation, messages, rows, announcements } = stretch;
+  const { customerId, id } = conversation;
+  const last = rows.at(-1);
+  const subjects = [
+    db.prepare(UPSERT_MESSAGES).bind(id, customerId, last?.sequence ?? 0, JSON.stringify(messages.map(messageRow))),
+    conversationStatement(db, conversation, last?.at ?? conversation.updatedAt),
+  ];
+  return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);
+}
+
+const messageRow = (message: Message) => ({
+  id: message.id,
+  createdAt: message.createdAt,
+  data: JSON.stringify(message),
+});
+
+const conversationStatement = (db: D1Database, state: ConversationState, activeAt: Micros) =>
+  db
+    .prepare(UPSERT_CONVERSATION)
+    .bind(
+      state.id,
+      state.customerId,
+      state.accountId,
+      state.type,
+      state.lifecycle,
+      state.ownerId,
+      state.peer.target,
+      state.sequence,
+      JSON.stringify(state),
+      state.createdAt,
+      state.updatedAt,
+      state.deletedAt,
+      activeAt,
+    );
