@@ -16,6 +16,11 @@ const configSchema = z.object({
   PUBLIC_URL: z.union([z.literal(''), origin]),
   /** `true` lets webhooks go to private addresses and plain http: for development only. */
   ALLOW_PRIVATE_TARGETS: z.enum(['true', 'false']).transform((text) => text === 'true'),
+  /** The pages that may open sockets beside our own: origins with commas between them. */
+  ALLOWED_ORIGINS: z
+    .string()
+    .transform((list) => list.split(',').map((entry) => entry.trim()))
+    .pipe(z.array(z.union([z.literal(''), origin]))),
   LINE_API_BASE: origin,
   LINE_DATA_API_BASE: origin,
   TWILIO_API_BASE: origin,

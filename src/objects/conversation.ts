@@ -7,7 +7,7 @@ import { Room } from './conversation/room.ts';
 import { send } from './conversation/send.ts';
 import { HistorySink } from './history-sink.ts';
 import { SendSink } from './send-sink.ts';
-import { SESSION_HEADER, sessionRequestSchema, type Reader } from './session-protocol.ts';
+import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from './session-protocol.ts';
 import { Sessions } from './sessions.ts';
 import { singleFlight } from './single-flight.ts';
 import { ConversationStore } from './store/conversation-store.ts';
@@ -25,7 +25,7 @@ import { fromLogRow } from '../domain/conversation/log-row.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { Micros, Millis } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
-import { isReaderAllowed } from '../storage/readers.ts';
+import { revokedReaders } from '../storage/readers.ts';
 
 /** A new conversation waits so long for D1, so that lists know it when its first request is answered. Milliseconds. */
 const FIRST_HISTORY_MS = 250;
@@ -55,7 +55,8 @@ export class ConversationObject extends DurableObject<Env> {
       head: () => this.#state()?.sequence ?? 0,
       framesAfter: (sequence, limit) => this.#framesAfter(sequence, limit),
       mayRead: (reader) => this.#mayRead(reader),
-      isCredentialValid: (reader) => isReaderAllowed(env, reader),
+      revoked: (readers) => revokedReaders(env, readers),
+      command: () => errorFrame('expected {"type":"ack","sequence":N}'),
       rearm: () => this.#rearm(),
     });
     // Apart, so that a D1 that is slow holds up no send.
@@ -166,8 +167,8 @@ export class ConversationObject extends DurableObject<Env> {
     return this.#sessions.accept(session);
   }
 
-  override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
-    this.#sessions.message(socket, data);
+  override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    await this.#sessions.message(socket, data);
     this.#rearm();
   }
 

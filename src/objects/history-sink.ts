@@ -1,3 +1,4 @@
+import { inTime } from './in-time.ts';
 import { SECOND, type Millis } from '../domain/time.ts';
 import { errorName, log as notice } from '../log.ts';
 import { enqueue } from '../queues/jobs.ts';
@@ -71,7 +72,7 @@ export class HistorySink {
 
   async #drainStretch(): Promise<boolean> {
     if (!this.#source.isBehind(this.#place()) || Date.now() < this.#retryAt) return false;
-    const { cursor, due } = await inTime(this.#source.project(this.#place()));
+    const { cursor, due } = await inTime(this.#source.project(this.#place()), D1_TIMEOUT_MS);
     this.#cursor = Math.max(this.#cursor, cursor);
     this.#failures = 0;
     await this.#enqueueWebhooks(due);
@@ -94,22 +95,5 @@ export class HistorySink {
     this.#failures += 1;
     this.#retryAt = Date.now() + Math.min(SECOND * 2 ** Math.min(this.#failures, 10), LONGEST_BACKOFF_MS);
     notice('warn', 'history is behind', { failures: this.#failures, error: errorName(error) });
-  }
-}
-
-/**
- * A D1 that never answers counts as one that refuses: what it does later all the same, it would do twice without harm.
- * The timer ends with the answer, because an object with a timer is not put to sleep.
- */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = scheduler.wait(D1_TIMEOUT_MS, { signal: timer.signal }).then(() => {
-    throw new Error('D1 did not answer in time');
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    timer.abort();
-    late.catch(() => undefined);
   }
 }

@@ -1,61 +1,67 @@
-import { WINDOW, WINDOW_BYTES, type Attachment } from './session-protocol.ts';
+import { WINDOW, WINDOW_BYTES, type Attachment, type Reader } from './session-protocol.ts';
 import type { Millis } from '../domain/time.ts';
 
-/** One open socket, in memory: how far it was sent the log, and how far it says it has it. */
+/** One open socket, in memory: who reads, how far it was sent the log, and how far it says it has it. */
 export interface LiveReader {
+  reader: Reader;
+  batch: boolean;
   cursor: number;
-  /** What was sent and not acknowledged, oldest first. */
+  acked: number;
+  /** What was sent and not acknowledged, oldest first: one entry for each time that something was sent. */
   underWay: { sequence: number; bytes: number }[];
   bytes: number;
   /** Since when the window is full, or null. */
   stalledAt: Millis | null;
   caughtUp: boolean;
-  /** When its credential was last looked at, and whether that is going on. */
+  /** When its credential was last found good. */
   checkedAt: Millis;
-  checking: boolean;
 }
 
-export const newReader = (cursor: number, now: Millis): LiveReader => ({
+type Who = Pick<LiveReader, 'reader' | 'batch'>;
+
+export const newReader = ({ reader, batch }: Who, cursor: number, now: Millis): LiveReader => ({
+  reader,
+  batch,
   cursor,
+  acked: cursor,
   underWay: [],
   bytes: 0,
   stalledAt: null,
   caughtUp: false,
   checkedAt: now,
-  checking: false,
 });
 
 /**
  * A reader after its object was away. One that was live has everything up to `head`, which is the log's head before anything new;
  * one that was behind goes on where it was, and what it had not acknowledged then still counts.
  */
-export function wokenReader({ behind }: Attachment, head: number): LiveReader {
-  if (!behind) return { ...newReader(head, 0), caughtUp: true };
-  const { cursor, acked, stalledAt } = behind;
-  const underWay = Array.from({ length: cursor - acked }, (_, index) => ({ sequence: acked + index + 1, bytes: 0 }));
-  return { ...newReader(cursor, 0), underWay, stalledAt };
+export function wokenReader(attachment: Attachment, head: number): LiveReader {
+  const { behind } = attachment;
+  if (!behind) return { ...newReader(attachment, head, 0), caughtUp: true };
+  return { ...newReader(attachment, behind.cursor, 0), acked: behind.acked, stalledAt: behind.stalledAt };
 }
 
 /** How many more events may be sent now. */
-export const roomOf = (reader: LiveReader): number =>
-  reader.bytes >= WINDOW_BYTES ? 0 : Math.max(0, WINDOW - reader.underWay.length);
+export const roomOf = (live: LiveReader): number =>
+  live.bytes >= WINDOW_BYTES ? 0 : Math.max(0, WINDOW - (live.cursor - live.acked));
 
-export function sent(reader: LiveReader, sequence: number, bytes: number): void {
-  reader.cursor = sequence;
-  reader.bytes += bytes;
-  reader.underWay.push({ sequence, bytes });
+export function sent(live: LiveReader, sequence: number, bytes: number): void {
+  live.cursor = sequence;
+  live.bytes += bytes;
+  live.underWay.push({ sequence, bytes });
 }
 
-export function acknowledged(reader: LiveReader, sequence: number): void {
-  const open = reader.underWay.findIndex((event) => event.sequence > sequence);
-  const done = reader.underWay.splice(0, open === -1 ? reader.underWay.length : open);
-  reader.bytes -= done.reduce((sum, event) => sum + event.bytes, 0);
-  reader.stalledAt = null;
+export function acknowledged(live: LiveReader, sequence: number): void {
+  live.acked = Math.min(Math.max(live.acked, sequence), live.cursor);
+  const open = live.underWay.findIndex((part) => part.sequence > live.acked);
+  const done = live.underWay.splice(0, open === -1 ? live.underWay.length : open);
+  live.bytes -= done.reduce((sum, part) => sum + part.bytes, 0);
+  live.stalledAt = null;
 }
 
 /** What must outlive an eviction. */
-export const behindOf = (reader: LiveReader): NonNullable<Attachment['behind']> => ({
-  cursor: reader.cursor,
-  acked: reader.cursor - reader.underWay.length,
-  stalledAt: reader.stalledAt,
+export const behindOf = ({ cursor, acked, stalledAt }: LiveReader): NonNullable<Attachment['behind']> => ({
+  cursor,
+  acked,
+  stalledAt,
 });

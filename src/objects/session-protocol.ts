@@ -15,6 +15,8 @@ export const STALL_MS = 30_000;
 export const CLOSE_SLOW = 4008;
 export const CLOSE_UNAUTHORIZED = 4001;
 export const CLOSE_TOO_BIG = 1009;
+/** The socket is of another version of ours: its client comes back, as after every deploy. */
+export const CLOSE_RESTART = 1012;
 export const MAX_FRAME_BYTES = 64 * 1024;
 
 /** Set by the Worker on the upgrade request it passes on; a client's own header of that name is dropped. */
@@ -39,6 +41,8 @@ export type Reader = z.infer<typeof readerSchema>;
 export const sessionRequestSchema = z.object({
   reader: readerSchema,
   after: z.number().int().nonnegative().nullable(),
+  /** `?batch=1`: every frame is an array, and events that come together share one. */
+  batch: z.boolean(),
 });
 
 export type SessionRequest = z.infer<typeof sessionRequestSchema>;
@@ -48,15 +52,16 @@ export type SessionRequest = z.infer<typeof sessionRequestSchema>;
  * (an object that was away cannot have appended). Written only when that changes, not on every event.
  */
 export const attachmentSchema = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   reader: readerSchema,
+  batch: z.boolean(),
   behind: z.object({ cursor: z.number().int(), acked: z.number().int(), stalledAt: z.number().nullable() }).nullable(),
 });
 
 export type Attachment = z.infer<typeof attachmentSchema>;
 
-/** What a reader may say. */
-export const readerFrameSchema = z.object({ type: z.literal('ack'), sequence: z.number().int().nonnegative() });
+/** What every reader may say; an object may know more (`SessionHost.command`). */
+export const ackFrameSchema = z.object({ type: z.literal('ack'), sequence: z.number().int().nonnegative() });
 
 export const caughtUpFrame = (sequence: number) => ({ type: 'caught_up', sequence });
 

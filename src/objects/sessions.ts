@@ -1,25 +1,24 @@
+import { gapAfter, parcels, type Frame } from './fan-out.ts';
+import { inTime } from './in-time.ts';
 import { acknowledged, behindOf, newReader, roomOf, sent, wokenReader, type LiveReader } from './live-reader.ts';
 import {
+  ackFrameSchema,
   attachmentSchema,
   caughtUpFrame,
+  CLOSE_RESTART,
   CLOSE_SLOW,
   CLOSE_TOO_BIG,
   CLOSE_UNAUTHORIZED,
   errorFrame,
   MAX_FRAME_BYTES,
-  readerFrameSchema,
   resyncFrame,
   STALL_MS,
   type Attachment,
   type Reader,
   type SessionRequest,
 } from './session-protocol.ts';
+import { close, parseFrame, send, sizeOf } from './socket.ts';
 import type { Millis } from '../domain/time.ts';
-
-export interface Frame {
-  sequence: number;
-  text: string;
-}
 
 /** What sessions need of their object. */
 export interface SessionHost {
@@ -28,23 +27,31 @@ export interface SessionHost {
   framesAfter(sequence: number, limit: number): Frame[];
   /** What the object itself knows of the reader's right to read; asked before every frame. */
   mayRead(reader: Reader): boolean;
-  /** Whether its credential still stands; asked at most every CHECK_MS for each socket. */
-  isCredentialValid(reader: Reader): Promise<boolean>;
+  /** Those whose credential no longer stands; asked for all at once, every CHECK_MS while frames go out. */
+  revoked(readers: Reader[]): Promise<Set<Reader>>;
+  /** A frame that is not an acknowledgement. @returns the answer to it. */
+  command(reader: Reader, frame: unknown): unknown;
   /** A socket has stalled: `nextStallAt` has changed. */
   rearm(): void;
 }
 
 const PAGE = 100;
-/** With the directory's own 3 s (storage/cache.ts) below the 5 s of spec section 2. */
+/**
+ * How old the word on a credential may be before it is asked for again, and before nothing goes out until it is there. With the
+ * directory's own 3 s (storage/cache.ts) when a socket is opened, this makes the 5 s of spec section 2.
+ */
 const CHECK_MS = 1500;
+const HOLD_MS = 2000;
+const ANSWER_MS = 3000;
 
 /** The hibernatable sockets of one object: accept, replay, follow, cut off. */
 export class Sessions {
   readonly #ctx: DurableObjectState;
   readonly #host: SessionHost;
   readonly #live = new Map<WebSocket, LiveReader>();
-  /** Taken before the first commit of this life of the object: a live socket had everything up to here. */
-  #headAtWake = 0;
+  #checking: Promise<void> | null = null;
+  #flushing: ReturnType<typeof setTimeout> | null = null;
+  #flushedAt: Millis = 0;
 
   constructor(ctx: DurableObjectState, host: SessionHost) {
     this.#ctx = ctx;
@@ -52,8 +59,14 @@ export class Sessions {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
   }
 
+  /** Before the first commit of this life of the object: a live socket had everything up to the head as it is now. */
   wake(): void {
-    this.#headAtWake = this.#host.head();
+    const head = this.#host.head();
+    for (const socket of this.#ctx.getWebSockets()) {
+      const attachment = attachmentSchema.safeParse(socket.deserializeAttachment());
+      if (attachment.success) this.#live.set(socket, wokenReader(attachment.data, head));
+      else close(socket, CLOSE_RESTART, 'come back');
+    }
   }
 
   accept(request: SessionRequest): Response {
@@ -61,35 +74,46 @@ export class Sessions {
     this.#ctx.acceptWebSocket(server);
     const head = this.#host.head();
     const fromFuture = request.after !== null && request.after > head;
-    if (fromFuture) send(server, JSON.stringify(resyncFrame(head)));
-    const live = newReader(fromFuture ? head : (request.after ?? head), Date.now());
-    server.serializeAttachment({ v: 1, reader: request.reader, behind: behindOf(live) } satisfies Attachment);
+    const live = newReader(request, fromFuture ? head : (request.after ?? head), Date.now());
     this.#live.set(server, live);
-    this.#pump(server);
+    this.#save(server, live, behindOf(live));
+    if (fromFuture) tell(server, live, resyncFrame(head));
+    this.#pump(server, live, parcels(this.#host.framesAfter));
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /** After a commit: everyone who is not behind gets what is new, rendered once for all who read at the same place. */
+  /** Who reads, once for each open socket. */
+  readers(): Reader[] {
+    return [...this.#live.values()].map(({ reader }) => reader);
+  }
+
+  /** After a commit: everyone who is not behind gets what is new, at once or together with what follows (fan-out.ts). */
   broadcast(): void {
-    const rendered = new Map<string, Frame[]>();
-    const frames = (after: number, limit: number): Frame[] => {
-      const key = `${after} ${limit}`;
-      const known = rendered.get(key) ?? this.#host.framesAfter(after, limit);
-      rendered.set(key, known);
-      return known;
-    };
-    for (const socket of this.#sockets()) this.#pump(socket, frames);
+    if (this.#flushing !== null) return;
+    const wait = Math.min(this.#flushedAt + gapAfter(this.#live.size) - Date.now(), gapAfter(this.#live.size));
+    if (wait <= 0) this.#flush();
+    else this.#flushing = setTimeout(() => this.#flush(), wait);
+  }
+
+  /** A frame outside the log (typing, presence): to those who are there now and up to date, but for `except`. */
+  whisper(frame: unknown, except: (reader: Reader) => boolean): void {
+    for (const [socket, live] of this.#live) {
+      if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live)) tell(socket, live, frame);
+    }
   }
 
   /** A frame of the client. A bad one is answered and the socket stays open; the fault is the frame's alone. */
-  message(socket: WebSocket, data: string | ArrayBuffer): void {
-    if (size(data) > MAX_FRAME_BYTES) return this.#cut(socket, CLOSE_TOO_BIG, 'frame above 64 KB');
-    const frame = typeof data === 'string' ? parseFrame(data) : null;
-    if (!frame) return send(socket, JSON.stringify(errorFrame('expected {"type":"ack","sequence":N}')));
-    const live = this.#of(socket);
+  async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    if (sizeOf(data) > MAX_FRAME_BYTES) return this.#cut(socket, CLOSE_TOO_BIG, 'frame above 64 KB');
+    if (this.#isStale(socket)) await this.#check();
+    const live = this.#live.get(socket);
     if (!live) return;
-    acknowledged(live, frame.sequence);
-    this.#pump(socket);
+    const frame = parseFrame(data);
+    if (frame === undefined) return tell(socket, live, errorFrame('expected a frame of JSON'));
+    const ack = ackFrameSchema.safeParse(frame);
+    if (!ack.success) return tell(socket, live, this.#host.command(live.reader, frame));
+    acknowledged(live, ack.data.sequence);
+    this.#pump(socket, live, parcels(this.#host.framesAfter));
   }
 
   gone(socket: WebSocket): void {
@@ -98,90 +122,87 @@ export class Sessions {
 
   /** Closes the sockets that have kept the window full for too long. */
   dropStalled(now: Millis): void {
-    for (const socket of this.#sockets()) {
-      const stalledAt = this.#of(socket)?.stalledAt ?? null;
-      if (stalledAt !== null && now - stalledAt >= STALL_MS) {
+    for (const [socket, { stalledAt }] of this.#live) {
+      if (stalledAt !== null && now - stalledAt >= STALL_MS)
         this.#cut(socket, CLOSE_SLOW, 'too slow: come back with ?after=');
-      }
     }
   }
 
   /** When `dropStalled` has something to do, or null. */
   nextStallAt(): Millis | null {
-    const stalled = this.#sockets().flatMap((socket) => this.#of(socket)?.stalledAt ?? []);
+    const stalled = [...this.#live.values()].flatMap(({ stalledAt }) => stalledAt ?? []);
     return stalled.length === 0 ? null : Math.min(...stalled) + STALL_MS;
   }
 
+  #flush(): void {
+    if (this.#flushing !== null) clearTimeout(this.#flushing);
+    this.#flushing = null;
+    this.#flushedAt = Date.now();
+    const parcelOf = parcels(this.#host.framesAfter);
+    for (const [socket, live] of this.#live) this.#pump(socket, live, parcelOf);
+  }
+
   /** Sends what the window lets through, then says so once the reader has everything. */
-  #pump(socket: WebSocket, framesAfter = this.#host.framesAfter.bind(this.#host)): void {
-    const live = this.#of(socket);
-    if (!live || !this.#isAllowed(socket, live)) return;
-    while (live.cursor < this.#host.head()) {
+  #pump(socket: WebSocket, live: LiveReader, parcelOf: ReturnType<typeof parcels>): void {
+    if (!this.#isAllowed(socket, live)) return;
+    const head = this.#host.head();
+    while (live.cursor < head) {
       const room = roomOf(live);
       if (room === 0) return this.#stall(socket, live);
-      for (const { sequence, text } of framesAfter(live.cursor, Math.min(PAGE, room))) {
-        send(socket, text);
-        sent(live, sequence, text.length);
-      }
+      const { sequence, texts, bytes } = parcelOf(live, Math.min(PAGE, room));
+      texts.forEach((text) => send(socket, text));
+      sent(live, sequence, bytes);
     }
     if (live.caughtUp) return;
     live.caughtUp = true;
-    send(socket, JSON.stringify(caughtUpFrame(live.cursor)));
-    this.#save(socket, null);
+    tell(socket, live, caughtUpFrame(live.cursor));
+    this.#save(socket, live, null);
   }
 
   #stall(socket: WebSocket, live: LiveReader): void {
     live.stalledAt ??= Date.now();
     live.caughtUp = false;
-    this.#save(socket, behindOf(live));
+    this.#save(socket, live, behindOf(live));
     this.#host.rearm();
   }
 
-  /** Who may not read gets nothing more. The credential is looked at before a frame goes out, and not while nothing does. */
+  /** Who may not read gets nothing more. The credential is looked at while frames go out, and not while nothing does. */
   #isAllowed(socket: WebSocket, live: LiveReader): boolean {
-    const attachment = this.#attachment(socket);
-    if (!attachment || live.checking) return false;
-    if (!this.#host.mayRead(attachment.reader)) {
-      this.#cut(socket, CLOSE_UNAUTHORIZED, 'the conversation is no longer yours');
+    if (!this.#host.mayRead(live.reader)) {
+      this.#cut(socket, CLOSE_UNAUTHORIZED, 'no longer yours to read');
       return false;
     }
-    if (Date.now() - live.checkedAt < CHECK_MS) return true;
-    live.checking = true;
-    this.#ctx.waitUntil(this.#check(socket, live, attachment.reader));
-    return false;
+    const age = Date.now() - live.checkedAt;
+    if (age >= CHECK_MS) this.#ctx.waitUntil(this.#check());
+    return age < HOLD_MS;
   }
 
-  async #check(socket: WebSocket, live: LiveReader, reader: Reader): Promise<void> {
+  #isStale(socket: WebSocket): boolean {
+    return Date.now() - (this.#live.get(socket)?.checkedAt ?? 0) >= HOLD_MS;
+  }
+
+  /** One question for all sockets; whoever asks meanwhile waits for the same answer. */
+  #check(): Promise<void> {
+    this.#checking ??= this.#checkAll().finally(() => {
+      this.#checking = null;
+    });
+    return this.#checking;
+  }
+
+  async #checkAll(): Promise<void> {
+    const asked = [...this.#live];
     // While nobody can say, nothing can have been revoked either.
-    const valid = await this.#host.isCredentialValid(reader).catch(() => true);
-    live.checking = false;
-    live.checkedAt = Date.now();
-    if (valid) this.#pump(socket);
-    else this.#cut(socket, CLOSE_UNAUTHORIZED, 'the credential is no longer valid');
+    const answer = inTime(this.#host.revoked(asked.map(([, { reader }]) => reader)), ANSWER_MS);
+    const revoked = await answer.catch(() => new Set<Reader>());
+    for (const [socket, live] of asked) {
+      if (revoked.has(live.reader)) this.#cut(socket, CLOSE_UNAUTHORIZED, 'the credential is no longer valid');
+      else live.checkedAt = Date.now();
+    }
+    this.#flush();
   }
 
-  #of(socket: WebSocket): LiveReader | null {
-    const known = this.#live.get(socket);
-    if (known) return known;
-    const attachment = this.#attachment(socket);
-    if (!attachment) return null;
-    const live = wokenReader(attachment, this.#headAtWake);
-    this.#live.set(socket, live);
-    return live;
-  }
-
-  #sockets(): WebSocket[] {
-    return this.#ctx.getWebSockets().filter((socket) => socket.readyState === WebSocket.OPEN);
-  }
-
-  #attachment(socket: WebSocket): Attachment | null {
-    const parsed = attachmentSchema.safeParse(socket.deserializeAttachment());
-    return parsed.success ? parsed.data : null;
-  }
-
-  #save(socket: WebSocket, behind: Attachment['behind']): void {
-    const attachment = this.#attachment(socket);
-    if (attachment) socket.serializeAttachment({ ...attachment, behind });
+  #save(socket: WebSocket, { reader, batch }: LiveReader, behind: Attachment['behind']): void {
+    socket.serializeAttachment({ v: 2, reader, batch, behind } satisfies Attachment);
   }
 
   #cut(socket: WebSocket, code: number, reason: string): void {
@@ -190,29 +211,8 @@ export class Sessions {
   }
 }
 
-const size = (data: string | ArrayBuffer): number => (typeof data === 'string' ? data.length : data.byteLength);
-
-function parseFrame(text: string) {
-  try {
-    return readerFrameSchema.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
-}
-
-/** A socket may close between two lines: sending to it is then nobody's error. */
-function send(socket: WebSocket, text: string): void {
-  try {
-    socket.send(text);
-  } catch {
-    close(socket, 1011, 'send failed');
-  }
-}
-
-function close(socket: WebSocket, code: number, reason: string): void {
-  try {
-    socket.close(code, reason);
-  } catch {
-    // Closed already.
-  }
+/** A frame that is none of the log's. */
+function tell(socket: WebSocket, { batch }: LiveReader, frame: unknown): void {
+  const text = JSON.stringify(frame);
+  send(socket, batch ? `[${text}]` : text);
 }

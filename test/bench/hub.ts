@@ -42,6 +42,7 @@ const newRuntime = (folder: string): Miniflare =>
         ...SECRETS,
         PUBLIC_URL: '',
         ALLOW_PRIVATE_TARGETS: 'true',
+        ALLOWED_ORIGINS: '',
         LINE_API_BASE: 'http://127.0.0.1:9',
         LINE_DATA_API_BASE: 'http://127.0.0.1:9',
         TWILIO_API_BASE: 'http://127.0.0.1:9',

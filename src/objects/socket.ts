@@ -1,0 +1,29 @@
+export const sizeOf = (data: string | ArrayBuffer): number =>
+  typeof data === 'string' ? data.length : data.byteLength;
+
+/** The JSON of a text frame; undefined for what is none. */
+export function parseFrame(data: string | ArrayBuffer): unknown {
+  if (typeof data !== 'string') return undefined;
+  try {
+    return JSON.parse(data);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A socket may close between two lines: sending to it is then nobody's error. */
+export function send(socket: WebSocket, text: string): void {
+  try {
+    socket.send(text);
+  } catch {
+    close(socket, 1011, 'send failed');
+  }
+}
+
+export function close(socket: WebSocket, code: number, reason: string): void {
+  try {
+    socket.close(code, reason);
+  } catch {
+    // Closed already.
+  }
+}
