@@ -13,16 +13,20 @@ export interface Parcel {
   bytes: number;
 }
 
-type FramesAfter = (sequence: number, limit: number) => Frame[];
+/** Where frames come from. */
+export interface FrameSource {
+  /** The frames after a sequence, at most `limit`. */
+  framesAfter(sequence: number, limit: number): Frame[];
+}
 
 /** Renders each stretch of the log once in one round of sending, however many readers stand at the same place. */
-export function parcels(framesAfter: FramesAfter): (live: LiveReader, limit: number) => Parcel {
+export function parcels(source: FrameSource): (live: LiveReader, limit: number) => Parcel {
   const made = new Map<string, Parcel>();
   return ({ cursor, batch }, limit) => {
     const key = `${cursor} ${limit} ${batch}`;
     const known = made.get(key);
     if (known) return known;
-    const parcel = pack(framesAfter(cursor, limit), batch);
+    const parcel = pack(source.framesAfter(cursor, limit), batch);
     made.set(key, parcel);
     return parcel;
   };

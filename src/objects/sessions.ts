@@ -1,4 +1,4 @@
-import { gapAfter, parcels, type Frame } from './fan-out.ts';
+import { gapAfter, parcels, type FrameSource } from './fan-out.ts';
 import { inTime } from './in-time.ts';
 import { acknowledged, behindOf, newReader, roomOf, sent, wokenReader, type LiveReader } from './live-reader.ts';
 import {
@@ -21,10 +21,8 @@ import { close, parseFrame, send, sizeOf } from './socket.ts';
 import type { Millis } from '../domain/time.ts';
 
 /** What sessions need of their object. */
-export interface SessionHost {
+export interface SessionHost extends FrameSource {
   head(): number;
-  /** The frames after a sequence, at most `limit`. */
-  framesAfter(sequence: number, limit: number): Frame[];
   /** What the object itself knows of the reader's right to read; asked before every frame. */
   mayRead(reader: Reader): boolean;
   /** Those whose credential no longer stands; asked for all at once, every CHECK_MS while frames go out. */
@@ -78,7 +76,7 @@ export class Sessions {
     this.#live.set(server, live);
     this.#save(server, live, behindOf(live));
     if (fromFuture) tell(server, live, resyncFrame(head));
-    this.#pump(server, live, parcels(this.#host.framesAfter));
+    this.#pump(server, live, parcels(this.#host));
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -96,7 +94,7 @@ export class Sessions {
   }
 
   /** A frame outside the log (typing, presence): to those who are there now and up to date, but for `except`. */
-  whisper(frame: unknown, except: (reader: Reader) => boolean): void {
+  whisper(frame: unknown, except: (reader: Reader) => boolean = () => false): void {
     for (const [socket, live] of this.#live) {
       if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live)) tell(socket, live, frame);
     }
@@ -113,7 +111,7 @@ export class Sessions {
     const ack = ackFrameSchema.safeParse(frame);
     if (!ack.success) return tell(socket, live, this.#host.command(live.reader, frame));
     acknowledged(live, ack.data.sequence);
-    this.#pump(socket, live, parcels(this.#host.framesAfter));
+    this.#pump(socket, live, parcels(this.#host));
   }
 
   gone(socket: WebSocket): void {
@@ -138,7 +136,7 @@ export class Sessions {
     if (this.#flushing !== null) clearTimeout(this.#flushing);
     this.#flushing = null;
     this.#flushedAt = Date.now();
-    const parcelOf = parcels(this.#host.framesAfter);
+    const parcelOf = parcels(this.#host);
     for (const [socket, live] of this.#live) this.#pump(socket, live, parcelOf);
   }
 
