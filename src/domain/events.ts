@@ -10,6 +10,18 @@ export const EVENTS = {
   'message.created': 'message',
   'message.updated': 'message',
   'message.deleted': 'message',
+  'talk.created': 'talk',
+  'talk.updated': 'talk',
+  'talk.closed': 'talk',
+  'talk.reopened': 'talk',
+  'talk.deleted': 'talk',
+  'talk.participant_joined': 'participant',
+  'talk.participant_left': 'participant',
+  'talk.message_created': 'talk_message',
+  'talk.message_updated': 'talk_message',
+  'talk.message_deleted': 'talk_message',
+  'talk.reaction_added': 'reaction',
+  'talk.reaction_removed': 'reaction',
 } as const;
 
 export type EventType = keyof typeof EVENTS;

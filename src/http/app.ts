@@ -23,6 +23,11 @@ import { mediaRoutes } from './voipbin/medias.ts';
 import { messageRoutes } from './voipbin/messages.ts';
 import { sandboxRoutes } from './voipbin/sandbox.ts';
 import { ticketRoutes } from './voipbin/stream-tickets.ts';
+import { talkChannelRoutes, talkRoutes } from './voipbin/talk/chats.ts';
+import { talkLiveRoutes } from './voipbin/talk/live.ts';
+import { talkMessageListRoutes, talkMessagesRoutes } from './voipbin/talk/messages.ts';
+import { talkMessageRoutes } from './voipbin/talk/one-message.ts';
+import { talkParticipantRoutes } from './voipbin/talk/participants.ts';
 import { streamRoutes } from './voipbin/streams.ts';
 import { webhookDeliveryRoutes } from './voipbin/webhook-deliveries.ts';
 import { webhookEndpointRoutes } from './voipbin/webhook-endpoints.ts';
@@ -65,12 +70,28 @@ function voipbin(): OpenAPIHono<AppEnv> {
   api.route('/service_agents/conversations', streamRoutes);
   api.route('/service_agents/conversations', conversationRoutes('owners'));
   api.route('/service_agents/conversations', messageRoutes('owners'));
+  talk(api);
   api.route('/webhook_endpoints', webhookEndpointRoutes);
   api.route('/webhook_deliveries', webhookDeliveryRoutes);
   api.route('/events', eventRoutes);
   api.route('/stream_tickets', ticketRoutes);
   api.route('/sandbox', sandboxRoutes);
   return api;
+}
+
+/** Two path families over one Talk (spec section 6): VoIPBIN's own, and the one of seed 004's overview. */
+function talk(api: OpenAPIHono<AppEnv>): void {
+  api.route('/service_agents/talk_channels', talkChannelRoutes);
+  api.route('/service_agents/talk_chats', talkLiveRoutes());
+  api.route('/service_agents/talk_chats', talkRoutes());
+  api.route('/service_agents/talk_chats', talkParticipantRoutes('service_agents'));
+  api.route('/service_agents/talk_messages', talkMessageListRoutes);
+  api.route('/service_agents/talk_messages', talkMessageRoutes());
+  api.route('/talks', talkLiveRoutes());
+  api.route('/talks', talkRoutes());
+  api.route('/talks', talkParticipantRoutes('talks'));
+  api.route('/talks', talkMessagesRoutes);
+  api.route('/messages', talkMessageRoutes());
 }
 
 function problem(c: AppContext, error: ApiError): Response {

@@ -1,11 +1,12 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { Refusal } from '../domain/errors.ts';
+import { REFUSAL_MESSAGES, type Refusal } from '../domain/errors.ts';
 import type { Result } from '../domain/result.ts';
 import { presentMessage } from '../dialects/voipbin/message.ts';
 
 /** THE table of errors: reason → HTTP status and VoIPBIN's status word (facts/voipbin.md section 2). */
 export const ERRORS = {
   INVALID_ARGUMENT: [400, 'INVALID_ARGUMENT'],
+  INVALID_FIELD: [400, 'INVALID_ARGUMENT'],
   INVALID_ID: [400, 'INVALID_ARGUMENT'],
   INVALID_JSON_BODY: [400, 'INVALID_ARGUMENT'],
   INVALID_REQUEST_PARAMETER: [400, 'INVALID_ARGUMENT'],
@@ -22,9 +23,14 @@ export const ERRORS = {
   CONVERSATION_NOT_FOUND: [404, 'NOT_FOUND'],
   CONVERSATION_MESSAGE_NOT_FOUND: [404, 'NOT_FOUND'],
   CONVERSATION_ACCOUNT_NOT_FOUND: [404, 'NOT_FOUND'],
+  TALK_NOT_FOUND: [404, 'NOT_FOUND'],
+  TALK_MESSAGE_NOT_FOUND: [404, 'NOT_FOUND'],
+  TALK_PARTICIPANT_NOT_FOUND: [404, 'NOT_FOUND'],
   MEDIA_NOT_AVAILABLE: [404, 'NOT_FOUND'],
   ALREADY_EXISTS: [409, 'ALREADY_EXISTS'],
   CONVERSATION_CLOSED: [409, 'FAILED_PRECONDITION'],
+  TALK_CLOSED: [409, 'FAILED_PRECONDITION'],
+  TALK_PAIR_EXISTS: [409, 'ALREADY_EXISTS'],
   WEBHOOK_ENDPOINT_DISABLED: [409, 'FAILED_PRECONDITION'],
   CONVERSATION_ACCOUNT_GONE: [409, 'FAILED_PRECONDITION'],
   IDEMPOTENCY_KEY_REUSED: [409, 'FAILED_PRECONDITION'],
@@ -40,21 +46,17 @@ export const ERRORS = {
 export type Reason = keyof typeof ERRORS;
 
 const MESSAGES: Partial<Record<Reason, string>> = {
+  ...REFUSAL_MESSAGES,
   AUTHENTICATION_REQUIRED: 'a token or an access key is required',
   INVALID_CREDENTIALS: 'the user name, password, token or access key is not valid',
-  PERMISSION_DENIED: 'the caller may not do this',
   AGENT_AUTH_REQUIRED: 'this needs the token of an agent, not an access key',
   ORIGIN_NOT_ALLOWED: 'pages of this origin may not open sockets here: name it in ALLOWED_ORIGINS',
   ROUTE_NOT_FOUND: 'there is no such route',
-  CONVERSATION_NOT_FOUND: 'there is no such conversation',
-  CONVERSATION_MESSAGE_NOT_FOUND: 'there is no such message in this conversation',
   CONVERSATION_ACCOUNT_NOT_FOUND: 'there is no such account',
   AGENT_NOT_FOUND: 'there is no such agent',
-  CONVERSATION_CLOSED: 'the conversation is closed; the next message of the contact opens a new one',
   CONVERSATION_ACCOUNT_GONE: 'the account of this conversation no longer exists',
+  TALK_PAIR_EXISTS: 'these two have a 1:1 talk already',
   WEBHOOK_ENDPOINT_DISABLED: 'the endpoint is disabled: enable it first',
-  IDEMPOTENCY_KEY_REUSED: 'this Idempotency-Key was used with another request',
-  SEQUENCE_MISMATCH: 'there are messages that the sender has not seen',
   RATE_LIMIT_EXCEEDED: 'too many requests',
   INTERNAL: 'something went wrong on our side',
   SERVICE_UNAVAILABLE: 'a part that this request needs does not answer; try again',
@@ -92,10 +94,12 @@ export const invalidField = (field: string, problem: string): ApiError =>
 /** The value of a result, or its refusal as the error that the client gets. */
 export function valueOf<T>(result: Result<T, Refusal>): T {
   if (result.ok) return result.value;
-  const refusal = result.error;
-  if (refusal.code !== 'SEQUENCE_MISMATCH') throw new ApiError(refusal.code);
-  throw new ApiError(refusal.code, undefined, {
-    sequence: refusal.sequence,
-    messages: refusal.unseen.map(presentMessage),
-  });
+  throw asApiError(result.error);
+}
+
+function asApiError(refusal: Refusal): ApiError {
+  if (refusal.code === 'INVALID_FIELD') return invalidField(refusal.field, refusal.problem);
+  if (refusal.code !== 'SEQUENCE_MISMATCH') return new ApiError(refusal.code);
+  const messages = refusal.unseen.map(presentMessage);
+  return new ApiError(refusal.code, undefined, { sequence: refusal.sequence, messages });
 }

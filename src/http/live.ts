@@ -3,7 +3,6 @@ import type { AppContext } from './context.ts';
 import { ApiError, type Reason } from './errors.ts';
 import { publicUrlOf } from './origin.ts';
 import { configOf } from '../env.ts';
-import { hasRole } from '../domain/permissions.ts';
 import { SESSION_HEADER, type Reader, type SessionRequest } from '../objects/session-protocol.ts';
 
 /** The query of every live stream. */
@@ -23,13 +22,20 @@ export const socketQuery = liveQuery.extend({
     .openapi({ description: '1: every frame is an array, and events that come together share one' }),
 });
 
+/** Where a browser's EventSource says how far it came. */
+export const lastEventId = z.object({
+  'last-event-id': z
+    .string()
+    .regex(/^\d{0,15}$/, 'must be a sequence')
+    .optional(),
+});
+
 /** Who reads, as an object keeps it with the socket. */
 export function readerOf(c: AppContext): Reader {
   const principal = c.get('principal');
   const { customerId } = principal;
   if (principal.kind === 'accesskey') return { kind: 'accesskey', customerId, keyId: principal.keyId };
-  const asOwner = !hasRole(principal, 'manager-or-admin');
-  return { kind: 'agent', customerId, agentId: principal.agentId, version: c.get('tokenVersion'), asOwner };
+  return { ...principal, version: c.get('tokenVersion') };
 }
 
 /** The cursor of a client, as an object takes it. */

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import { mustMove, NET_MS, nextAlarm } from './conversation/alarms.ts';
+import { AlarmClock, NET_MS } from './alarm-clock.ts';
 import { cancelSends, claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
 import { ConversationHistory } from './conversation/history.ts';
 import { knowsKey, receive, type Received } from './conversation/receive.ts';
@@ -22,6 +22,7 @@ import type { ConversationState, Message } from '../domain/conversation/state.ts
 import type { Refusal } from '../domain/errors.ts';
 import type { NewConversationEvent } from '../domain/conversation/events.ts';
 import { fromLogRow } from '../domain/conversation/log-row.ts';
+import { hasRole, isOwner } from '../domain/permissions.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { Micros, Millis } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
@@ -37,17 +38,18 @@ const AFTER_FAILURE_MS = 60_000;
  */
 export class ConversationObject extends DurableObject<Env> {
   readonly #room: Room;
+  readonly #alarm: AlarmClock;
   readonly #sessions: Sessions;
   readonly #history: HistorySink;
   readonly #sends: SendSink;
   readonly #drainSends: () => Promise<void>;
   readonly #drainHistory: () => Promise<void>;
-  #alarmAt: Millis | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const store = new ConversationStore(ctx.storage);
     const logStore = new LogStore(ctx.storage.sql);
+    this.#alarm = new AlarmClock(ctx);
     this.#room = new Room(ctx.storage, store, logStore);
     this.#history = new HistorySink(env, new ConversationHistory(env.DB, store, logStore));
     this.#sends = new SendSink(env, ctx.storage, store);
@@ -63,7 +65,7 @@ export class ConversationObject extends DurableObject<Env> {
     this.#drainSends = singleFlight(() => this.#afterwards(this.#sends.drain(this.#state()?.id ?? null)));
     this.#drainHistory = singleFlight(() => this.#afterwards(this.#history.drain()));
     void ctx.blockConcurrencyWhile(async () => {
-      this.#alarmAt = await ctx.storage.getAlarm();
+      await this.#alarm.load();
       this.#sessions.wake();
       this.#rearm();
     });
@@ -181,7 +183,7 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
-    this.#alarmAt = null;
+    this.#alarm.fired();
     await this.#catchUp();
   }
 
@@ -193,7 +195,7 @@ export class ConversationObject extends DurableObject<Env> {
       await this.#drainSends();
     } catch (error) {
       log('error', 'alarm failed', { conversation: this.ctx.id.name ?? '', error: errorName(error) });
-      return this.#setAlarm(Date.now() + AFTER_FAILURE_MS);
+      return this.#alarm.wakeBy([Date.now() + AFTER_FAILURE_MS]);
     }
     this.#rearm();
   }
@@ -210,7 +212,7 @@ export class ConversationObject extends DurableObject<Env> {
     if (!record) return;
     this.#sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.#room, expired, step));
     this.#sessions.dropStalled(now);
-    this.#room.store.dropExpiredKeys(now);
+    this.#room.store.keys.dropExpired(now);
     this.#history.saveCursor();
     const at = this.#room.now();
     const state = this.#state();
@@ -235,7 +237,7 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** An agent that reads as the owner reads for as long as it is the owner. */
   #mayRead(reader: Reader): boolean {
-    return reader.kind !== 'agent' || !reader.asOwner || this.#state()?.ownerId === reader.agentId;
+    return hasRole(reader, 'manager-or-admin') || isOwner(reader, this.#state()?.ownerId ?? null);
   }
 
   /** Sets the alarm to the next thing that is due, with a little patience for work that a drain is busy with. */
@@ -245,21 +247,12 @@ export class ConversationObject extends DurableObject<Env> {
     const now = Date.now();
     const historyAt = this.#history.retryAt();
     const sendAt = nextSendAt(this.#room.store.sends());
-    const next = nextAlarm(
-      [
-        historyAt === null ? null : Math.max(historyAt, now + NET_MS),
-        sendAt === null ? null : sendAt <= now ? now + NET_MS : sendAt,
-        nextLifecycleAt(record.conversation, record.settings),
-        this.#sessions.nextStallAt(),
-      ],
-      now,
-    );
-    if (next !== null && mustMove(this.#alarmAt, next, now)) this.#setAlarm(next);
-  }
-
-  #setAlarm(at: Millis): void {
-    this.#alarmAt = at;
-    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
+    this.#alarm.wakeBy([
+      historyAt === null ? null : Math.max(historyAt, now + NET_MS),
+      sendAt === null ? null : sendAt <= now ? now + NET_MS : sendAt,
+      nextLifecycleAt(record.conversation, record.settings),
+      this.#sessions.nextStallAt(),
+    ]);
   }
 
   #state(): ConversationState | null {

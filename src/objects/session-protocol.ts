@@ -29,8 +29,7 @@ export const readerSchema = z.discriminatedUnion('kind', [
     customerId: z.string(),
     agentId: z.string(),
     version: z.number(),
-    /** It reads because it owns the conversation, and only as long as it does. */
-    asOwner: z.boolean(),
+    permission: z.number(),
   }),
   z.object({ kind: z.literal('accesskey'), customerId: z.string(), keyId: z.string() }),
 ]);

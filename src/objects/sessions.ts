@@ -67,7 +67,8 @@ export class Sessions {
     }
   }
 
-  accept(request: SessionRequest): Response {
+  /** `greeting`: a frame outside the log that comes first, or null. */
+  accept(request: SessionRequest, greeting: unknown = null): Response {
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server);
     const head = this.#host.head();
@@ -75,6 +76,7 @@ export class Sessions {
     const live = newReader(request, fromFuture ? head : (request.after ?? head), Date.now());
     this.#live.set(server, live);
     this.#save(server, live, behindOf(live));
+    if (greeting !== null) tell(server, live, greeting);
     if (fromFuture) tell(server, live, resyncFrame(head));
     this.#pump(server, live, parcels(this.#host));
     return new Response(null, { status: 101, webSocket: client });
@@ -114,8 +116,11 @@ export class Sessions {
     this.#pump(socket, live, parcels(this.#host));
   }
 
-  gone(socket: WebSocket): void {
+  /** @returns who read there; null when it was cut off here. */
+  gone(socket: WebSocket): Reader | null {
+    const reader = this.#live.get(socket)?.reader ?? null;
     this.#live.delete(socket);
+    return reader;
   }
 
   /** Closes the sockets that have kept the window full for too long. */

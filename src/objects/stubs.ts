@@ -1,7 +1,11 @@
 import { addressKeyText, type AddressKey } from '../domain/addresses.ts';
+import { talkKey } from '../domain/talk/ids.ts';
 import { sha256Hex } from '../security/encoding.ts';
 
 export const getConversation = (env: Env, id: string) => env.CONVERSATION.getByName(id);
+
+/** The object of a talk, by the talk's id or that of any of its messages. */
+export const getTalk = (env: Env, id: string) => env.TALK.getByName(talkKey(id));
 
 /** The name is a hash: names of objects show up in the platform's logs, and a telephone number must not. */
 export const getAddress = async (env: Env, key: AddressKey) =>

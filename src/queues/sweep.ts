@@ -1,11 +1,12 @@
 import { enqueue } from './jobs.ts';
 import { DAY, microsOf, MINUTE } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
-import { getConversation } from '../objects/stubs.ts';
+import { getConversation, getTalk } from '../objects/stubs.ts';
 import { recentlyActive } from '../storage/conversations.ts';
 import { dbOf, runBatch } from '../storage/db.ts';
 import { dropExpiredKeys } from '../storage/idempotency.ts';
 import { dropOldFailures } from '../storage/login-failures.ts';
+import { recentlyActiveTalks } from '../storage/talks.ts';
 import { dropExpiredTickets } from '../storage/tickets.ts';
 import { dropOldDeliveries, overdueDeliveries } from '../storage/webhook-deliveries.ts';
 
@@ -49,6 +50,13 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
 
 /** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */
 async function nudgeObjects(env: Env, now: number): Promise<void> {
-  const ids = await recentlyActive(env, microsOf(now - LATELY_MS), NUDGES);
-  await Promise.all(ids.map((id) => getConversation(env, id).nudge()));
+  const since = microsOf(now - LATELY_MS);
+  const [conversations, talks] = await Promise.all([
+    recentlyActive(env, since, NUDGES),
+    recentlyActiveTalks(env, since, NUDGES),
+  ]);
+  await Promise.all([
+    ...conversations.map((id) => getConversation(env, id).nudge()),
+    ...talks.map((id) => getTalk(env, id).nudge()),
+  ]);
 }

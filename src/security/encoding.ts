@@ -15,6 +15,19 @@ export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
 export const sha256Hex = async (text: string): Promise<string> =>
   toHex(await crypto.subtle.digest('SHA-256', utf8(text)));
 
+/** The same UUID for the same text. In the form of a random one (version 4), because that is how clients know ids. */
+export async function uuidFrom(text: string): Promise<string> {
+  const hex = await sha256Hex(text);
+  const variant = '89ab'[Number.parseInt(hex.charAt(16), 16) % 4] ?? '8';
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `4${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join('-');
+}
+
 export async function hmacSha256(key: Uint8Array<ArrayBuffer>, text: string): Promise<ArrayBuffer> {
   const imported = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
   return crypto.subtle.sign('HMAC', imported, utf8(text));

@@ -17,6 +17,13 @@ export async function findAgent(env: Env, customerId: string, id: string): Promi
   return (await dbOf(env).select().from(agents).where(mine))[0] ?? null;
 }
 
+/** The living ones of these agents, in no order. */
+export function findAgents(env: Env, customerId: string, ids: string[]): Promise<Agent[]> {
+  const named = sql`${agents.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const mine = and(named, eq(agents.customerId, customerId), isNull(agents.deletedAt));
+  return ids.length === 0 ? Promise.resolve([]) : Promise.resolve(dbOf(env).select().from(agents).where(mine));
+}
+
 /** Whoever a token names, at most a few seconds old; also while D1 is away. */
 export const findSignedIn = (env: Env, id: string): Promise<Agent | null> =>
   cache.get(id, async () => (await dbOf(env).select().from(agents).where(living(id)))[0] ?? null);

@@ -1,28 +1,36 @@
-import { and, asc, eq, gt, gte, type SQL } from 'drizzle-orm';
+import { and, asc, eq, gt, gte, sql, type SQL } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
-import { events, messages } from './schema.ts';
+import { events, messages, talkMessages } from './schema.ts';
 import type { Message } from '../domain/conversation/state.ts';
 import { isEventType } from '../domain/events.ts';
 import { fromLogRow } from '../domain/conversation/log-row.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import type { StoredEvent } from '../domain/stored-event.ts';
+import { isTalkEventType } from '../domain/talk/events.ts';
+import { fromLogRow as fromTalkLogRow } from '../domain/talk/log-row.ts';
+import type { TalkMessage } from '../domain/talk/state.ts';
 import type { Micros } from '../domain/time.ts';
 
 type EventRow = typeof events.$inferSelect;
 
 function toStored({ row, message }: { row: EventRow; message: string | null }): StoredEvent {
   const { position, sourceId, sequence, type, at } = row;
-  if (!isEventType(type))
-    return { position, sourceId, kind: 'notice', type, sequence, at, data: readOwnJson(row.facts) };
+  const place = { position, sourceId };
+  if (!isEventType(type)) return { ...place, kind: 'notice', type, sequence, at, data: readOwnJson(row.facts) };
+  if (isTalkEventType(type)) {
+    const content = message === null ? null : readOwnJson<TalkMessage>(message);
+    return { ...place, kind: 'talk', event: fromTalkLogRow({ ...row, type }, content) };
+  }
   const content = message === null ? null : readOwnJson<Message>(message);
-  return { position, sourceId, kind: 'log', event: fromLogRow({ ...row, type }, content) };
+  return { ...place, kind: 'conversation', event: fromLogRow({ ...row, type }, content) };
 }
 
 const withMessages = (env: Env, where: SQL | undefined) =>
   dbOf(env)
-    .select({ row: events, message: messages.data })
+    .select({ row: events, message: sql<string | null>`coalesce(${messages.data}, ${talkMessages.data})` })
     .from(events)
     .leftJoin(messages, and(eq(messages.conversationId, events.sourceId), eq(messages.id, events.messageId)))
+    .leftJoin(talkMessages, and(eq(talkMessages.talkId, events.sourceId), eq(talkMessages.id, events.messageId)))
     .where(where)
     .orderBy(asc(events.position));
 
@@ -32,15 +40,23 @@ export async function findEvent(env: Env, sourceId: string, sequence: number): P
   return found ? toStored(found) : null;
 }
 
-/** A customer's events after a position, oldest first; `since` leaves out what happened before. */
+interface EventFilter {
+  /** Leaves out what happened before. */
+  since?: Micros;
+  /** False for people, who see only the talks that they are in. */
+  withTalks: boolean;
+}
+
+/** A customer's events after a position, oldest first. */
 export async function eventsAfter(
   env: Env,
   customerId: string,
   position: number,
   limit: number,
-  since: Micros = 0,
+  { since = 0, withTalks }: EventFilter,
 ): Promise<StoredEvent[]> {
-  const where = and(eq(events.customerId, customerId), gt(events.position, position), gte(events.at, since));
+  const visible = withTalks ? undefined : sql`${events.type} NOT LIKE 'talk.%'`;
+  const where = and(eq(events.customerId, customerId), gt(events.position, position), gte(events.at, since), visible);
   return (await withMessages(env, where).limit(limit)).map(toStored);
 }
 

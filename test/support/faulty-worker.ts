@@ -1,8 +1,18 @@
-import worker, { AddressObject, ConversationObject as RealConversationObject } from '../../src/worker.ts';
+import worker, {
+  AddressObject,
+  ConversationObject as RealConversationObject,
+  TalkObject as RealTalkObject,
+} from '../../src/worker.ts';
 import { withFaults } from './faults.ts';
 
 /** The Worker under test, with a D1 and queues that fail on request (faults.ts). Everything else is the real thing. */
 export class ConversationObject extends RealConversationObject {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, withFaults(env));
+  }
+}
+
+export class TalkObject extends RealTalkObject {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, withFaults(env));
   }

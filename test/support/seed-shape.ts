@@ -9,8 +9,8 @@ const FORMATS = {
   isoSecond: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
 };
 
-/** On the last page the token is empty (spec section 9), so its format holds only where there is one. */
-const MAY_BE_EMPTY = new Set(['next_page_token']);
+/** The token of a last page is empty (spec section 9), and so is a top-level message's parent: a format holds where there is one. */
+const MAY_BE_EMPTY = new Set(['next_page_token', 'parent_id']);
 
 /** The answer has every field of the example, with the same type and format. Fields beside them are ours to add. */
 export function likeExample(actual: Json, example: Json, path = '$'): void {

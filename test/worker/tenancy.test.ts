@@ -23,7 +23,16 @@ async function furnish(name: string): Promise<Belongings> {
     expect(result).not.toEqual([]);
     return result[0];
   });
+  const asAgent = hub.as(token);
+  const talk = await ok(asAgent('POST', '/v1.0/talks', { type: 'channel', name: `talk of ${name}` }));
+  const said = await ok(asAgent('POST', `/v1.0/talks/${talk.id}/messages`, { text: `words of ${name}` }));
+  const { result: participants } = await ok(asAgent('GET', `/v1.0/talks/${talk.id}/participants`));
   const ids = {
+    talks: talk.id,
+    talk_chats: talk.id,
+    messages: said.id,
+    talk_messages: said.id,
+    participant_id: participants[0].id,
     agents: agent.id,
     accesskeys: key.id,
     conversation_accounts: account.id,
@@ -55,6 +64,8 @@ function withForeignIds(path: string): string {
   return path
     .replace('{id}', theirs.ids[family] ?? 'no-such-family')
     .replace('{message_id}', theirs.ids['message_id'] ?? '')
+    .replace('{participant_id}', theirs.ids['participant_id'] ?? '')
+    .replace('{emoji}', 'thumbsup')
     .replace('{index}', '0')
     .replace('{account_id}', theirs.ids['account_id'] ?? '');
 }
@@ -72,6 +83,20 @@ const BODIES: Record<string, Json> = {
   'POST /v1.0/conversations/{id}/messages': { text: 'x' },
   'PUT /v1.0/service_agents/conversations/{id}': { name: 'x' },
   'POST /v1.0/service_agents/conversations/{id}/messages': { text: 'x' },
+  ...Object.fromEntries(
+    ['/v1.0/talks', '/v1.0/service_agents/talk_chats'].flatMap((base) => [
+      [`PUT ${base}/{id}`, { name: 'x' }],
+      [`PUT ${base}/{id}/read`, { sequence: 1 }],
+      [`POST ${base}/{id}/participants`, { owner_id: crypto.randomUUID() }],
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['/v1.0/messages', '/v1.0/service_agents/talk_messages'].flatMap((base) => [
+      [`PUT ${base}/{id}`, { text: 'x' }],
+      [`POST ${base}/{id}/reactions`, { emoji: 'x' }],
+    ]),
+  ),
+  'POST /v1.0/talks/{id}/messages': { text: 'x' },
   'PUT /v1.0/webhook_endpoints/{id}': { name: 'x' },
   'POST /v1.0/webhook_endpoints/{id}/recover': { since: '2020-01-01T00:00:00Z' },
 };

@@ -1,5 +1,7 @@
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import type { EventType } from '../../domain/events.ts';
+import type { TalkEvent } from '../../domain/talk/events.ts';
+import { presentParticipant, presentReacted, presentTalk, presentTalkMessage } from './talk.ts';
 import { presentConversation } from './conversation.ts';
 import { presentMessage, presentReceived } from './message.ts';
 
@@ -11,6 +13,18 @@ const NAMES = {
   'message.created': 'conversation_message_created',
   'message.updated': 'conversation_message_updated',
   'message.deleted': 'conversation_message_deleted',
+  'talk.created': 'talk_created',
+  'talk.updated': 'talk_updated',
+  'talk.closed': 'talk_closed',
+  'talk.reopened': 'talk_reopened',
+  'talk.deleted': 'talk_deleted',
+  'talk.participant_joined': 'participant_joined',
+  'talk.participant_left': 'participant_left',
+  'talk.message_created': 'message_created',
+  'talk.message_updated': 'message_updated',
+  'talk.message_deleted': 'message_deleted',
+  'talk.reaction_added': 'reaction_added',
+  'talk.reaction_removed': 'reaction_removed',
 } as const satisfies Record<EventType, string>;
 
 const EXTRA_NAMES = ['conversation_message_received', 'conversation_message_sent'] as const;
@@ -23,10 +37,14 @@ export const WIRE_EVENT_NAMES = [...Object.values(NAMES), ...EXTRA_NAMES, ...NOT
 
 export type WireEventName = (typeof WIRE_EVENT_NAMES)[number];
 
+type LoggedEvent = ConversationEvent | TalkEvent;
+
+const isOfConversation = (event: LoggedEvent): event is ConversationEvent => !event.type.startsWith('talk.');
+
 /** The names under which one logged event goes to webhooks; the first one is also its name on live streams. */
-export function wireNames(event: ConversationEvent): WireEventName[] {
+export function wireNames(event: LoggedEvent): WireEventName[] {
   const names: WireEventName[] = [NAMES[event.type]];
-  if (!isMessageEvent(event)) return names;
+  if (!isOfConversation(event) || !isMessageEvent(event)) return names;
   if (event.type === 'message.created' && event.message.direction === 'incoming') names.push(EXTRA_NAMES[0]);
   if (event.becameDone) names.push(EXTRA_NAMES[1]);
   return names;
@@ -42,19 +60,26 @@ export const wireEventId = (sourceId: string, sequence: number, name: string): s
 };
 
 /** `{type, sequence, data}`: a webhook's body, a socket's frame, an SSE event's data (spec section 11). */
-export function presentEvent(event: ConversationEvent, name: string) {
-  return { type: name, sequence: event.sequence, data: presentSubject(event, name) };
+export function presentEvent(event: LoggedEvent, name: string) {
+  const data = isOfConversation(event) ? conversationSubject(event, name) : talkSubject(event);
+  return { type: name, sequence: event.sequence, data };
 }
 
-function presentSubject(event: ConversationEvent, name: string) {
+function conversationSubject(event: ConversationEvent, name: string) {
   if (!isMessageEvent(event)) return presentConversation(event.conversation);
   return name === 'conversation_message_received' ? presentReceived(event.message) : presentMessage(event.message);
 }
 
-export const presentFrame = (event: ConversationEvent) => presentEvent(event, NAMES[event.type]);
+function talkSubject(event: TalkEvent) {
+  if ('talk' in event) return presentTalk(event.talk);
+  if ('participant' in event) return presentParticipant(event.participant);
+  return 'reaction' in event ? presentReacted(event.message, event.reaction) : presentTalkMessage(event.message);
+}
+
+export const presentFrame = (event: LoggedEvent) => presentEvent(event, NAMES[event.type]);
 
 /** The webhook events that one logged event stands for. */
-export const announce = (sourceId: string, event: ConversationEvent) =>
+export const announce = (sourceId: string, event: LoggedEvent) =>
   wireNames(event).map((type) => ({
     sourceId,
     dialect: 'voipbin',

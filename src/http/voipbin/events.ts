@@ -14,6 +14,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/',
   summary: 'The events that webhooks carry, by pull and oldest first: what a receiver missed, it reads here',
+  description: 'Talk’s events are shown to access keys only: people see the talks that they are in.',
   request: {
     query: z.object({
       after: z
@@ -41,7 +42,8 @@ eventRoutes.openapi(listRoute, async (c) => {
   const query = c.req.valid('query');
   const after = Number(query.after ?? 0);
   const { size } = pageRequest(query);
-  const stored = await eventsAfter(c.env, c.get('principal').customerId, after, size);
+  const { customerId, kind } = c.get('principal');
+  const stored = await eventsAfter(c.env, customerId, after, size, { withTalks: kind === 'accesskey' });
   const result = stored.flatMap((event) =>
     wireEventsOf(event).map(({ id, type }) => ({ id, ...presentStored(event, type) })),
   );

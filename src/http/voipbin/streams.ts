@@ -1,6 +1,15 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { checkUpgrade, cursorOf, liveQuery, openSession, readerOf, socketQuery, socketResponse } from '../live.ts';
+import {
+  checkUpgrade,
+  cursorOf,
+  lastEventId,
+  liveQuery,
+  openSession,
+  readerOf,
+  socketQuery,
+  socketResponse,
+} from '../live.ts';
 import { failures, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { readableConversation } from './access.ts';
@@ -18,12 +27,7 @@ const sseRoute = createRoute({
   request: {
     ...idParam,
     query: liveQuery,
-    headers: z.object({
-      'last-event-id': z
-        .string()
-        .regex(/^\d{0,15}$/, 'must be a sequence')
-        .optional(),
-    }),
+    headers: lastEventId,
   },
   responses: {
     200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },

@@ -46,7 +46,7 @@ export async function recoverEndpoint(
   let made = await restartFailed(env, endpoint.id, since, now);
   let position = 0;
   for (let page = 0; page < MAX_PAGES; page += 1) {
-    const events = await eventsAfter(env, endpoint.customerId, position, PAGE, since);
+    const events = await eventsAfter(env, endpoint.customerId, position, PAGE, { since, withTalks: true });
     const last = events.at(-1);
     if (!last) break;
     const missed = events.flatMap((event) => announcementsFor(endpoint, event));

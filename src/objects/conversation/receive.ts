@@ -14,13 +14,13 @@ export interface Received {
 const keyOf = (providerKey: string): string => `in:${providerKey}`;
 
 export const knowsKey = (room: Room, providerKey: string): boolean =>
-  room.store.usedKey(keyOf(providerKey), Date.now()) !== null;
+  room.store.keys.used(keyOf(providerKey), Date.now()) !== null;
 
 /** Takes an item once: the provider's key and the message are one commit. */
 export function receive(room: Room, command: ReceiveCommand): Result<Received, Refusal> {
   const { opening, item, settings } = command;
   const { conversationId } = opening;
-  const known = room.store.usedKey(keyOf(item.dedupeKey), Date.now());
+  const known = room.store.keys.used(keyOf(item.dedupeKey), Date.now());
   if (known) return ok({ conversationId, messageId: known.messageId, duplicate: true });
   const state = room.store.record()?.conversation ?? null;
   const at = room.now();
@@ -32,7 +32,7 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
     settings,
     ...(replyToken ? { replyToken } : {}),
     rows: () => {
-      for (const key of keysOf(room, item)) room.store.saveKey(keyOf(key), { messageId, fingerprint: '' }, null);
+      for (const key of keysOf(room, item)) room.store.keys.save(keyOf(key), { messageId, fingerprint: '' }, null);
     },
   });
   return ok({ conversationId, messageId, duplicate: false });
@@ -47,6 +47,6 @@ const keysOf = (room: Room, item: InboundItem): string[] =>
 
 function targetOf(room: Room, item: InboundItem) {
   if (item.kind !== 'redaction') return null;
-  const known = room.store.usedKey(keyOf(item.targetKey), Date.now());
+  const known = room.store.keys.used(keyOf(item.targetKey), Date.now());
   return known ? room.store.message(known.messageId) : null;
 }

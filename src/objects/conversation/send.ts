@@ -25,7 +25,7 @@ export function send(room: Room, command: SendCommand): Result<Message, Refusal>
   if (!decided.ok) return decided;
   const { idempotency, settings } = command;
   const rows = () =>
-    idempotency && room.store.saveKey(keyOf(idempotency), usedBy(command, idempotency), Date.now() + KEY_LIFE_MS);
+    idempotency && room.store.keys.save(keyOf(idempotency), usedBy(command, idempotency), Date.now() + KEY_LIFE_MS);
   room.commit(decided.value, at, { settings, rows });
   return asAccepted(room, command.messageId);
 }
@@ -40,7 +40,7 @@ const usedBy = (command: SendCommand, claim: IdempotencyClaim) => ({
 function earlierAnswer(room: Room, command: SendCommand): Result<Message, Refusal> | null {
   if (room.store.message(command.messageId)) return asAccepted(room, command.messageId);
   if (!command.idempotency) return null;
-  const used = room.store.usedKey(keyOf(command.idempotency), Date.now());
+  const used = room.store.keys.used(keyOf(command.idempotency), Date.now());
   if (!used) return null;
   if (used.fingerprint !== command.idempotency.fingerprint) return err({ code: 'IDEMPOTENCY_KEY_REUSED' });
   return asAccepted(room, used.messageId);

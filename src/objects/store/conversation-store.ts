@@ -2,7 +2,8 @@ import type { ConversationState, Message, Settings } from '../../domain/conversa
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { Send } from '../../domain/conversation/sends.ts';
 import { readOwnJson } from '../../domain/log-row.ts';
-import type { Micros, Millis } from '../../domain/time.ts';
+import type { Micros } from '../../domain/time.ts';
+import { KEYS_SQL, KeyStore } from './key-store.ts';
 import { LOG_SQL } from './log-store.ts';
 import { isMigrated, migrate, type ObjectMigration } from './migrate.ts';
 
@@ -13,7 +14,7 @@ const MIGRATIONS: readonly ObjectMigration[] = [
       CREATE TABLE record (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL);
       CREATE TABLE messages (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL, deleted INTEGER NOT NULL, data TEXT NOT NULL);
       CREATE TABLE deliveries (id TEXT PRIMARY KEY, message_id TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE keys (key TEXT PRIMARY KEY, message_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_ms INTEGER) WITHOUT ROWID;
+      ${KEYS_SQL}
       CREATE TABLE sends (delivery_id TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;`,
   },
 ];
@@ -29,19 +30,15 @@ export interface ConversationRecord {
   replyToken: ReplyToken | null;
 }
 
-/** A key that was used once: a provider's id (`in:…`, no end) or an Idempotency-Key (`api:…`, 24 hours). */
-export interface UsedKey {
-  messageId: string;
-  fingerprint: string;
-}
-
 /** The object's SQLite, and nothing else: every method is synchronous, so a commit cannot be interrupted. */
 export class ConversationStore {
+  readonly keys: KeyStore;
   readonly #storage: DurableObjectStorage;
   #ready: boolean;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
+    this.keys = new KeyStore(storage.sql, () => this.#ready);
     this.#ready = isMigrated(storage.sql);
     if (this.#ready) migrate(storage, MIGRATIONS);
   }
@@ -104,26 +101,6 @@ export class ConversationStore {
   messagesAfter(sequence: number, limit: number): Message[] {
     const query = 'SELECT data FROM messages WHERE sequence > ? AND deleted = 0 ORDER BY sequence LIMIT ?';
     return this.#messages(query, sequence, limit);
-  }
-
-  usedKey(key: string, now: Millis): UsedKey | null {
-    if (!this.#ready) return null;
-    const rows = this.#storage.sql.exec<{ message_id: string; fingerprint: string; expires_ms: number | null }>(
-      'SELECT message_id, fingerprint, expires_ms FROM keys WHERE key = ?',
-      key,
-    );
-    const row = rows.toArray()[0];
-    if (!row || (row.expires_ms !== null && row.expires_ms <= now)) return null;
-    return { messageId: row.message_id, fingerprint: row.fingerprint };
-  }
-
-  saveKey(key: string, used: UsedKey, expires: Millis | null): void {
-    const query = 'INSERT OR REPLACE INTO keys (key, message_id, fingerprint, expires_ms) VALUES (?, ?, ?, ?)';
-    this.#storage.sql.exec(query, key, used.messageId, used.fingerprint, expires);
-  }
-
-  dropExpiredKeys(now: Millis): void {
-    this.#storage.sql.exec('DELETE FROM keys WHERE expires_ms <= ?', now);
   }
 
   sends(): Send[] {

@@ -1,0 +1,185 @@
+import { createRoute, type RouteHandler } from '@hono/zod-openapi';
+import type { AppContext, AppEnv } from '../../context.ts';
+import { valueOf } from '../../errors.ts';
+import { agentsOnly } from '../../middleware/authenticate.ts';
+import { once } from '../../once.ts';
+import { answer, body, failures, idempotencyHeaders, idParam, security } from '../../openapi.ts';
+import { newRouter } from '../../router.ts';
+import { pageQuery, pageRequest, pageSchema, presentPage } from '../pages.ts';
+import { openTalk } from './open.ts';
+import { actorIn, newcomer, selfOf } from './people.ts';
+import { newTalkSchema, talkChangesSchema, talkSchema } from './schemas.ts';
+import { presentTalk } from '../../../dialects/voipbin/talk.ts';
+import { readSchema } from '../../../dialects/voipbin/talk-bodies.ts';
+import { callObject, getTalk } from '../../../objects/stubs.ts';
+import type { TalkView } from '../../../objects/talk/commands.ts';
+import { listChannels, listTalksOf } from '../../../storage/talks.ts';
+
+const common = { tags: ['Talk'], security, middleware: agentsOnly };
+const oneTalk = answer(talkSchema, 'The talk');
+
+const listRoute = () =>
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/',
+    summary: 'The talks that you are in',
+    request: { query: pageQuery },
+    responses: { ...answer(pageSchema(talkSchema), 'Newest first'), ...failures('AGENT_AUTH_REQUIRED') },
+  });
+
+const createTalkRoute = () =>
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/',
+    summary: 'Open a talk; you are in it',
+    description: 'A `normal` talk is 1:1: where the two have one already, that one is the answer.',
+    request: { headers: idempotencyHeaders, ...body(newTalkSchema) },
+    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'IDEMPOTENCY_KEY_REUSED') },
+  });
+
+const readRoute = () =>
+  createRoute({
+    ...common,
+    method: 'get',
+    path: '/{id}',
+    summary: 'One talk: for its participants, a channel for every agent',
+    request: idParam,
+    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
+  });
+
+const updateRoute = () =>
+  createRoute({
+    ...common,
+    method: 'put',
+    path: '/{id}',
+    summary: 'Rename a talk',
+    request: { ...idParam, ...body(talkChangesSchema) },
+    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
+  });
+
+const deleteRoute = () =>
+  createRoute({
+    ...common,
+    method: 'delete',
+    path: '/{id}',
+    summary: 'Delete a talk (soft), for everybody in it',
+    request: idParam,
+    responses: {
+      ...answer(talkSchema, 'As it was deleted'),
+      ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND'),
+    },
+  });
+
+const closeRoute = () =>
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/{id}/close',
+    summary: 'Close a talk: it takes no messages until it is reopened',
+    request: { ...idParam, headers: idempotencyHeaders },
+    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
+  });
+
+const reopenRoute = () =>
+  createRoute({
+    ...common,
+    method: 'post',
+    path: '/{id}/reopen',
+    summary: 'Reopen a talk',
+    description:
+      'A talk that everybody has left is reopened by an administrator, a channel by anybody, who is then in it.',
+    request: { ...idParam, headers: idempotencyHeaders },
+    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
+  });
+
+const markReadRoute = () =>
+  createRoute({
+    ...common,
+    method: 'put',
+    path: '/{id}/read',
+    summary: 'How far you have read; it never goes back',
+    request: { ...idParam, ...body(readSchema) },
+    responses: {
+      ...answer(talkSchema, 'The talk, with what is unread now'),
+      ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND'),
+    },
+  });
+
+const present = ({ state, unread }: TalkView) => ({ ...presentTalk(state), unread_count: unread });
+
+/** `/service_agents/talk_chats` and `/talks`. */
+export function talkRoutes() {
+  const routes = newRouter();
+
+  routes.openapi(listRoute(), async (c) => {
+    const { customerId, agentId } = actorIn(c);
+    const page = await listTalksOf(c.env, customerId, agentId, pageRequest(c.req.valid('query')));
+    return c.json(presentPage(page, present), 200);
+  });
+
+  routes.openapi(createTalkRoute(), async (c) => {
+    const key = c.req.valid('header')['idempotency-key'] ?? null;
+    return c.json(await answered(c, () => openTalk(c, c.req.valid('json'), key)), 200);
+  });
+
+  routes.openapi(readRoute(), async (c) => {
+    const { id } = c.req.valid('param');
+    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c))))), 200);
+  });
+
+  routes.openapi(updateRoute(), async (c) => {
+    const { id } = c.req.valid('param');
+    const { name, detail } = c.req.valid('json');
+    const changes = { ...(name === undefined ? {} : { name }), ...(detail === undefined ? {} : { detail }) };
+    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).update(actorIn(c), changes)))), 200);
+  });
+
+  routes.openapi(deleteRoute(), async (c) => {
+    const { id } = c.req.valid('param');
+    return c.json(present(valueOf(await getTalk(c.env, id).remove(actorIn(c)))), 200);
+  });
+
+  routes.openapi(closeRoute(), closeTalk);
+  routes.openapi(reopenRoute(), reopenTalk);
+
+  routes.openapi(markReadRoute(), async (c) => {
+    const { id } = c.req.valid('param');
+    const { sequence } = c.req.valid('json');
+    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).markRead(actorIn(c), sequence)))), 200);
+  });
+  return routes;
+}
+
+const closeTalk: RouteHandler<ReturnType<typeof closeRoute>, AppEnv> = async (c) => {
+  const { id } = c.req.valid('param');
+  return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).close(actorIn(c)))), 200);
+};
+
+const reopenTalk: RouteHandler<ReturnType<typeof reopenRoute>, AppEnv> = async (c) => {
+  const { id } = c.req.valid('param');
+  const self = newcomer(await selfOf(c), id);
+  return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).reopen(actorIn(c), self))), 200);
+};
+
+const answered = (c: AppContext, make: () => Promise<TalkView>) =>
+  once(c, async () => ({ statements: [], answer: present(await make()) }));
+
+const channelsRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/',
+  summary: 'All channels of the customer, to be found and joined',
+  request: { query: pageQuery },
+  responses: { ...answer(pageSchema(talkSchema), 'Newest first'), ...failures('AGENT_AUTH_REQUIRED') },
+});
+
+/** `/service_agents/talk_channels`. */
+export const talkChannelRoutes = newRouter();
+
+talkChannelRoutes.openapi(channelsRoute, async (c) => {
+  const { customerId, agentId } = actorIn(c);
+  const page = await listChannels(c.env, customerId, agentId, pageRequest(c.req.valid('query')));
+  return c.json(presentPage(page, present), 200);
+});

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { moveRead } from './commands.ts';
+import { deleteMessage, editMessage, react, sendMessage, unreact } from './messages.ts';
+import type { TalkRoom } from './room.ts';
+import { presentParticipant, presentTalkMessage } from '../../dialects/voipbin/talk.ts';
+import { talkEditOf, talkFrameSchema, talkSendOf, type TalkFrame } from '../../dialects/voipbin/talk-bodies.ts';
+import { REFUSAL_MESSAGES, type Refusal } from '../../domain/errors.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import { mayAct } from '../../domain/talk/access.ts';
+import type { TalkActor } from '../../domain/talk/commands.ts';
+import type { TalkMessage } from '../../domain/talk/state.ts';
+
+/** What became of one frame: the answer to its sender, and what the others in the room are told beside the log. */
+export interface Obeyed {
+  reply: unknown;
+  whisper: unknown;
+}
+
+type Outcome = Result<{ data: unknown; whisper?: unknown }, Refusal>;
+
+/** Does what a socket's frame says. Its fault is its own: the answer is an `error` frame, and the socket stays open. */
+export function obey(room: TalkRoom, actor: TalkActor, frame: unknown): Obeyed {
+  const parsed = talkFrameSchema.safeParse(frame);
+  if (!parsed.success) return { reply: malformed(frame, parsed.error), whisper: null };
+  const { client_id } = parsed.data;
+  const outcome = carryOut(room, actor, parsed.data);
+  if (!outcome.ok) return { reply: { type: 'error', client_id, error: problem(outcome.error) }, whisper: null };
+  const { data, whisper = null } = outcome.value;
+  return { reply: { type: 'ack', client_id, data }, whisper };
+}
+
+function carryOut(room: TalkRoom, actor: TalkActor, frame: TalkFrame): Outcome {
+  switch (frame.type) {
+    case 'send':
+      return shown(sendMessage(room, actor, talkSendOf(room.talk?.state.id ?? '', crypto.randomUUID(), frame), null));
+    case 'edit':
+      return shown(editMessage(room, actor, frame.message_id, talkEditOf(frame)));
+    case 'delete':
+      return shown(deleteMessage(room, actor, frame.message_id));
+    case 'react':
+      return shown(react(room, actor, frame.message_id, frame.emoji));
+    case 'unreact':
+      return shown(unreact(room, actor, frame.message_id, frame.emoji));
+    case 'read':
+      return read(room, actor, frame.sequence);
+    case 'typing':
+      return typing(room, actor);
+  }
+}
+
+const shown = (result: Result<TalkMessage, Refusal>): Outcome =>
+  result.ok ? ok({ data: presentTalkMessage(result.value) }) : result;
+
+function read(room: TalkRoom, actor: TalkActor, sequence: number): Outcome {
+  const moved = moveRead(room, actor, sequence);
+  if (!moved.ok) return moved;
+  if (!moved.value) return ok({ data: null });
+  return ok({ data: presentParticipant(moved.value), whisper: readFrame(moved.value) });
+}
+
+/** How far somebody has read; outside the log, like typing and presence. */
+export const readFrame = (participant: Parameters<typeof presentParticipant>[0]) => ({
+  type: 'read',
+  data: presentParticipant(participant),
+});
+
+function typing(room: TalkRoom, actor: TalkActor): Outcome {
+  const found = mayAct(room.talk, actor);
+  if (!found.ok) return err(found.error);
+  const data = { chat_id: found.value.state.id, owner_type: 'agent', owner_id: actor.agentId };
+  return ok({ data, whisper: { type: 'typing', data } });
+}
+
+const clientIdSchema = z.object({ client_id: z.string() });
+
+/** The client's own name for the frame is echoed where there is one, so that it knows which of its frames was wrong. */
+function malformed(frame: unknown, error: z.ZodError) {
+  const named = clientIdSchema.safeParse(frame);
+  const details = Object.fromEntries(
+    error.issues.map((issue) => [issue.path.join('.') || 'frame', issue.message] as const).toReversed(),
+  );
+  const message = Object.entries(details)
+    .map(([field, what]) => `${field}: ${what}`)
+    .join('; ');
+  const client_id = named.success ? named.data.client_id : '';
+  return { type: 'error', client_id, error: { reason: 'INVALID_ARGUMENT', message, details } };
+}
+
+function problem(refusal: Refusal) {
+  if (refusal.code !== 'INVALID_FIELD') return { reason: refusal.code, message: REFUSAL_MESSAGES[refusal.code] };
+  const { field, problem: what } = refusal;
+  return { reason: 'INVALID_ARGUMENT', message: `${field}: ${what}`, details: { [field]: what } };
+}

@@ -1,0 +1,53 @@
+import type { HistorySource, Projected } from '../history-sink.ts';
+import { messageOfRow, nextStretch } from '../stretch.ts';
+import type { TalkRoom } from './room.ts';
+import { announce } from '../../dialects/voipbin/events.ts';
+import { fromLogRow } from '../../domain/talk/log-row.ts';
+import type { Micros } from '../../domain/time.ts';
+import { projectTalk } from '../../storage/talk-projection.ts';
+
+/** A talk as D1 has it: its row, its participants with their read positions, its messages, its events, and what webhooks must be told. */
+export class TalkHistory implements HistorySource {
+  readonly #db: D1Database;
+  readonly #room: TalkRoom;
+  /** The newest read position that D1 has, beyond the stored one, or 0. */
+  #readsCursor: Micros = 0;
+
+  constructor(db: D1Database, room: TalkRoom) {
+    this.#db = db;
+    this.#room = room;
+  }
+
+  storedCursor(): number {
+    return this.#room.store.record()?.historyCursor ?? 0;
+  }
+
+  storeCursor(historyCursor: number): void {
+    const record = this.#room.store.record();
+    if (record) this.#room.store.saveRecord({ ...record, historyCursor, readsCursor: this.#readsPlace() });
+  }
+
+  isBehind(cursor: number): boolean {
+    return cursor < (this.#room.talk?.state.sequence ?? 0) || this.#readsPlace() < this.#room.lastReadAt;
+  }
+
+  async project(cursor: number): Promise<Projected> {
+    const { talk, log, store } = this.#room;
+    if (!talk) return { cursor, due: [] };
+    const stretch = nextStretch(log, cursor, (id) => store.message(id));
+    const { rows, messages } = stretch;
+    const readAt = this.#room.lastReadAt;
+    const announcements = rows.flatMap((row) => announce(talk.state.id, fromLogRow(row, messageOfRow(stretch, row))));
+    const due = await projectTalk(
+      this.#db,
+      { talk, rows, messages: [...messages.values()], reads: store.readSince(this.#readsPlace()), announcements },
+      Date.now(),
+    );
+    this.#readsCursor = Math.max(this.#readsCursor, readAt);
+    return { cursor: rows.at(-1)?.sequence ?? cursor, due };
+  }
+
+  #readsPlace(): Micros {
+    return Math.max(this.#readsCursor, this.#room.store.record()?.readsCursor ?? 0);
+  }
+}

@@ -1,0 +1,96 @@
+import { isParticipant } from './commands.ts';
+import { obey, readFrame } from './frames.ts';
+import type { TalkRoom } from './room.ts';
+import type { Frame } from '../fan-out.ts';
+import { errorFrame, type Reader, type SessionRequest } from '../session-protocol.ts';
+import { Sessions } from '../sessions.ts';
+import { presentFrame } from '../../dialects/voipbin/events.ts';
+import { hasRole } from '../../domain/permissions.ts';
+import type { TalkActor } from '../../domain/talk/commands.ts';
+import { fromLogRow } from '../../domain/talk/log-row.ts';
+import type { Participant } from '../../domain/talk/state.ts';
+import { revokedReaders } from '../../storage/readers.ts';
+
+/** What the sockets of a talk need of their object. */
+interface TalkLiveHost {
+  /** A command came by a socket, and was carried out. */
+  settle(): void;
+  /** When sockets need the alarm may have changed. */
+  rearm(): void;
+}
+
+/** The sockets of one talk: who may have one, what they are sent, what they may say, and who is there. */
+export class TalkLive {
+  readonly sessions: Sessions;
+  readonly #room: TalkRoom;
+  readonly #host: TalkLiveHost;
+
+  constructor(ctx: DurableObjectState, env: Env, room: TalkRoom, host: TalkLiveHost) {
+    this.#room = room;
+    this.#host = host;
+    this.sessions = new Sessions(ctx, {
+      head: () => room.talk?.state.sequence ?? 0,
+      framesAfter: (sequence, limit) => this.#framesAfter(sequence, limit),
+      mayRead: (reader) => this.mayRead(reader),
+      revoked: (readers) => revokedReaders(env, readers),
+      command: (reader, frame) => this.#command(reader, frame),
+      rearm: () => host.rearm(),
+    });
+  }
+
+  /** Participants alone, and only as long as they are. */
+  mayRead(reader: Reader): boolean {
+    return reader.kind === 'agent' && isParticipant(this.#room, reader.customerId, reader.agentId);
+  }
+
+  /** The newcomer is told who is there, and those who are there of the newcomer, where that is news. */
+  accept(session: SessionRequest): Response {
+    const present = this.#present();
+    const agentId = agentOf(session.reader);
+    const isNews = !present.has(agentId);
+    if (isNews) this.sessions.whisper(this.#presence([agentId], 'online'));
+    return this.sessions.accept(session, present.size === 0 ? null : this.#presence([...present], 'online'));
+  }
+
+  gone(socket: WebSocket): void {
+    const reader = this.sessions.gone(socket);
+    if (!reader || this.#present().has(agentOf(reader))) return;
+    this.sessions.whisper(this.#presence([agentOf(reader)], 'offline'));
+  }
+
+  whisperRead(participant: Participant): void {
+    this.sessions.whisper(readFrame(participant));
+  }
+
+  #command(reader: Reader, frame: unknown): unknown {
+    if (reader.kind !== 'agent') return errorFrame('this socket only reads');
+    const { reply, whisper } = obey(this.#room, actorOf(reader), frame);
+    if (whisper !== null) this.sessions.whisper(whisper, (other) => agentOf(other) === reader.agentId);
+    this.#host.settle();
+    return reply;
+  }
+
+  #present(): Set<string> {
+    return new Set(this.sessions.readers().map(agentOf));
+  }
+
+  #presence(agents: string[], status: 'online' | 'offline') {
+    const people = agents.map((owner_id) => ({ owner_type: 'agent', owner_id, status }));
+    return { type: 'presence', data: { chat_id: this.#room.talk?.state.id ?? '', agents: people } };
+  }
+
+  #framesAfter(sequence: number, limit: number): Frame[] {
+    return this.#room.log.after(sequence, limit).map((row) => {
+      const message = row.messageId === null ? null : this.#room.store.message(row.messageId);
+      return { sequence: row.sequence, text: JSON.stringify(presentFrame(fromLogRow(row, message))) };
+    });
+  }
+}
+
+const agentOf = (reader: Reader): string => (reader.kind === 'agent' ? reader.agentId : '');
+
+const actorOf = (reader: Extract<Reader, { kind: 'agent' }>): TalkActor => ({
+  customerId: reader.customerId,
+  agentId: reader.agentId,
+  isAdmin: hasRole(reader, 'admin'),
+});

@@ -1,0 +1,72 @@
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { stamps } from './stamps.ts';
+
+/** The customers' directory: the truth about who and what there is. */
+
+export const customers = sqliteTable('customers', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull(),
+  detail: text('detail').notNull(),
+  idleTimeoutS: integer('idle_timeout_s').notNull(),
+  closeTimeoutS: integer('close_timeout_s').notNull(),
+  ...stamps,
+});
+
+export const agents = sqliteTable(
+  'agents',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    username: text('username').notNull(),
+    name: text('name').notNull(),
+    detail: text('detail').notNull(),
+    passwordHash: text('password_hash').notNull(),
+    permission: integer('permission').notNull(),
+    status: text('status').notNull(),
+    /** Part of every token; growing it ends all tokens of this agent. */
+    tokenVersion: integer('token_version').notNull(),
+    ...stamps,
+  },
+  (table) => [
+    uniqueIndex('agents_username').on(table.username),
+    index('agents_list').on(table.customerId, table.createdAt, table.id),
+  ],
+);
+
+export const accessKeys = sqliteTable(
+  'access_keys',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    name: text('name').notNull(),
+    detail: text('detail').notNull(),
+    /** SHA-256 in hex: 256 random bits need no slow hash. */
+    tokenHash: text('token_hash').notNull(),
+    tokenPrefix: text('token_prefix').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    ...stamps,
+  },
+  (table) => [
+    uniqueIndex('access_keys_token').on(table.tokenHash),
+    index('access_keys_list').on(table.customerId, table.createdAt, table.id),
+  ],
+);
+
+export const accounts = sqliteTable(
+  'accounts',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    type: text('type').notNull(),
+    name: text('name').notNull(),
+    detail: text('detail').notNull(),
+    messageFlowId: text('message_flow_id').notNull(),
+    assistantId: text('assistant_id').notNull(),
+    /** AES-GCM, see security/secret-box.ts. */
+    secretSealed: text('secret_sealed').notNull(),
+    tokenSealed: text('token_sealed').notNull(),
+    providerData: text('provider_data', { mode: 'json' }).$type<Record<string, string | string[]>>().notNull(),
+    ...stamps,
+  },
+  (table) => [index('accounts_list').on(table.customerId, table.createdAt, table.id)],
+);

@@ -1,0 +1,121 @@
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { stamps } from './stamps.ts';
+
+/** The history across conversations and talks: copies of what the objects own, which can be rebuilt from them. */
+
+export const conversations = sqliteTable(
+  'conversations',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    accountId: text('account_id').notNull(),
+    type: text('type').notNull(),
+    lifecycle: text('lifecycle').notNull(),
+    ownerId: text('owner_id'),
+    peerTarget: text('peer_target').notNull(),
+    sequence: integer('sequence').notNull(),
+    /** The whole ConversationState; the columns beside it are what lists filter and sort by. */
+    data: text('data').notNull(),
+    /** The time of the newest event that D1 knows. */
+    activeAt: integer('active_at').notNull(),
+    ...stamps,
+  },
+  (table) => [
+    index('conversations_list').on(table.customerId, table.createdAt, table.id),
+    index('conversations_owner').on(table.customerId, table.ownerId, table.createdAt),
+    index('conversations_activity').on(table.activeAt),
+  ],
+);
+
+export const messages = sqliteTable(
+  'messages',
+  {
+    conversationId: text('conversation_id').notNull(),
+    id: text('id').notNull(),
+    customerId: text('customer_id').notNull(),
+    /** The sequence of the last event that changed the message: an older copy never overwrites a newer one. */
+    version: integer('version').notNull(),
+    /** The whole Message. A deleted one holds no text and no medias. */
+    data: text('data').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.conversationId, table.id] })],
+);
+
+export const talks = sqliteTable(
+  'talks',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    type: text('type').notNull(),
+    sequence: integer('sequence').notNull(),
+    /** The whole TalkState; the columns beside it are what lists filter and sort by. */
+    data: text('data').notNull(),
+    /** The time of the newest event that D1 knows. */
+    activeAt: integer('active_at').notNull(),
+    ...stamps,
+  },
+  (table) => [
+    index('talks_channels').on(table.customerId, table.type, table.createdAt, table.id),
+    index('talks_activity').on(table.activeAt),
+  ],
+);
+
+/** Who is in a talk now, and how far each has read. */
+export const talkParticipants = sqliteTable(
+  'talk_participants',
+  {
+    talkId: text('talk_id').notNull(),
+    agentId: text('agent_id').notNull(),
+    readSequence: integer('read_sequence').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.talkId, table.agentId] }),
+    index('talk_participants_agent').on(table.agentId, table.talkId),
+  ],
+);
+
+export const talkMessages = sqliteTable(
+  'talk_messages',
+  {
+    talkId: text('talk_id').notNull(),
+    id: text('id').notNull(),
+    customerId: text('customer_id').notNull(),
+    /** The sequence of the last event that changed the message: an older copy never overwrites a newer one. */
+    version: integer('version').notNull(),
+    /** Its place in the talk. */
+    sequence: integer('sequence').notNull(),
+    /** The agent to whom it is never unread; null for the system's, which is unread to nobody. */
+    ownerId: text('owner_id'),
+    deleted: integer('deleted').notNull(),
+    /** The whole TalkMessage. A deleted one holds no text and no medias. */
+    data: text('data').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.talkId, table.id] }),
+    index('talk_messages_unread').on(table.talkId, table.sequence),
+    index('talk_messages_list').on(table.customerId, table.createdAt, table.id),
+  ],
+);
+
+/** The logs of all objects, in the order in which they reached D1. What `GET /v1.0/events` reads and webhooks deliver. */
+export const events = sqliteTable(
+  'events',
+  {
+    position: integer('position').primaryKey({ autoIncrement: true }),
+    customerId: text('customer_id').notNull(),
+    /** The object whose log this is: a conversation, a talk, or a webhook endpoint for its own notices. */
+    sourceId: text('source_id').notNull(),
+    sequence: integer('sequence').notNull(),
+    type: text('type').notNull(),
+    messageId: text('message_id'),
+    /** What the event itself fixed (domain/log-row.ts); a message's content is read from its row. */
+    facts: text('facts').notNull(),
+    at: integer('at').notNull(),
+  },
+  (table) => [
+    uniqueIndex('events_log').on(table.sourceId, table.sequence),
+    index('events_feed').on(table.customerId, table.position),
+  ],
+);

@@ -1,0 +1,62 @@
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { stamps } from './stamps.ts';
+
+/** Who is told of events, and what became of it. */
+
+export const webhookEndpoints = sqliteTable(
+  'webhook_endpoints',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    /** `customer`: the customer's own webhook_uri, under the customer's id. `endpoint`: one made over the API. */
+    kind: text('kind').notNull(),
+    name: text('name').notNull(),
+    url: text('url').notNull(),
+    method: text('method').notNull(),
+    dialect: text('dialect').notNull(),
+    /** Wire names; empty means all of the dialect. */
+    eventTypes: text('event_types', { mode: 'json' }).$type<string[]>().notNull(),
+    secretSealed: text('secret_sealed').notNull(),
+    /** The secret before the last rotation, signed with as well until `previousUntil`. */
+    previousSealed: text('previous_sealed'),
+    previousUntil: integer('previous_until'),
+    status: text('status').notNull(),
+    disabledReason: text('disabled_reason').notNull(),
+    /** Since when nothing succeeded; null while it works. */
+    failingSince: integer('failing_since'),
+    /** Counts this endpoint's own notices (tests, disabling): their sequence. */
+    notices: integer('notices').notNull(),
+    ...stamps,
+  },
+  (table) => [index('webhook_endpoints_list').on(table.customerId, table.createdAt, table.id)],
+);
+
+export const webhookDeliveries = sqliteTable(
+  'webhook_deliveries',
+  {
+    /** `<event id>.<endpoint id>`: one delivery per event and endpoint, however often the log is projected. */
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    endpointId: text('endpoint_id').notNull(),
+    eventId: text('event_id').notNull(),
+    eventType: text('event_type').notNull(),
+    sourceId: text('source_id').notNull(),
+    sequence: integer('sequence').notNull(),
+    status: text('status').notNull(),
+    attempts: integer('attempts').notNull(),
+    /** While pending: not before then. A claim moves it past its own lease. */
+    nextAttemptMs: integer('next_attempt_ms').notNull(),
+    responseStatus: integer('response_status'),
+    responseTimeMs: integer('response_time_ms'),
+    /** Why the last attempt failed, in our words: never a body, never a secret. */
+    error: text('error').notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [
+    index('webhook_deliveries_list').on(table.customerId, table.createdAt, table.id),
+    index('webhook_deliveries_due').on(table.status, table.nextAttemptMs),
+    index('webhook_deliveries_endpoint').on(table.endpointId, table.status),
+    index('webhook_deliveries_source').on(table.sourceId, table.sequence),
+  ],
+);
