@@ -6,6 +6,7 @@ import { z } from 'zod';
  * CONVERSATION    one ConversationObject per conversation id.
  * ADDRESS         one AddressObject per customer, channel and pair of addresses.
  * TALK            one TalkObject per talk, by the talk's key (domain/talk/ids.ts).
+ * FEED            one FeedObject per customer.
  * CHANNEL_SENDS   queue of deliveries to make (queues/jobs.ts).
  * WEBHOOKS        queue of webhook deliveries to make.
  * API_LIMIT, HOOK_LIMIT, LOGIN_LIMIT   rate limits per customer, account and address.

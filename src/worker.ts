@@ -4,6 +4,7 @@ import { sweep } from './queues/sweep.ts';
 
 export { AddressObject } from './objects/address.ts';
 export { ConversationObject } from './objects/conversation.ts';
+export { FeedObject } from './objects/feed.ts';
 export { TalkObject } from './objects/talk.ts';
 
 const app = createApp();

@@ -18,6 +18,7 @@ import { bootstrapRoutes } from './voipbin/bootstrap.ts';
 import { conversationRoutes } from './voipbin/conversations.ts';
 import { customerRoutes } from './voipbin/customer.ts';
 import { eventRoutes } from './voipbin/events.ts';
+import { feedRoutes } from './voipbin/feed.ts';
 import { meRoutes } from './voipbin/me.ts';
 import { mediaRoutes } from './voipbin/medias.ts';
 import { messageRoutes } from './voipbin/messages.ts';
@@ -71,6 +72,8 @@ function voipbin(): OpenAPIHono<AppEnv> {
   api.route('/service_agents/conversations', conversationRoutes('owners'));
   api.route('/service_agents/conversations', messageRoutes('owners'));
   talk(api);
+  api.route('/', feedRoutes());
+  api.route('/service_agents', feedRoutes());
   api.route('/webhook_endpoints', webhookEndpointRoutes);
   api.route('/webhook_deliveries', webhookDeliveryRoutes);
   api.route('/events', eventRoutes);

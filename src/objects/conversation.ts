@@ -1,10 +1,12 @@
 import { DurableObject } from 'cloudflare:workers';
 import { AlarmClock, NET_MS } from './alarm-clock.ts';
 import { cancelSends, claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
+import { ConversationFeed } from './conversation/feed.ts';
 import { ConversationHistory } from './conversation/history.ts';
 import { knowsKey, receive, type Received } from './conversation/receive.ts';
 import { Room } from './conversation/room.ts';
 import { send } from './conversation/send.ts';
+import { FeedSink } from './feed-sink.ts';
 import { HistorySink } from './history-sink.ts';
 import { SendSink } from './send-sink.ts';
 import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from './session-protocol.ts';
@@ -42,6 +44,7 @@ export class ConversationObject extends DurableObject<Env> {
   readonly #sessions: Sessions;
   readonly #history: HistorySink;
   readonly #sends: SendSink;
+  readonly #feed: FeedSink;
   readonly #drainSends: () => Promise<void>;
   readonly #drainHistory: () => Promise<void>;
 
@@ -52,6 +55,7 @@ export class ConversationObject extends DurableObject<Env> {
     this.#alarm = new AlarmClock(ctx);
     this.#room = new Room(ctx.storage, store, logStore);
     this.#history = new HistorySink(env, new ConversationHistory(env.DB, store, logStore));
+    this.#feed = new FeedSink(env, new ConversationFeed(this.#room));
     this.#sends = new SendSink(env, ctx.storage, store);
     this.#sessions = new Sessions(ctx, {
       head: () => this.#state()?.sequence ?? 0,
@@ -67,6 +71,7 @@ export class ConversationObject extends DurableObject<Env> {
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.load();
       this.#sessions.wake();
+      this.#feed.wake();
       this.#rearm();
     });
   }
@@ -225,6 +230,7 @@ export class ConversationObject extends DurableObject<Env> {
     this.#sessions.broadcast();
     this.#rearm();
     this.ctx.waitUntil(this.#drainSends());
+    this.ctx.waitUntil(this.#feed.drain());
     const history = this.#drainHistory();
     this.ctx.waitUntil(history);
     if (!this.#history.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);

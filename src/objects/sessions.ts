@@ -1,5 +1,5 @@
+import { CredentialWatch } from './credential-watch.ts';
 import { gapAfter, parcels, type FrameSource } from './fan-out.ts';
-import { inTime } from './in-time.ts';
 import { acknowledged, behindOf, newReader, roomOf, sent, wokenReader, type LiveReader } from './live-reader.ts';
 import {
   ackFrameSchema,
@@ -25,7 +25,7 @@ export interface SessionHost extends FrameSource {
   head(): number;
   /** What the object itself knows of the reader's right to read; asked before every frame. */
   mayRead(reader: Reader): boolean;
-  /** Those whose credential no longer stands; asked for all at once, every CHECK_MS while frames go out. */
+  /** Those whose credential no longer stands; asked for all sockets at once (credential-watch.ts). */
   revoked(readers: Reader[]): Promise<Set<Reader>>;
   /** A frame that is not an acknowledgement. @returns the answer to it. */
   command(reader: Reader, frame: unknown): unknown;
@@ -34,26 +34,24 @@ export interface SessionHost extends FrameSource {
 }
 
 const PAGE = 100;
-/**
- * How old the word on a credential may be before it is asked for again, and before nothing goes out until it is there. With the
- * directory's own 3 s (storage/cache.ts) when a socket is opened, this makes the 5 s of spec section 2.
- */
-const CHECK_MS = 1500;
-const HOLD_MS = 2000;
-const ANSWER_MS = 3000;
-
 /** The hibernatable sockets of one object: accept, replay, follow, cut off. */
 export class Sessions {
   readonly #ctx: DurableObjectState;
   readonly #host: SessionHost;
   readonly #live = new Map<WebSocket, LiveReader>();
-  #checking: Promise<void> | null = null;
+  readonly #credentials: CredentialWatch;
   #flushing: ReturnType<typeof setTimeout> | null = null;
   #flushedAt: Millis = 0;
 
   constructor(ctx: DurableObjectState, host: SessionHost) {
     this.#ctx = ctx;
     this.#host = host;
+    this.#credentials = new CredentialWatch(ctx, {
+      held: () => this.#live,
+      revoked: (readers) => host.revoked(readers),
+      cut: (socket, code, reason) => this.#cut(socket, code, reason),
+      checked: () => this.#flush(),
+    });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
   }
 
@@ -105,7 +103,9 @@ export class Sessions {
   /** A frame of the client. A bad one is answered and the socket stays open; the fault is the frame's alone. */
   async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     if (sizeOf(data) > MAX_FRAME_BYTES) return this.#cut(socket, CLOSE_TOO_BIG, 'frame above 64 KB');
-    if (this.#isStale(socket)) await this.#check();
+    const held = this.#live.get(socket);
+    if (held && !this.#credentials.isFresh(held)) await this.#credentials.check();
+    // It may have been cut off meanwhile.
     const live = this.#live.get(socket);
     if (!live) return;
     const frame = parseFrame(data);
@@ -175,33 +175,7 @@ export class Sessions {
       this.#cut(socket, CLOSE_UNAUTHORIZED, 'no longer yours to read');
       return false;
     }
-    const age = Date.now() - live.checkedAt;
-    if (age >= CHECK_MS) this.#ctx.waitUntil(this.#check());
-    return age < HOLD_MS;
-  }
-
-  #isStale(socket: WebSocket): boolean {
-    return Date.now() - (this.#live.get(socket)?.checkedAt ?? 0) >= HOLD_MS;
-  }
-
-  /** One question for all sockets; whoever asks meanwhile waits for the same answer. */
-  #check(): Promise<void> {
-    this.#checking ??= this.#checkAll().finally(() => {
-      this.#checking = null;
-    });
-    return this.#checking;
-  }
-
-  async #checkAll(): Promise<void> {
-    const asked = [...this.#live];
-    // While nobody can say, nothing can have been revoked either.
-    const answer = inTime(this.#host.revoked(asked.map(([, { reader }]) => reader)), ANSWER_MS);
-    const revoked = await answer.catch(() => new Set<Reader>());
-    for (const [socket, live] of asked) {
-      if (revoked.has(live.reader)) this.#cut(socket, CLOSE_UNAUTHORIZED, 'the credential is no longer valid');
-      else live.checkedAt = Date.now();
-    }
-    this.#flush();
+    return this.#credentials.isFresh(live);
   }
 
   #save(socket: WebSocket, { reader, batch }: LiveReader, behind: Attachment['behind']): void {

@@ -7,6 +7,8 @@ export const getConversation = (env: Env, id: string) => env.CONVERSATION.getByN
 /** The object of a talk, by the talk's id or that of any of its messages. */
 export const getTalk = (env: Env, id: string) => env.TALK.getByName(talkKey(id));
 
+export const getFeed = (env: Env, customerId: string) => env.FEED.getByName(customerId);
+
 /** The name is a hash: names of objects show up in the platform's logs, and a telephone number must not. */
 export const getAddress = async (env: Env, key: AddressKey) =>
   env.ADDRESS.getByName(await sha256Hex(addressKeyText(key)));

@@ -1,11 +1,13 @@
 import { DurableObject } from 'cloudflare:workers';
 import { AlarmClock, NET_MS } from './alarm-clock.ts';
+import { FeedSink } from './feed-sink.ts';
 import { HistorySink } from './history-sink.ts';
 import { paced } from './paced.ts';
 import { SESSION_HEADER, sessionRequestSchema } from './session-protocol.ts';
 import { LogStore } from './store/log-store.ts';
 import { TalkStore, type TalkEdit as Version } from './store/talk-store.ts';
 import * as commands from './talk/commands.ts';
+import { TalkFeed } from './talk/feed.ts';
 import { TalkHistory } from './talk/history.ts';
 import { TalkLive } from './talk/live.ts';
 import * as messages from './talk/messages.ts';
@@ -35,6 +37,7 @@ export class TalkObject extends DurableObject<Env> {
   readonly #live: TalkLive;
   readonly #history: TalkHistory;
   readonly #sink: HistorySink;
+  readonly #feed: FeedSink;
   readonly #drainHistory: () => Promise<void>;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -43,6 +46,7 @@ export class TalkObject extends DurableObject<Env> {
     this.#room = new TalkRoom(ctx.storage, new TalkStore(ctx.storage), new LogStore(ctx.storage.sql));
     this.#history = new TalkHistory(env.DB, this.#room);
     this.#sink = new HistorySink(env, this.#history);
+    this.#feed = new FeedSink(env, new TalkFeed(this.#room));
     this.#live = new TalkLive(ctx, env, this.#room, {
       settle: () => ctx.waitUntil(this.#settle()),
       rearm: () => this.#rearm(),
@@ -54,6 +58,7 @@ export class TalkObject extends DurableObject<Env> {
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.load();
       this.#live.sessions.wake();
+      this.#feed.wake();
       this.#rearm();
     });
   }
@@ -215,10 +220,11 @@ export class TalkObject extends DurableObject<Env> {
     return result;
   }
 
-  /** After every commit: readers first, then the drain; only a talk that D1 never heard of waits for it, and briefly. */
+  /** After every commit: readers first, then the drains; only a talk that D1 never heard of waits for it, and briefly. */
   async #settle(): Promise<void> {
     this.#live.sessions.broadcast();
     this.#rearm();
+    this.ctx.waitUntil(this.#feed.drain());
     const history = this.#drainHistory();
     this.ctx.waitUntil(history);
     if (!this.#sink.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);

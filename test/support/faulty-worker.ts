@@ -1,5 +1,6 @@
 import worker, {
   AddressObject,
+  FeedObject,
   ConversationObject as RealConversationObject,
   TalkObject as RealTalkObject,
 } from '../../src/worker.ts';
@@ -18,7 +19,7 @@ export class TalkObject extends RealTalkObject {
   }
 }
 
-export { AddressObject };
+export { AddressObject, FeedObject };
 
 export default {
   fetch: (request, env, ctx) => worker.fetch(request, withFaults(env), ctx),

@@ -1,0 +1,43 @@
+import type { Room } from './room.ts';
+import type { PublishedEvent, Publication } from '../feed-protocol.ts';
+import type { FeedSource } from '../feed-sink.ts';
+import { presentFrame } from '../../dialects/voipbin/events.ts';
+import type { ConversationEvent } from '../../domain/conversation/events.ts';
+import { fromLogRow } from '../../domain/conversation/log-row.ts';
+
+/** What the feed hears of a conversation: everything under the customer's topic, and under its owner's. */
+export class ConversationFeed implements FeedSource {
+  readonly #room: Room;
+  /** As of the last event that was published. */
+  #ownerId: string | null;
+
+  constructor(room: Room) {
+    this.#room = room;
+    this.#ownerId = room.store.record()?.conversation.ownerId ?? null;
+  }
+
+  head(): number {
+    return this.#room.store.record()?.conversation.sequence ?? 0;
+  }
+
+  publication(cursor: number, limit: number): { publication: Publication; cursor: number } {
+    const conversation = this.#room.store.record()?.conversation;
+    if (!conversation) throw new Error('a conversation that is not there has no events');
+    const rows = this.#room.log.after(cursor, limit);
+    const events = rows.map((row) =>
+      this.#published(fromLogRow(row, row.messageId === null ? null : this.#room.store.message(row.messageId))),
+    );
+    const { id, customerId } = conversation;
+    const publication = { customerId, resource: 'conversation' as const, id, agents: [], isPrivate: false, events };
+    return { publication, cursor: rows.at(-1)?.sequence ?? cursor };
+  }
+
+  /** Of a change of owner both hear: who has it now, and who has just lost it. */
+  #published(event: ConversationEvent): PublishedEvent {
+    const frame = presentFrame(event);
+    const before = this.#ownerId;
+    if ('conversation' in event) this.#ownerId = event.conversation.ownerId;
+    const also = [...new Set([before, this.#ownerId].filter((owner) => owner !== null))];
+    return { type: frame.type, text: JSON.stringify(frame), also };
+  }
+}

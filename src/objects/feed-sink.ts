@@ -1,0 +1,48 @@
+import type { Publication } from './feed-protocol.ts';
+import { paced } from './paced.ts';
+import { getFeed } from './stubs.ts';
+import { errorName, log } from '../log.ts';
+
+/** Events that come within this time of each other go to the feed in one call. Milliseconds. */
+const GAP_MS = 25;
+const PAGE = 100;
+
+/** What an object publishes of its log. */
+export interface FeedSource {
+  head(): number;
+  /** The events after the cursor, at most `limit`, in one publication. */
+  publication(cursor: number, limit: number): { publication: Publication; cursor: number };
+}
+
+/** The drain towards the customer's FeedObject. Its cursor lives in memory: a feed is live, and what it misses is read elsewhere. */
+export class FeedSink {
+  readonly #env: Env;
+  readonly #source: FeedSource;
+  #cursor = 0;
+  /** After a commit; never throws, and nobody waits for it. */
+  readonly drain = paced(() => this.#drain(), GAP_MS);
+
+  constructor(env: Env, source: FeedSource) {
+    this.#env = env;
+    this.#source = source;
+  }
+
+  /** Before the first commit of this life of the object: what is older has been published, or is news no more. */
+  wake(): void {
+    this.#cursor = this.#source.head();
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.#cursor < this.#source.head()) await this.#publish();
+    } catch (error) {
+      log('warn', 'feed is behind', { error: errorName(error) });
+    }
+  }
+
+  async #publish(): Promise<void> {
+    const { publication, cursor } = this.#source.publication(this.#cursor, PAGE);
+    await getFeed(this.#env, publication.customerId).publish(publication);
+    this.#cursor = cursor;
+  }
+}
