@@ -35,7 +35,7 @@ async function newPerson(hub: Hub, name: string): Promise<Person> {
   const headers = { authorization: `Bearer ${token}` };
   return {
     id,
-    username: `${name.toLowerCase().replaceAll(' ', '.')}@${hub.customerId}.example`,
+    username: `${name.toLowerCase().replaceAll(' ', '.')}@${id}.example`,
     name,
     token,
     call: callWith(token),
