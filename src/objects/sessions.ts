@@ -95,9 +95,14 @@ export class Sessions {
 
   /** A frame outside the log (typing, presence): to those who are there now and up to date, but for `except`. */
   whisper(frame: unknown, except: (reader: Reader) => boolean = () => false): void {
-    for (const [socket, live] of this.#live) {
-      if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live)) tell(socket, live, frame);
-    }
+    const stale = [...this.#live.values()].some((live) => !this.#credentials.isFresh(live));
+    const tellAll = (): void => {
+      for (const [socket, live] of this.#live) {
+        if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live)) tell(socket, live, frame);
+      }
+    };
+    if (stale) this.#ctx.waitUntil(this.#credentials.check().then(tellAll));
+    else tellAll();
   }
 
   /** A frame of the client. A bad one is answered and the socket stays open; the fault is the frame's alone. */
@@ -116,11 +121,11 @@ export class Sessions {
     this.#pump(socket, live, parcels(this.#host));
   }
 
-  /** @returns who read there; null when it was cut off here. */
+  /** @returns who read there, also when it was cut off here, or closed while the object slept. */
   gone(socket: WebSocket): Reader | null {
-    const reader = this.#live.get(socket)?.reader ?? null;
     this.#live.delete(socket);
-    return reader;
+    const attachment = attachmentSchema.safeParse(socket.deserializeAttachment());
+    return attachment.success ? attachment.data.reader : null;
   }
 
   /** Closes the sockets that have kept the window full for too long. */

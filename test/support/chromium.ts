@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
@@ -15,18 +15,19 @@ export async function launchChromium(): Promise<Browser> {
 }
 
 function ownBrowser(): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return [...folders.flatMap((folder) => NAMES.map((name) => join(folder, name))), ...ELSEWHERE].find(existsSync);
 }
 
-/** In a folder of its own: the package takes whatever lies at its usual place, also what an interrupted run has left half unpacked. */
+/** In a folder of its own: the package takes what lies at its usual place, also what an interrupted run has left half unpacked. */
 async function launchPackaged(): Promise<Browser> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-chromium-'));
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
-    const { executablePath, env } = await unpack(folder);
-    // One process for all (the package's default for Lambda) would make two pages less than two browsers.
-    const browser = await chromium.launch({ executablePath, env, args: [...ARGS, '--no-zygote', '--disable-webgl'] });
+    const executablePath = await unpack(folder);
+    // Not the package's own arguments: they switch off web security, which is part of what pages of another origin show.
+    const args = [...ARGS, '--no-zygote', '--disable-webgl'];
+    const browser = await chromium.launch({ executablePath, args, env: { ...process.env, ...places(folder) } });
     browser.once('disconnected', remove);
     return browser;
   } catch (error) {
@@ -35,25 +36,26 @@ async function launchPackaged(): Promise<Browser> {
   }
 }
 
-interface Unpacked {
-  executablePath: string;
-  env: Record<string, string>;
-}
-
 /** The package speaks through the environment. Ours is put back, so that no other child of this process gets its libraries. */
-async function unpack(folder: string): Promise<Unpacked> {
+async function unpack(folder: string): Promise<string> {
   const before = { ...process.env };
   // The name of a Lambda runtime makes it unpack the system libraries too.
   Object.assign(process.env, { TMPDIR: folder, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x' });
   try {
     const { default: packaged } = await import('@sparticuz/chromium');
-    packaged.setGraphicsMode = false;
-    const executablePath = await packaged.executablePath();
-    const places = { FONTCONFIG_PATH: join(folder, 'fonts'), LD_LIBRARY_PATH: join(folder, 'al2023', 'lib') };
-    const inherited = Object.entries(before).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
-    return { executablePath, env: { ...Object.fromEntries(inherited), ...places } };
+    return await packaged.executablePath();
   } finally {
     for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
     Object.assign(process.env, before);
   }
+}
+
+/** The package's own fonts.conf names /tmp. Without fonts no text has a height, and a page looks empty. */
+function places(folder: string) {
+  const conf = join(folder, 'parley-fonts.conf');
+  writeFileSync(
+    conf,
+    `<fontconfig><dir>${folder}/fonts</dir><cachedir>${folder}/fonts-cache</cachedir></fontconfig>\n`,
+  );
+  return { FONTCONFIG_FILE: conf, LD_LIBRARY_PATH: join(folder, 'al2023', 'lib') };
 }
