@@ -15,9 +15,14 @@ export async function measure(
 ): Promise<Figures> {
   await run(1, clients, request);
   const { times, elapsed } = await run(seconds, clients, request);
+  return { name, perSecond: times.length / (elapsed / 1000), ...spread(times) };
+}
+
+/** The middle one, and the one that one in a hundred is above. */
+export function spread(times: number[]): { p50: number; p99: number } {
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-  return { name, perSecond: times.length / (elapsed / 1000), p50: at(0.5), p99: at(0.99) };
+  return { p50: at(0.5), p99: at(0.99) };
 }
 
 let total = 0;
