@@ -12,7 +12,7 @@ CREATE TABLE `talk_messages` (
 );
 --> statement-breakpoint
 CREATE INDEX `talk_messages_unread` ON `talk_messages` (`talk_id`,`sequence`);--> statement-breakpoint
-CREATE INDEX `talk_messages_list` ON `talk_messages` (`customer_id`,`created_at`,`id`);--> statement-breakpoint
+CREATE INDEX `talk_messages_list` ON `talk_messages` (`talk_id`,`created_at`,`id`);--> statement-breakpoint
 CREATE TABLE `talk_participants` (
 	`talk_id` text NOT NULL,
 	`agent_id` text NOT NULL,

@@ -1,7 +1,7 @@
-import { and, desc, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull } from 'drizzle-orm';
 import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
-import { talkMessages, talkParticipants, talks } from './schema.ts';
+import { talkParticipants, talks } from './schema.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import type { TalkMessage, TalkState } from '../domain/talk/state.ts';
 import type { Micros } from '../domain/time.ts';
@@ -12,13 +12,21 @@ export interface ListedTalk {
   unread: number;
 }
 
-/** Derived from the read position, never counted up and down: it cannot drift. */
-const unreadOf = (agentId: string) => sql<number>`(
-  SELECT count(*) FROM (
-    SELECT 1 FROM ${talkMessages} AS unread
-    WHERE unread.talk_id = ${talks.id} AND unread.sequence > ${talkParticipants.readSequence}
-      AND unread.deleted = 0 AND unread.owner_id IS NOT NULL AND unread.owner_id <> ${agentId} LIMIT 1000
-  ))`;
+interface Row {
+  id: string;
+  createdAt: Micros;
+  data: string;
+  /** Null for who is not in it. */
+  readSequence: number | null;
+}
+
+/** From the agent's participations, and not from all talks of the customer: `CROSS` keeps SQLite to this order. */
+const TALKS_OF = `
+  SELECT talk.id, talk.created_at AS createdAt, talk.data, participant.read_sequence AS readSequence
+  FROM talk_participants AS participant
+  CROSS JOIN talks AS talk ON talk.id = participant.talk_id AND talk.customer_id = ?1 AND talk.deleted_at IS NULL
+  WHERE participant.agent_id = ?2 AND (talk.created_at < ?3 OR (talk.created_at = ?3 AND talk.id < ?4))
+  ORDER BY talk.created_at DESC, talk.id DESC LIMIT ?5`;
 
 /** The talks that an agent is in, newest first, as D1 knows them: within a second of the objects. */
 export async function listTalksOf(
@@ -27,15 +35,15 @@ export async function listTalksOf(
   agentId: string,
   request: PageRequest,
 ): Promise<Page<ListedTalk>> {
-  const mine = and(eq(talkParticipants.talkId, talks.id), eq(talkParticipants.agentId, agentId));
-  const living = and(eq(talks.customerId, customerId), isNull(talks.deletedAt), afterCursor(talks, request.cursor));
-  const query = dbOf(env)
-    .select({ id: talks.id, createdAt: talks.createdAt, data: talks.data, unread: unreadOf(agentId) })
-    .from(talks)
-    .innerJoin(talkParticipants, mine)
-    .where(living);
-  const page = pageOf(await query.orderBy(...newestFirst(talks)).limit(request.size + 1), request.size);
-  return { ...page, rows: page.rows.map(({ data, unread }) => ({ state: readOwnJson<TalkState>(data), unread })) };
+  const { results } = await env.DB.prepare(TALKS_OF)
+    .bind(customerId, agentId, ...borderOf(request))
+    .all<Row>();
+  return withUnread(env, agentId, pageOf(results, request.size));
+}
+
+/** Where a page begins and how many rows it takes: time, id and limit. */
+function borderOf({ size, cursor }: PageRequest): [number, string, number] {
+  return [cursor?.at ?? Number.MAX_SAFE_INTEGER, cursor?.id ?? '', size + 1];
 }
 
 /** All channels of a customer, newest first, whoever is in them. */
@@ -45,16 +53,51 @@ export async function listChannels(
   agentId: string,
   request: PageRequest,
 ): Promise<Page<ListedTalk>> {
-  const mine = and(eq(talkParticipants.talkId, talks.id), eq(talkParticipants.agentId, agentId));
   const channel = and(eq(talks.customerId, customerId), eq(talks.type, 'channel'), isNull(talks.deletedAt));
-  const query = dbOf(env)
-    .select({ id: talks.id, createdAt: talks.createdAt, data: talks.data, unread: unreadOf(agentId) })
-    .from(talks)
-    .leftJoin(talkParticipants, mine)
-    .where(and(channel, afterCursor(talks, request.cursor)));
-  const page = pageOf(await query.orderBy(...newestFirst(talks)).limit(request.size + 1), request.size);
-  return { ...page, rows: page.rows.map(({ data, unread }) => ({ state: readOwnJson<TalkState>(data), unread })) };
+  const where = and(channel, afterCursor(talks, request.cursor));
+  const participation = and(eq(talkParticipants.talkId, talks.id), eq(talkParticipants.agentId, agentId));
+  const { id, createdAt, data } = talks;
+  const { readSequence } = talkParticipants;
+  const query = dbOf(env).select({ id, createdAt, data, readSequence }).from(talks);
+  const found = query.leftJoin(talkParticipants, participation).where(where);
+  const rows = await found.orderBy(...newestFirst(talks)).limit(request.size + 1);
+  return withUnread(env, agentId, pageOf(rows, request.size));
 }
+
+/** Derived from the read positions, never counted up and down: it cannot drift. Asked for the rows of one page only. */
+const UNREAD = `
+  SELECT talk.value ->> 'id' AS id, (
+    SELECT count(*) FROM (
+      SELECT 1 FROM talk_messages WHERE talk_id = talk.value ->> 'id' AND sequence > talk.value ->> 'readSequence'
+        AND deleted = 0 AND owner_id IS NOT NULL AND owner_id <> ?2 LIMIT 1000
+    )
+  ) AS unread
+  FROM json_each(?1) AS talk`;
+
+async function withUnread(env: Env, agentId: string, page: Page<Row>): Promise<Page<ListedTalk>> {
+  const joined = page.rows.filter(({ readSequence }) => readSequence !== null);
+  const asked = JSON.stringify(joined.map(({ id, readSequence }) => ({ id, readSequence })));
+  const { results } = await env.DB.prepare(UNREAD).bind(asked, agentId).all<{ id: string; unread: number }>();
+  const counts = new Map(results.map(({ id, unread }) => [id, unread]));
+  const rows = page.rows.map(({ id, data }) => ({
+    state: readOwnJson<TalkState>(data),
+    unread: counts.get(id) ?? 0,
+  }));
+  return { ...page, rows };
+}
+
+/** Of each talk that the agent is in as many as a page can hold, and of those the newest: what is in other talks is not walked over. */
+const MESSAGES_OF = `
+  SELECT message.id, message.created_at AS createdAt, message.data
+  FROM talk_participants AS participant
+  CROSS JOIN talks AS talk ON talk.id = participant.talk_id AND talk.customer_id = ?1 AND talk.deleted_at IS NULL
+  CROSS JOIN talk_messages AS message ON message.talk_id = talk.id AND message.id IN (
+    SELECT id FROM talk_messages
+    WHERE talk_id = talk.id AND (created_at < ?3 OR (created_at = ?3 AND id < ?4))
+    ORDER BY created_at DESC, id DESC LIMIT ?5
+  )
+  WHERE participant.agent_id = ?2
+  ORDER BY message.created_at DESC, message.id DESC LIMIT ?5`;
 
 /** The messages of all talks that an agent is in, newest first. */
 export async function listTalkMessagesOf(
@@ -63,19 +106,11 @@ export async function listTalkMessagesOf(
   agentId: string,
   request: PageRequest,
 ): Promise<Page<TalkMessage>> {
-  const db = dbOf(env);
-  const joined = db
-    .select({ id: talkParticipants.talkId })
-    .from(talkParticipants)
-    .innerJoin(talks, and(eq(talks.id, talkParticipants.talkId), isNull(talks.deletedAt)))
-    .where(eq(talkParticipants.agentId, agentId));
-  const mine = and(eq(talkMessages.customerId, customerId), inArray(talkMessages.talkId, joined));
-  const query = db
-    .select()
-    .from(talkMessages)
-    .where(and(mine, afterCursor(talkMessages, request.cursor)));
-  const page = pageOf(await query.orderBy(...newestFirst(talkMessages)).limit(request.size + 1), request.size);
-  return { ...page, rows: page.rows.map((row) => readOwnJson<TalkMessage>(row.data)) };
+  const { results } = await env.DB.prepare(MESSAGES_OF)
+    .bind(customerId, agentId, ...borderOf(request))
+    .all<{ id: string; createdAt: Micros; data: string }>();
+  const page = pageOf(results, request.size);
+  return { ...page, rows: page.rows.map(({ data }) => readOwnJson<TalkMessage>(data)) };
 }
 
 /** The ids of those that anything happened to since then, the last ones first, for the cron's look at objects that may lag. */

@@ -95,7 +95,7 @@ export const talkMessages = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.talkId, table.id] }),
     index('talk_messages_unread').on(table.talkId, table.sequence),
-    index('talk_messages_list').on(table.customerId, table.createdAt, table.id),
+    index('talk_messages_list').on(table.talkId, table.createdAt, table.id),
   ],
 );
 
