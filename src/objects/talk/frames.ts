@@ -10,13 +10,19 @@ import { mayAct } from '../../domain/talk/access.ts';
 import type { TalkActor } from '../../domain/talk/commands.ts';
 import type { TalkMessage } from '../../domain/talk/state.ts';
 
-/** What became of one frame: the answer to its sender, and what the others in the room are told beside the log. */
+/** What became of one frame: the answer to its sender, and what the room is told beside the log. */
 export interface Obeyed {
   reply: unknown;
-  whisper: unknown;
+  whisper: Whisper | null;
 }
 
-type Outcome = Result<{ data: unknown; whisper?: unknown }, Refusal>;
+interface Whisper {
+  frame: unknown;
+  /** Whether the agent's own sockets hear it too: its other devices must know what it has read, and not that it types. */
+  toSelf: boolean;
+}
+
+type Outcome = Result<{ data: unknown; whisper?: Whisper }, Refusal>;
 
 /** Does what a socket's frame says. Its fault is its own: the answer is an `error` frame, and the socket stays open. */
 export function obey(room: TalkRoom, actor: TalkActor, frame: unknown): Obeyed {
@@ -55,7 +61,7 @@ function read(room: TalkRoom, actor: TalkActor, sequence: number): Outcome {
   const moved = moveRead(room, actor, sequence);
   if (!moved.ok) return moved;
   if (!moved.value) return ok({ data: null });
-  return ok({ data: presentParticipant(moved.value), whisper: readFrame(moved.value) });
+  return ok({ data: presentParticipant(moved.value), whisper: { frame: readFrame(moved.value), toSelf: true } });
 }
 
 /** How far somebody has read; outside the log, like typing and presence. */
@@ -68,7 +74,7 @@ function typing(room: TalkRoom, actor: TalkActor): Outcome {
   const found = mayAct(room.talk, actor);
   if (!found.ok) return err(found.error);
   const data = { chat_id: found.value.state.id, owner_type: 'agent', owner_id: actor.agentId };
-  return ok({ data, whisper: { type: 'typing', data } });
+  return ok({ data, whisper: { frame: { type: 'typing', data }, toSelf: false } });
 }
 
 const clientIdSchema = z.object({ client_id: z.string() });

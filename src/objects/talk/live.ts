@@ -65,7 +65,7 @@ export class TalkLive {
   #command(reader: Reader, frame: unknown): unknown {
     if (reader.kind !== 'agent') return errorFrame('this socket only reads');
     const { reply, whisper } = obey(this.#room, actorOf(reader), frame);
-    if (whisper !== null) this.sessions.whisper(whisper, (other) => agentOf(other) === reader.agentId);
+    if (whisper) this.sessions.whisper(whisper.frame, (other) => !whisper.toSelf && agentOf(other) === reader.agentId);
     this.#host.settle();
     return reply;
   }
