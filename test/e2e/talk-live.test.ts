@@ -83,7 +83,7 @@ async function open({ name, token }: Person, talk: string, batch = ''): Promise<
   const context = await browser.newContext();
   const page: Page = await context.newPage();
   const hash = new URLSearchParams({ base: server.url, token, talk, who: name, batch });
-  await page.goto(`${pagesUrl}/#${hash}`);
+  await page.goto(`${pagesUrl}/#${hash.toString()}`);
   return {
     kept: () => page.evaluate<Kept>(KEPT),
     run: (call, ...args) => page.evaluate<Json>(`${call}(${args.map((arg) => JSON.stringify(arg)).join(', ')})`),
@@ -221,11 +221,12 @@ describe('a server that is restarted under two browsers', () => {
     const both = [one, two];
     await allSee(both, 3);
 
-    for (const [round, down] of [['stopped', server.stop] as const, ['killed', server.kill] as const]) {
+    const endings = { stopped: () => server.stop(), killed: () => server.kill() };
+    for (const [round, end] of Object.entries(endings)) {
       const before = (await one.kept()).events.length;
       const talking = both.map((watcher) => watcher.run('talkThrough', round, MESSAGES, INTO_THE_VOID));
       await eventually(async () => expect((await one.kept()).events.length).toBeGreaterThan(before + FEW));
-      await down();
+      await end();
       await Promise.all(talking);
       await server.start();
       await untilSettled(one, two, (said) => 3 + said);
