@@ -1,4 +1,5 @@
 import type { LiveReader } from './live-reader.ts';
+import { bytesOf } from './socket.ts';
 import type { Millis } from '../domain/time.ts';
 
 export interface Frame {
@@ -8,6 +9,7 @@ export interface Frame {
 
 /** What is sent to one reader at once: the frames one by one, or as one array. */
 export interface Parcel {
+  /** Of its last event. */
   sequence: number;
   texts: string[];
   bytes: number;
@@ -19,36 +21,68 @@ export interface FrameSource {
   framesAfter(sequence: number, limit: number): Frame[];
 }
 
+const PAGE = 100;
+/** No frame of many events is larger, and no reader is sent more before its window is looked at again. Bytes. */
+const PARCEL_BYTES = 64 * 1024;
+
 /** Renders each stretch of the log once in one round of sending, however many readers stand at the same place. */
-export function parcels(source: FrameSource): (live: LiveReader, limit: number) => Parcel {
+export function parcels(source: FrameSource): (live: LiveReader, events: number) => Parcel {
   const made = new Map<string, Parcel>();
-  return ({ cursor, batch }, limit) => {
+  return ({ cursor, batch }, events) => {
+    const limit = Math.min(events, PAGE);
     const key = `${cursor} ${limit} ${batch}`;
-    const known = made.get(key);
-    if (known) return known;
-    const parcel = pack(source.framesAfter(cursor, limit), batch);
-    made.set(key, parcel);
-    return parcel;
+    const known = made.get(key) ?? pack(source.framesAfter(cursor, limit), batch);
+    made.set(key, known);
+    return known;
   };
 }
 
+/** As many frames as make a parcel, and at least one. */
 function pack(frames: Frame[], batch: boolean): Parcel {
-  const texts = frames.map(({ text }) => text);
-  const packed = batch ? [`[${texts.join(',')}]`] : texts;
-  const bytes = packed.reduce((sum, text) => sum + text.length, 0);
-  return { sequence: frames.at(-1)?.sequence ?? 0, texts: packed, bytes };
+  const texts: string[] = [];
+  let bytes = 0;
+  for (const { text } of frames) {
+    bytes += bytesOf(text);
+    if (texts.length > 0 && bytes > PARCEL_BYTES) break;
+    texts.push(text);
+  }
+  const sequence = frames[texts.length - 1]?.sequence ?? 0;
+  return { sequence, texts: batch ? [`[${texts.join(',')}]`] : texts, bytes };
 }
 
-/** What sending to one reader costs, about (facts/platform.md 3.4: 20,000 frames a second on two cores). */
+/** What sending to one reader costs, about, beside the reader itself on the same two cores (facts/platform.md 3.4). */
 const COST_MS = 0.05;
 /** As long as an event may be held back for others to join it. */
 const LONGEST_MS = 50;
+/** Less is not worth a timer. */
+const SHORTEST_MS = 0.5;
+/** Who wrote so lately is expected to write again. */
+const LATELY_MS = 250;
 
 /**
- * How soon a round may follow the last one: as long as that one took. So sending never takes more than half of the time, and what
- * happens meanwhile goes out together. A few readers cost nothing worth waiting for, and the first event after a silence never waits.
+ * When to send, and to whom first. One person's next message comes when the last one has been seen, and waits for nothing. Where
+ * several write at once, rounds are as far apart as one takes, so that what happens while readers are served goes out together.
  */
-export const gapAfter = (readers: number): Millis => {
-  const gap = Math.min(readers * COST_MS, LONGEST_MS);
-  return gap < 1 ? 0 : gap;
-};
+export class Pace {
+  #sentAt: Millis = 0;
+  readonly #wroteAt = new Map<WebSocket, Millis>();
+
+  wrote(socket: WebSocket, now: Millis): void {
+    this.#wroteAt.set(socket, now);
+  }
+
+  /** How long the next round must wait; 0 or less: not at all. */
+  wait(readers: number, now: Millis): Millis {
+    const gap = Math.min(readers * COST_MS, LONGEST_MS);
+    if (gap < SHORTEST_MS || this.#wroteAt.size < 2) return 0;
+    // A clock that was set back must not make the wait longer.
+    return Math.min(this.#sentAt + gap - now, gap);
+  }
+
+  /** A round begins. @returns those who wrote lately: they see their own first, and can go on. */
+  begin(now: Millis): WebSocket[] {
+    this.#sentAt = now;
+    for (const [socket, at] of this.#wroteAt) if (now - at > LATELY_MS) this.#wroteAt.delete(socket);
+    return [...this.#wroteAt.keys()];
+  }
+}

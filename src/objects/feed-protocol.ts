@@ -11,7 +11,7 @@ const MAX_TOPIC_LENGTH = 200;
 
 /**
  * The protocol has no acknowledgements, and the runtime buffers without bound for a reader that does not read (workerd#988). So a socket
- * gets this much after its last sign of life, any frame or `ping`, and is then closed with 4008. Characters.
+ * gets this much after its last sign of life, any frame or `ping`, and is then closed with 4008. Bytes.
  */
 export const FEED_WINDOW = 4 * 1024 * 1024;
 

@@ -9,6 +9,8 @@ const PAGE = 100;
 
 /** What an object publishes of its log. */
 export interface FeedSource {
+  /** Of a log that has events. */
+  customerId(): string;
   head(): number;
   /** The events after the cursor, at most `limit`, in one publication. */
   publication(cursor: number, limit: number): { publication: Publication; cursor: number };
@@ -32,12 +34,20 @@ export class FeedSink {
     this.#cursor = this.#source.head();
   }
 
+  /** What comes meanwhile goes with the next drain. */
   async #drain(): Promise<void> {
+    const head = this.#source.head();
     try {
-      while (this.#cursor < this.#source.head()) await this.#publish();
+      if (this.#cursor < head && !(await this.#isHeard())) this.#cursor = head;
+      while (this.#cursor < head) await this.#publish();
     } catch (error) {
       log('warn', 'feed is behind', { error: errorName(error) });
     }
+  }
+
+  /** Mostly nobody listens, and then the question is all that it costs. */
+  #isHeard(): Promise<boolean> {
+    return Promise.resolve(getFeed(this.#env, this.#source.customerId()).isHeard());
   }
 
   async #publish(): Promise<void> {

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import { CredentialWatch, type Held } from './credential-watch.ts';
+import { checkedOnEntry, CredentialWatch, type Held } from './credential-watch.ts';
 import {
   FEED_WINDOW,
   feedAttachmentSchema,
@@ -17,7 +17,7 @@ import {
   SESSION_HEADER,
   sessionRequestSchema,
 } from './session-protocol.ts';
-import { close, parseFrame, send, sizeOf } from './socket.ts';
+import { bytesOf, close, parseFrame, send, sizeOf } from './socket.ts';
 import type { Principal } from '../domain/permissions.ts';
 import type { Millis } from '../domain/time.ts';
 import { refusalOfTopic, topicsOf } from '../domain/topics.ts';
@@ -47,6 +47,11 @@ export class FeedObject extends DurableObject<Env> {
     for (const socket of ctx.getWebSockets()) this.#wake(socket);
   }
 
+  /** Whether there is anybody to publish to. */
+  isHeard(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** To every socket that has subscribed to it, each event once. Order is kept: publications wait for the same check of credentials. */
   async publish(publication: Publication): Promise<void> {
     const held = [...this.#listeners.values()];
@@ -59,8 +64,8 @@ export class FeedObject extends DurableObject<Env> {
     const { reader } = sessionRequestSchema.parse(JSON.parse(request.headers.get(SESSION_HEADER) ?? 'null'));
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
-    const now = Date.now();
-    const listener = { reader, topics: new Set<string>(), checkedAt: now, unheard: 0, heardAt: now };
+    const topics = new Set<string>();
+    const listener = { reader, topics, checkedAt: checkedOnEntry(), unheard: 0, heardAt: Date.now() };
     this.#listeners.set(server, listener);
     save(server, listener);
     return new Response(null, { status: 101, webSocket: client });
@@ -102,7 +107,7 @@ export class FeedObject extends DurableObject<Env> {
       if (listener.unheard > FEED_WINDOW && !this.#heardSince(socket, listener))
         return this.#cut(socket, CLOSE_SLOW, 'no sign of life: send "ping" now and then');
       send(socket, event.text);
-      listener.unheard += event.text.length;
+      listener.unheard += bytesOf(event.text);
     }
   }
 

@@ -9,6 +9,8 @@ const LONGEST_BACKOFF_MS = 30 * SECOND;
 
 /** What an object tells D1 of itself. */
 export interface HistorySource {
+  /** The log's head. */
+  head(): number;
   /** How far D1 has the log, as it was last stored; 0 before the first commit. */
   storedCursor(): number;
   storeCursor(cursor: number): void;
@@ -42,10 +44,14 @@ export class HistorySink {
     this.#source = source;
   }
 
-  /** Until D1 has everything, or refuses; then `retryAt` says when to come back. Never throws. */
+  /**
+   * Until D1 has everything that there was when it began, or refuses; then `retryAt` says when to come back. What comes meanwhile is
+   * left to the next drain: a busy log would otherwise be drained row by row. Never throws.
+   */
   async drain(): Promise<void> {
+    const head = this.#source.head();
     try {
-      while (await this.#drainStretch()) continue;
+      while ((await this.#drainStretch()) && this.#place() < head) continue;
     } catch (error) {
       this.#backOff(error);
     }

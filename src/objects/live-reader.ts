@@ -1,4 +1,4 @@
-import { WINDOW, WINDOW_BYTES, type Attachment, type Reader } from './session-protocol.ts';
+import { WINDOW, type Attachment, type Reader } from './session-protocol.ts';
 import type { Millis } from '../domain/time.ts';
 
 /** One open socket, in memory: who reads, how far it was sent the log, and how far it says it has it. */
@@ -19,7 +19,7 @@ export interface LiveReader {
 
 type Who = Pick<LiveReader, 'reader' | 'batch'>;
 
-export const newReader = ({ reader, batch }: Who, cursor: number, now: Millis): LiveReader => ({
+export const newReader = ({ reader, batch }: Who, cursor: number, checkedAt: Millis): LiveReader => ({
   reader,
   batch,
   cursor,
@@ -28,7 +28,7 @@ export const newReader = ({ reader, batch }: Who, cursor: number, now: Millis): 
   bytes: 0,
   stalledAt: null,
   caughtUp: false,
-  checkedAt: now,
+  checkedAt,
 });
 
 /**
@@ -41,9 +41,16 @@ export function wokenReader(attachment: Attachment, head: number): LiveReader {
   return { ...newReader(attachment, behind.cursor, 0), acked: behind.acked, stalledAt: behind.stalledAt };
 }
 
-/** How many more events may be sent now. */
-export const roomOf = (live: LiveReader): number =>
-  live.bytes >= WINDOW_BYTES ? 0 : Math.max(0, WINDOW - (live.cursor - live.acked));
+/** How much more may be sent now to a reader with a window of so many bytes. */
+export const roomOf = (live: LiveReader, bytes: number): Room => ({
+  events: Math.max(0, WINDOW - (live.cursor - live.acked)),
+  bytes: bytes - live.bytes,
+});
+
+export interface Room {
+  events: number;
+  bytes: number;
+}
 
 export function sent(live: LiveReader, sequence: number, bytes: number): void {
   live.cursor = sequence;

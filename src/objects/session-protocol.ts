@@ -5,12 +5,21 @@ import { z } from 'zod';
  *
  * A socket has a cursor into the log and no queue: what it gets is always "the log after the cursor", so history and live are one
  * thing and nothing falls between them. The runtime buffers without bound for a reader that does not read (workerd#988), so a
- * client acknowledges (`{"type":"ack","sequence":N}`); past WINDOW unacknowledged events the object waits for it,
+ * client acknowledges (`{"type":"ack","sequence":N}`); past its window of unacknowledged events the object waits for it,
  * and after STALL_MS it closes with 4008. The client comes back with `?after=`.
  */
 export const WINDOW = 1000;
-/** What may be under way to one socket beside that: a few of the longest texts weigh as much as many short ones. */
-export const WINDOW_BYTES = 1024 * 1024;
+
+/** What all readers of an object together may have under way: an isolate has 128 MB. */
+const BUDGET_BYTES = 48 * 1024 * 1024;
+const WIDEST_BYTES = 1024 * 1024;
+/** Room for the longest event there is. */
+const NARROWEST_BYTES = 128 * 1024;
+
+/** What may be under way to one of so many readers, beside the count. Bytes. */
+export const windowBytes = (readers: number): number =>
+  Math.min(Math.max(BUDGET_BYTES / Math.max(readers, 1), NARROWEST_BYTES), WIDEST_BYTES);
+
 export const STALL_MS = 30_000;
 export const CLOSE_SLOW = 4008;
 export const CLOSE_UNAUTHORIZED = 4001;

@@ -1,5 +1,5 @@
-import { CredentialWatch } from './credential-watch.ts';
-import { gapAfter, parcels, type FrameSource } from './fan-out.ts';
+import { checkedOnEntry, CredentialWatch } from './credential-watch.ts';
+import { Pace, parcels, type FrameSource } from './fan-out.ts';
 import { acknowledged, behindOf, newReader, roomOf, sent, wokenReader, type LiveReader } from './live-reader.ts';
 import {
   ackFrameSchema,
@@ -13,6 +13,7 @@ import {
   MAX_FRAME_BYTES,
   resyncFrame,
   STALL_MS,
+  windowBytes,
   type Attachment,
   type Reader,
   type SessionRequest,
@@ -33,7 +34,6 @@ export interface SessionHost extends FrameSource {
   rearm(): void;
 }
 
-const PAGE = 100;
 /** The hibernatable sockets of one object: accept, replay, follow, cut off. */
 export class Sessions {
   readonly #ctx: DurableObjectState;
@@ -41,7 +41,7 @@ export class Sessions {
   readonly #live = new Map<WebSocket, LiveReader>();
   readonly #credentials: CredentialWatch;
   #flushing: ReturnType<typeof setTimeout> | null = null;
-  #flushedAt: Millis = 0;
+  readonly #pace = new Pace();
 
   constructor(ctx: DurableObjectState, host: SessionHost) {
     this.#ctx = ctx;
@@ -71,7 +71,7 @@ export class Sessions {
     this.#ctx.acceptWebSocket(server);
     const head = this.#host.head();
     const fromFuture = request.after !== null && request.after > head;
-    const live = newReader(request, fromFuture ? head : (request.after ?? head), Date.now());
+    const live = newReader(request, fromFuture ? head : (request.after ?? head), checkedOnEntry());
     this.#live.set(server, live);
     this.#save(server, live, behindOf(live));
     if (greeting !== null) tell(server, live, greeting);
@@ -88,7 +88,7 @@ export class Sessions {
   /** After a commit: everyone who is not behind gets what is new, at once or together with what follows (fan-out.ts). */
   broadcast(): void {
     if (this.#flushing !== null) return;
-    const wait = Math.min(this.#flushedAt + gapAfter(this.#live.size) - Date.now(), gapAfter(this.#live.size));
+    const wait = this.#pace.wait(this.#live.size, Date.now());
     if (wait <= 0) this.#flush();
     else this.#flushing = setTimeout(() => this.#flush(), wait);
   }
@@ -115,8 +115,11 @@ export class Sessions {
     if (!live) return;
     const frame = parseFrame(data);
     if (frame === undefined) return tell(socket, live, errorFrame('expected a frame of JSON'));
-    const ack = ackFrameSchema.safeParse(frame);
-    if (!ack.success) return tell(socket, live, this.#host.command(live.reader, frame));
+    const ack = isAck(frame) ? ackFrameSchema.safeParse(frame) : null;
+    if (!ack?.success) {
+      this.#pace.wrote(socket, Date.now());
+      return tell(socket, live, this.#host.command(live.reader, frame));
+    }
     acknowledged(live, ack.data.sequence);
     this.#pump(socket, live, parcels(this.#host));
   }
@@ -138,15 +141,19 @@ export class Sessions {
 
   /** When `dropStalled` has something to do, or null. */
   nextStallAt(): Millis | null {
-    const stalled = [...this.#live.values()].flatMap(({ stalledAt }) => stalledAt ?? []);
-    return stalled.length === 0 ? null : Math.min(...stalled) + STALL_MS;
+    let first = Infinity;
+    for (const { stalledAt } of this.#live.values()) if (stalledAt !== null && stalledAt < first) first = stalledAt;
+    return first === Infinity ? null : first + STALL_MS;
   }
 
   #flush(): void {
     if (this.#flushing !== null) clearTimeout(this.#flushing);
     this.#flushing = null;
-    this.#flushedAt = Date.now();
     const parcelOf = parcels(this.#host);
+    for (const socket of this.#pace.begin(Date.now())) {
+      const live = this.#live.get(socket);
+      if (live) this.#pump(socket, live, parcelOf);
+    }
     for (const [socket, live] of this.#live) this.#pump(socket, live, parcelOf);
   }
 
@@ -155,9 +162,9 @@ export class Sessions {
     if (!this.#isAllowed(socket, live)) return;
     const head = this.#host.head();
     while (live.cursor < head) {
-      const room = roomOf(live);
-      if (room === 0) return this.#stall(socket, live);
-      const { sequence, texts, bytes } = parcelOf(live, Math.min(PAGE, room));
+      const room = roomOf(live, windowBytes(this.#live.size));
+      if (room.events === 0 || room.bytes <= 0) return this.#stall(socket, live);
+      const { sequence, texts, bytes } = parcelOf(live, room.events);
       texts.forEach((text) => send(socket, text));
       sent(live, sequence, bytes);
     }
@@ -192,6 +199,10 @@ export class Sessions {
     close(socket, code, reason);
   }
 }
+
+/** Looked at first: to find out that a frame does not fit a schema costs more than to find out that it does. */
+const isAck = (frame: unknown): boolean =>
+  typeof frame === 'object' && frame !== null && 'type' in frame && frame.type === 'ack';
 
 /** A frame that is none of the log's. */
 function tell(socket: WebSocket, { batch }: LiveReader, frame: unknown): void {

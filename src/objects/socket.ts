@@ -1,5 +1,10 @@
+const encoder = new TextEncoder();
+
+/** What a text weighs on the wire: Korean weighs three times its length. */
+export const bytesOf = (text: string): number => encoder.encode(text).length;
+
 export const sizeOf = (data: string | ArrayBuffer): number =>
-  typeof data === 'string' ? data.length : data.byteLength;
+  typeof data === 'string' ? bytesOf(data) : data.byteLength;
 
 /** The JSON of a text frame; undefined for what is none. */
 export function parseFrame(data: string | ArrayBuffer): unknown {

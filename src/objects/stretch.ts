@@ -2,31 +2,30 @@ import type { LogStore } from './store/log-store.ts';
 import type { LogRow } from '../domain/log-row.ts';
 
 /** D1 takes 2 MB as one value, and a stretch's messages are one. */
-const ROWS = 50;
+const ROWS = 200;
 const CHARACTERS = 400_000;
 
-export interface Stretch<M> {
+export interface Stretch {
   rows: LogRow[];
-  /** The messages that the rows are about, as they are now, each once. */
-  messages: Map<string, M>;
+  /** The messages that the rows are about, as they are now, each once: their JSON, as it is stored, by id. */
+  messages: Map<string, string>;
 }
 
 /** As much of the log after the cursor as fits into one batch, and at least one row where there is any. */
-export function nextStretch<M>(log: LogStore, cursor: number, messageOf: (id: string) => M | null): Stretch<M> {
+export function nextStretch(log: LogStore, cursor: number, messageText: (id: string) => string | null): Stretch {
   const rows: LogRow[] = [];
-  const messages = new Map<string, M>();
+  const messages = new Map<string, string>();
   let characters = 0;
   for (const row of log.after(cursor, ROWS)) {
     const { messageId } = row;
-    const message = messageId === null || messages.has(messageId) ? null : messageOf(messageId);
-    characters += row.facts.length + (message ? JSON.stringify(message).length : 0);
+    const text = messageId === null || messages.has(messageId) ? null : messageText(messageId);
+    characters += row.facts.length + (text?.length ?? 0);
     if (rows.length > 0 && characters > CHARACTERS) break;
     rows.push(row);
-    if (message && messageId !== null) messages.set(messageId, message);
+    if (text !== null && messageId !== null) messages.set(messageId, text);
   }
   return { rows, messages };
 }
 
-/** What the row's event is about, or null for an event that is about no message. */
-export const messageOfRow = <M>({ messages }: Stretch<M>, { messageId }: LogRow): M | null =>
-  messageId === null ? null : (messages.get(messageId) ?? null);
+/** The messages as one JSON array, without having been read and written anew. */
+export const messagesJson = ({ messages }: Stretch): string => `[${[...messages.values()].join(',')}]`;

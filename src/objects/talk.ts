@@ -24,7 +24,7 @@ import { errorName, log } from '../log.ts';
 /** A new talk waits so long for D1, so that lists know it when its first request is answered. Milliseconds. */
 const FIRST_HISTORY_MS = 250;
 /** As long as history may lag for the sake of one batch instead of many: lists follow within a second (spec section 6). */
-const HISTORY_GAP_MS = 250;
+const HISTORY_GAP_MS = 400;
 const AFTER_FAILURE_MS = 60_000;
 
 /**
@@ -106,9 +106,8 @@ export class TalkObject extends DurableObject<Env> {
     return this.#settled(commands.joinTalk(this.#room, actor, newcomer));
   }
 
-  /** `messageId` of the system message that tells of it. */
-  leave(actor: TalkActor, participantId: string, messageId: string): Promise<Result<Participant, Refusal>> {
-    return this.#settled(commands.leaveTalk(this.#room, actor, participantId, messageId));
+  leave(actor: TalkActor, participantId: string): Promise<Result<Participant, Refusal>> {
+    return this.#settled(commands.leaveTalk(this.#room, actor, participantId));
   }
 
   /** How far the agent has read. @returns the talk, with what is unread then. */
@@ -149,12 +148,8 @@ export class TalkObject extends DurableObject<Env> {
     return found.ok ? ok(this.#room.store.edits(messageId)) : found;
   }
 
-  send(
-    actor: TalkActor,
-    command: TalkSend,
-    idempotency: IdempotencyClaim | null,
-  ): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.sendMessage(this.#room, actor, command, idempotency));
+  send(actor: TalkActor, command: TalkSend, claim: IdempotencyClaim): Promise<Result<TalkMessage, Refusal>> {
+    return this.#settled(messages.sendMessage(this.#room, actor, command, claim));
   }
 
   edit(actor: TalkActor, messageId: string, edit: TalkEdit): Promise<Result<TalkMessage, Refusal>> {

@@ -1,5 +1,5 @@
 import { projectLog, type Announcement } from './projection.ts';
-import type { ConversationState, Message } from '../domain/conversation/state.ts';
+import type { ConversationState } from '../domain/conversation/state.ts';
 import type { LogRow } from '../domain/log-row.ts';
 import type { Micros } from '../domain/time.ts';
 
@@ -7,13 +7,14 @@ import type { Micros } from '../domain/time.ts';
 export interface ConversationStretch {
   conversation: ConversationState;
   rows: LogRow[];
-  messages: Message[];
+  /** The messages that the rows are about, as they are now: a JSON array. */
+  messages: string;
   announcements: Announcement[];
 }
 
 const UPSERT_MESSAGES = `
   INSERT INTO messages (conversation_id, id, customer_id, version, data, created_at)
-  SELECT ?1, value ->> 'id', ?2, ?3, value ->> 'data', value ->> 'createdAt' FROM json_each(?4) WHERE true
+  SELECT ?1, value ->> 'id', ?2, ?3, value, value ->> 'createdAt' FROM json_each(?4) WHERE true
   ON CONFLICT (conversation_id, id) DO UPDATE SET version = excluded.version, data = excluded.data
   WHERE excluded.version > messages.version`;
 
@@ -31,17 +32,11 @@ export function projectConversation(db: D1Database, stretch: ConversationStretch
   const { customerId, id } = conversation;
   const last = rows.at(-1);
   const subjects = [
-    db.prepare(UPSERT_MESSAGES).bind(id, customerId, last?.sequence ?? 0, JSON.stringify(messages.map(messageRow))),
+    db.prepare(UPSERT_MESSAGES).bind(id, customerId, last?.sequence ?? 0, messages),
     conversationStatement(db, conversation, last?.at ?? conversation.updatedAt),
   ];
   return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);
 }
-
-const messageRow = (message: Message) => ({
-  id: message.id,
-  createdAt: message.createdAt,
-  data: JSON.stringify(message),
-});
 
 const conversationStatement = (db: D1Database, state: ConversationState, activeAt: Micros) =>
   db

@@ -1,12 +1,13 @@
 import { projectLog, type Announcement } from './projection.ts';
 import type { LogRow } from '../domain/log-row.ts';
-import type { Participant, Talk, TalkMessage } from '../domain/talk/state.ts';
+import type { Participant, Talk } from '../domain/talk/state.ts';
 
 /** One stretch of a talk's log, with what it is about as it is now. */
 export interface TalkStretch {
   talk: Talk;
   rows: LogRow[];
-  messages: TalkMessage[];
+  /** The messages that the rows are about, as they are now: a JSON array. */
+  messages: string;
   /** The participants whose read position D1 does not have. */
   reads: Participant[];
   announcements: Announcement[];
@@ -14,7 +15,7 @@ export interface TalkStretch {
 
 const UPSERT_MESSAGES = `
   INSERT INTO talk_messages (talk_id, id, customer_id, version, sequence, owner_id, deleted, data, created_at)
-  SELECT ?1, value ->> 'id', ?2, ?3, value ->> 'sequence', value ->> 'ownerId', value ->> 'deleted', value ->> 'data', value ->> 'createdAt'
+  SELECT ?1, value ->> 'id', ?2, ?3, value ->> 'sequence', value ->> 'ownerId', value ->> 'deletedAt' IS NOT NULL, value, value ->> 'createdAt'
   FROM json_each(?4) WHERE true
   ON CONFLICT (talk_id, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, data = excluded.data
   WHERE excluded.version > talk_messages.version`;
@@ -44,9 +45,7 @@ export function projectTalk(db: D1Database, stretch: TalkStretch, nowMs: number)
   const { talk, messages, rows, announcements } = stretch;
   const { id, customerId } = talk.state;
   const subjects = [
-    db
-      .prepare(UPSERT_MESSAGES)
-      .bind(id, customerId, rows.at(-1)?.sequence ?? 0, JSON.stringify(messages.map(messageRow))),
+    db.prepare(UPSERT_MESSAGES).bind(id, customerId, rows.at(-1)?.sequence ?? 0, messages),
     talkStatement(db, stretch),
     ...participantStatements(db, stretch),
   ];
@@ -63,15 +62,6 @@ function participantStatements(db: D1Database, { talk, rows, reads }: TalkStretc
 }
 
 const participantRow = ({ agentId, readSequence }: Participant) => ({ agentId, readSequence });
-
-const messageRow = (message: TalkMessage) => ({
-  id: message.id,
-  sequence: message.sequence,
-  ownerId: message.ownerId,
-  deleted: message.deletedAt === null ? 0 : 1,
-  createdAt: message.createdAt,
-  data: JSON.stringify(message),
-});
 
 function talkStatement(db: D1Database, { talk: { state }, rows }: TalkStretch): D1PreparedStatement {
   const { id, customerId, type, sequence, createdAt, updatedAt, deletedAt } = state;

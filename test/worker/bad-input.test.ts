@@ -2,20 +2,29 @@ import { exports } from 'cloudflare:workers';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { callWith, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
+import { newPeople, type Person } from '../support/people.ts';
 
 let hub: Hub;
 let account: Json;
 let conversationId: string;
+let person: Person;
 
 beforeAll(async () => {
   hub = await newHub();
   account = await newSandbox(hub);
+  [person] = (await newPeople(hub, ['Person'])) as [Person];
   conversationId = (await inbound(hub, account.id, '+15550005000', 'hello')).conversation_id;
 });
 
 const post = (path: string, body: unknown, headers?: Record<string, string>) => hub.call('POST', path, body, headers);
 const raw = (path: string, init: RequestInit) => exports.default.fetch(`${ORIGIN}${path}`, init);
 const bearer = () => ({ authorization: `Bearer ${hub.accessKey}` });
+
+/** Talk is for people, and customers are made by nobody's customer. */
+function credentialFor(path: string): string {
+  if (path === '/v1.0/customers') return 'bootstrap-token-for-tests';
+  return /talk|\/messages\/\{id\}/.test(path) ? person.token : hub.accessKey;
+}
 
 describe('a body', () => {
   test('that is not JSON is 400 INVALID_JSON_BODY, on every POST and PUT', async () => {
@@ -27,7 +36,7 @@ describe('a body', () => {
     );
     expect(writes.length).toBeGreaterThan(10);
     for (const { path, method } of writes) {
-      const credential = path === '/v1.0/customers' ? 'bootstrap-token-for-tests' : hub.accessKey;
+      const credential = credentialFor(path);
       const target = path.replace('{id}', conversationId);
       expect(await callWith(credential)(method, target, '{"text": '), `${method} ${path}`).toMatchObject({
         status: 400,

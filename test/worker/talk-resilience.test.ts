@@ -28,7 +28,9 @@ const owned = (talk: Json): Promise<Json> =>
     const all = (query: string): Json[] => storage.sql.exec(query).toArray();
     return {
       log: all('SELECT sequence, type, message_id, facts, at FROM log ORDER BY sequence'),
-      messages: all('SELECT id, sequence, owner_id, deleted, data, created_at FROM messages ORDER BY sequence'),
+      messages: all(
+        `SELECT data ->> 'id' AS id, sequence, owner_id, deleted, data, created_at FROM messages ORDER BY sequence`,
+      ),
       members: all('SELECT data FROM participants ORDER BY agent_id').map(({ data }) => {
         const { agentId, readSequence } = JSON.parse(data);
         return { agent_id: agentId, read_sequence: readSequence };
@@ -92,10 +94,6 @@ test('with D1 losing its answers, repeated projections change nothing', async ()
   await settled(talk);
   faults.d1AnswerLost = true;
   await live(talk);
-  const { result } = await runInDurableObject(objectOf(talk), async (object) => ({
-    result: await object.listParticipants({ customerId: hub.customerId, agentId: ann.id, isAdmin: false }),
-  }));
-  expect(result).toMatchObject({ ok: true });
   faults.d1AnswerLost = false;
   await later(talk);
   await settled(talk);
@@ -138,7 +136,7 @@ test('an old batch that D1 carries out late brings no removed participant back',
   );
   const state = { ...JSON.parse((await rows('SELECT data FROM talks WHERE id = ?', talk.id))[0]?.data), sequence: 3 };
   const log = before.log.map((row: Json) => ({ ...row, messageId: row.message_id }));
-  const late: Json = { talk: { state, participants }, rows: log, messages: [], reads: [], announcements: [] };
+  const late: Json = { talk: { state, participants }, rows: log, messages: '[]', reads: [], announcements: [] };
   await projectTalk(env.DB, late, Date.now());
   expect(await projected(talk)).toEqual(await owned(talk));
 });

@@ -1,5 +1,6 @@
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import type { EventType } from '../../domain/events.ts';
+import type { LogRow } from '../../domain/log-row.ts';
 import type { TalkEvent } from '../../domain/talk/events.ts';
 import { presentParticipant, presentReacted, presentTalk, presentTalkMessage } from './talk.ts';
 import { presentConversation } from './conversation.ts';
@@ -80,10 +81,16 @@ export const presentFrame = (event: LoggedEvent) => presentEvent(event, NAMES[ev
 
 /** The webhook events that one logged event stands for. */
 export const announce = (sourceId: string, event: LoggedEvent) =>
-  wireNames(event).map((type) => ({
-    sourceId,
-    dialect: 'voipbin',
-    eventId: wireEventId(sourceId, event.sequence, type),
-    type,
-    sequence: event.sequence,
-  }));
+  wireNames(event).map((type) => announcement(sourceId, event.sequence, type));
+
+/** An event of Talk is always one, whatever it says: its row in the log is enough. */
+export const announceTalk = (sourceId: string, { sequence, type }: LogRow) =>
+  announcement(sourceId, sequence, NAMES[type]);
+
+const announcement = (sourceId: string, sequence: number, type: WireEventName) => ({
+  sourceId,
+  dialect: 'voipbin',
+  eventId: wireEventId(sourceId, sequence, type),
+  type,
+  sequence,
+});

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
 import { isUuid } from '../../domain/ids.ts';
 import type { TalkEdit, TalkSend } from '../../domain/talk/commands.ts';
-import { messageIdIn } from '../../domain/talk/ids.ts';
 
 /** What clients say in Talk, in REST bodies and in socket frames alike (spec section 11). */
 
@@ -72,9 +71,8 @@ export const talkFrameSchema = z.discriminatedUnion('type', [
 
 export type TalkFrame = z.infer<typeof talkFrameSchema>;
 
-/** What a client says, as the talk takes it. `random` makes the message's id its own. */
-export const talkSendOf = (talkId: string, random: string, body: z.infer<z.ZodObject<typeof said>>): TalkSend => ({
-  messageId: messageIdIn(talkId, random),
+/** What a client says, as the talk takes it. */
+export const talkSendOf = (body: z.infer<z.ZodObject<typeof said>>): TalkSend => ({
   text: body.text,
   medias: body.medias,
   parentId: body.parent_id === '' ? null : body.parent_id,

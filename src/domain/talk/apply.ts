@@ -1,15 +1,17 @@
 import type { Micros } from '../time.ts';
 import type { NewTalkEvent, TalkEvent } from './events.ts';
+import { messageIdAt } from './ids.ts';
 import type { Participant, Talk, TalkState } from './state.ts';
 
 /** Gives decided events their place in the log: dense sequences after `head`, one timestamp. */
 export const place = (events: NewTalkEvent[], head: number, at: Micros): TalkEvent[] =>
   events.map((event, index) => placeOne(event, head + index + 1, at));
 
-/** A message's own sequence is that of its event; who joins has nothing unread from before. */
+/** A message's place is that of its event, and makes its id; who joins has nothing unread from before. */
 function placeOne(event: NewTalkEvent, sequence: number, at: Micros): TalkEvent {
   if (event.type === 'talk.message_created') {
-    return { ...event, message: { ...event.message, sequence }, sequence, at };
+    const id = messageIdAt(event.message.talkId, sequence);
+    return { ...event, message: { ...event.message, id, sequence }, sequence, at };
   }
   if (event.type === 'talk.participant_joined') {
     return { ...event, participant: { ...event.participant, readSequence: sequence }, sequence, at };

@@ -8,14 +8,12 @@ export interface TalkActor {
   isAdmin: boolean;
 }
 
-/** An agent that comes into a talk, with the ids of what that makes. */
+/** An agent that comes into a talk. */
 export interface Newcomer {
   agentId: string;
   name: string;
   username: string;
   participantId: string;
-  /** Of the system message that tells of it. */
-  messageId: string;
 }
 
 /** A talk with its first participants, the creator among them. A 1:1 talk that is there already is answered, and completed. */
@@ -35,7 +33,6 @@ export interface TalkChanges {
 }
 
 export interface TalkSend {
-  messageId: string;
   text: string;
   medias: TalkMedia[];
   parentId: string | null;

@@ -22,10 +22,10 @@ export function decideSend(
   if (command.parentId !== null && !hasParent) {
     return err({ code: 'INVALID_FIELD', field: 'parent_id', problem: 'is no message of this talk' });
   }
-  const { messageId: id, text, medias, parentId, clientId } = command;
+  const { text, medias, parentId, clientId } = command;
   const { state, participants } = found.value;
   const message: TalkMessage = {
-    id,
+    id: '',
     talkId: state.id,
     customerId: state.customerId,
     type: 'normal',

@@ -24,22 +24,13 @@ export function decideJoin(talk: Talk | null, actor: TalkActor, newcomer: Newcom
 }
 
 /** A participant leaves, or is removed by another one. The last one closes the door. */
-export function decideLeave(
-  talk: Talk | null,
-  actor: TalkActor,
-  participantId: string,
-  messageId: string,
-  at: Micros,
-): Decided {
+export function decideLeave(talk: Talk | null, actor: TalkActor, participantId: string, at: Micros): Decided {
   const found = mayAct(talk, actor);
   if (!found.ok) return found;
   const { state, participants } = found.value;
   const participant = [...participants.values()].find(({ id }) => id === participantId);
   if (!participant) return err({ code: 'TALK_PARTICIPANT_NOT_FOUND' });
-  const left: NewTalkEvent[] = [
-    { type: 'talk.participant_left', participant },
-    said(participant, 'left', messageId, at),
-  ];
+  const left: NewTalkEvent[] = [{ type: 'talk.participant_left', participant }, said(participant, 'left', at)];
   return ok(participants.size > 1 || state.lifecycle === 'closed' ? left : [...left, closed(state, at)]);
 }
 
@@ -50,15 +41,15 @@ const closed = (state: TalkState, at: Micros): NewTalkEvent => ({
 
 /** Somebody comes, and the talk says so. */
 export function enter({ talkId, customerId }: Place, newcomer: Newcomer, at: Micros): [NewTalkEvent, NewTalkEvent] {
-  const { participantId: id, messageId, agentId, name, username } = newcomer;
+  const { participantId: id, agentId, name, username } = newcomer;
   const participant = { id, talkId, customerId, agentId, name, username, joinedAt: at, readSequence: 0 };
-  return [{ type: 'talk.participant_joined', participant }, said(participant, 'joined', messageId, at)];
+  return [{ type: 'talk.participant_joined', participant }, said(participant, 'joined', at)];
 }
 
 /** Seed 004's system messages: "Agent B joined the conversation." */
-function said(participant: Participant, what: 'joined' | 'left', id: string, at: Micros): NewTalkEvent {
+function said(participant: Participant, what: 'joined' | 'left', at: Micros): NewTalkEvent {
   const message: TalkMessage = {
-    id,
+    id: '',
     talkId: participant.talkId,
     customerId: participant.customerId,
     type: 'system',

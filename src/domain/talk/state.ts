@@ -56,6 +56,7 @@ export interface Reaction {
 }
 
 export interface TalkMessage {
+  /** Follows from its place (ids.ts); empty until it has one. */
   id: string;
   talkId: string;
   customerId: string;

@@ -20,6 +20,10 @@ export class ConversationFeed implements FeedSource {
     return this.#room.store.record()?.conversation.sequence ?? 0;
   }
 
+  customerId(): string {
+    return this.#room.store.record()?.conversation.customerId ?? '';
+  }
+
   publication(cursor: number, limit: number): { publication: Publication; cursor: number } {
     const conversation = this.#room.store.record()?.conversation;
     if (!conversation) throw new Error('a conversation that is not there has no events');

@@ -1,9 +1,11 @@
 import type { HistorySource, Projected } from '../history-sink.ts';
-import { messageOfRow, nextStretch } from '../stretch.ts';
+import { messagesJson, nextStretch, type Stretch } from '../stretch.ts';
 import type { ConversationStore } from '../store/conversation-store.ts';
 import type { LogStore } from '../store/log-store.ts';
 import { announce } from '../../dialects/voipbin/events.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
+import type { Message } from '../../domain/conversation/state.ts';
+import { readOwnJson, type LogRow } from '../../domain/log-row.ts';
 import { projectConversation } from '../../storage/conversation-projection.ts';
 
 /** A conversation as D1 has it: its row, its messages, its events, and what webhooks must be told. */
@@ -18,6 +20,10 @@ export class ConversationHistory implements HistorySource {
     this.#log = log;
   }
 
+  head(): number {
+    return this.#store.record()?.conversation.sequence ?? 0;
+  }
+
   storedCursor(): number {
     return this.#store.record()?.historyCursor ?? 0;
   }
@@ -28,21 +34,24 @@ export class ConversationHistory implements HistorySource {
   }
 
   isBehind(cursor: number): boolean {
-    return cursor < (this.#store.record()?.conversation.sequence ?? 0);
+    return cursor < this.head();
   }
 
   async project(cursor: number): Promise<Projected> {
     const record = this.#store.record();
     if (!record) return { cursor, due: [] };
     const { conversation } = record;
-    const stretch = nextStretch(this.#log, cursor, (id) => this.#store.message(id));
-    const { rows, messages } = stretch;
-    const announcements = rows.flatMap((row) => announce(conversation.id, fromLogRow(row, messageOfRow(stretch, row))));
-    const due = await projectConversation(
-      this.#db,
-      { conversation, rows, messages: [...messages.values()], announcements },
-      Date.now(),
-    );
+    const stretch = nextStretch(this.#log, cursor, (id) => this.#store.messageText(id));
+    const { rows } = stretch;
+    const announcements = rows.flatMap((row) => announce(conversation.id, fromLogRow(row, messageOf(stretch, row))));
+    const written = { conversation, rows, messages: messagesJson(stretch), announcements };
+    const due = await projectConversation(this.#db, written, Date.now());
     return { cursor: rows.at(-1)?.sequence ?? cursor, due };
   }
+}
+
+/** What the row's event is about, or null for an event of the conversation itself. */
+function messageOf({ messages }: Stretch, { messageId }: LogRow): Message | null {
+  const text = messageId === null ? undefined : messages.get(messageId);
+  return text === undefined ? null : readOwnJson<Message>(text);
 }

@@ -80,6 +80,12 @@ export class ConversationStore {
     return this.#messages('SELECT data FROM messages WHERE id = ?', id)[0] ?? null;
   }
 
+  /** The same as it is stored: JSON. */
+  messageText(id: string): string | null {
+    const rows = this.#storage.sql.exec<{ data: string }>('SELECT data FROM messages WHERE id = ?', id);
+    return rows.toArray()[0]?.data ?? null;
+  }
+
   /** Which message a delivery belongs to: receipts name the delivery, long after its send is over. */
   saveDelivery(deliveryId: string, messageId: string): void {
     this.#storage.sql.exec('INSERT INTO deliveries (id, message_id) VALUES (?, ?)', deliveryId, messageId);

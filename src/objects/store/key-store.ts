@@ -3,7 +3,7 @@ import type { Millis } from '../../domain/time.ts';
 export const KEYS_SQL = `
       CREATE TABLE keys (key TEXT PRIMARY KEY, message_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_ms INTEGER) WITHOUT ROWID;`;
 
-/** A key that was used once: a provider's id (`in:…`, no end), an Idempotency-Key (`api:…`) or a client_id (`client:…`), 24 hours. */
+/** A key that was used once: a provider's id (`in:…`, no end), an Idempotency-Key (`api:…`, 24 hours). */
 export interface UsedKey {
   messageId: string;
   fingerprint: string;

@@ -2,6 +2,7 @@ import { KEYS_SQL, KeyStore } from './key-store.ts';
 import { LOG_SQL } from './log-store.ts';
 import { isMigrated, migrate, type ObjectMigration } from './migrate.ts';
 import { readOwnJson } from '../../domain/log-row.ts';
+import { sequenceIn } from '../../domain/talk/ids.ts';
 import type { Participant, Talk, TalkMedia, TalkMessage, TalkState } from '../../domain/talk/state.ts';
 import type { Micros } from '../../domain/time.ts';
 
@@ -11,7 +12,7 @@ const MIGRATIONS: readonly ObjectMigration[] = [
     sql: `${LOG_SQL}
       CREATE TABLE record (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL);
       CREATE TABLE participants (agent_id TEXT PRIMARY KEY, read_at INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE messages (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, parent_id TEXT, owner_id TEXT, created_at INTEGER NOT NULL, deleted INTEGER NOT NULL, data TEXT NOT NULL);
+      CREATE TABLE messages (sequence INTEGER PRIMARY KEY, parent_id TEXT, owner_id TEXT, created_at INTEGER NOT NULL, deleted INTEGER NOT NULL, data TEXT NOT NULL);
       CREATE INDEX messages_thread ON messages (parent_id, sequence) WHERE parent_id IS NOT NULL;
       CREATE TABLE edits (message_id TEXT NOT NULL, at INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (message_id, at)) WITHOUT ROWID;
       ${KEYS_SQL}`,
@@ -111,10 +112,9 @@ export class TalkStore {
 
   saveMessage(message: TalkMessage): void {
     this.#sql.exec(
-      `INSERT INTO messages (sequence, id, parent_id, owner_id, created_at, deleted, data) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO messages (sequence, parent_id, owner_id, created_at, deleted, data) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (sequence) DO UPDATE SET deleted = excluded.deleted, data = excluded.data`,
       message.sequence,
-      message.id,
       message.parentId,
       message.ownerId,
       message.createdAt,
@@ -124,8 +124,25 @@ export class TalkStore {
   }
 
   message(id: string): TalkMessage | null {
-    if (!this.#ready) return null;
-    return this.#messages('WHERE id = ?', id)[0] ?? null;
+    const text = this.messageText(id);
+    const message = text === null ? null : readOwnJson<TalkMessage>(text);
+    return message?.id === id ? message : null;
+  }
+
+  /** The same as it is stored, JSON, for an id that is known to be one of this log. */
+  messageText(id: string): string | null {
+    const sequence = sequenceIn(id);
+    if (!this.#ready || !Number.isSafeInteger(sequence)) return null;
+    const rows = this.#sql.exec<{ data: string }>('SELECT data FROM messages WHERE sequence = ?', sequence);
+    return rows.toArray()[0]?.data ?? null;
+  }
+
+  /** Of the last `limit` messages those that their clients named, newest first. */
+  clientIds(limit: number): { id: string; ownerId: string; clientId: string }[] {
+    if (!this.#ready) return [];
+    const query = `SELECT data ->> 'id' AS id, owner_id AS ownerId, data ->> 'clientId' AS clientId
+      FROM (SELECT owner_id, data FROM messages ORDER BY sequence DESC LIMIT ?) WHERE owner_id IS NOT NULL AND clientId <> ''`;
+    return this.#sql.exec<{ id: string; ownerId: string; clientId: string }>(query, limit).toArray();
   }
 
   /** Newest first; a deleted one keeps its place. */

@@ -1,11 +1,10 @@
 import type { TalkRoom } from './room.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import { isIn, mayRead } from '../../domain/talk/access.ts';
 import type { Newcomer, OpenCommand, TalkActor, TalkChanges } from '../../domain/talk/commands.ts';
 import { decideJoin, decideLeave, decideRead } from '../../domain/talk/decide-participants.ts';
 import { decideClose, decideDelete, decideOpen, decideReopen, decideUpdate } from '../../domain/talk/decide-talk.ts';
-import type { NewTalkEvent } from '../../domain/talk/events.ts';
+import type { NewTalkEvent, TalkEvent } from '../../domain/talk/events.ts';
 import type { Participant, Talk, TalkState } from '../../domain/talk/state.ts';
 import type { Micros } from '../../domain/time.ts';
 
@@ -26,12 +25,16 @@ export function viewOf(room: TalkRoom, { state, participants }: Talk, agentId: s
 
 type Decide = (at: Micros) => Result<NewTalkEvent[], Refusal>;
 
-/** Decides and commits. `rows` go into the same transaction, and only when something happens. */
-export function change(room: TalkRoom, decide: Decide, rows?: () => void): Result<NewTalkEvent[], Refusal> {
+/** Decides and commits: the events in their place. `rows` go into the same transaction, and only when something happens. */
+export function change(
+  room: TalkRoom,
+  decide: Decide,
+  rows?: (messageId: string) => void,
+): Result<TalkEvent[], Refusal> {
   const at = room.now();
   const decided = decide(at);
-  if (decided.ok && decided.value.length > 0) room.commit(decided.value, at, rows);
-  return decided;
+  if (!decided.ok) return decided;
+  return ok(decided.value.length > 0 ? room.commit(decided.value, at, rows) : []);
 }
 
 /** The same, answered by the talk as it is afterwards. */
@@ -65,13 +68,8 @@ export function joinTalk(room: TalkRoom, actor: TalkActor, newcomer: Newcomer): 
 }
 
 /** The participant as it was. */
-export function leaveTalk(
-  room: TalkRoom,
-  actor: TalkActor,
-  participantId: string,
-  messageId: string,
-): Result<Participant, Refusal> {
-  const changed = change(room, (at) => decideLeave(room.talk, actor, participantId, messageId, at));
+export function leaveTalk(room: TalkRoom, actor: TalkActor, participantId: string): Result<Participant, Refusal> {
+  const changed = change(room, (at) => decideLeave(room.talk, actor, participantId, at));
   if (!changed.ok) return changed;
   const left = changed.value.find((event) => 'participant' in event);
   return left ? ok(left.participant) : err({ code: 'TALK_PARTICIPANT_NOT_FOUND' });
@@ -87,5 +85,8 @@ export function moveRead(room: TalkRoom, actor: TalkActor, sequence: number): Re
   return decided;
 }
 
-export const isParticipant = (room: TalkRoom, customerId: string, agentId: string): boolean =>
-  room.talk !== null && mayRead(room.talk, { customerId, agentId, isAdmin: false }).ok && isIn(room.talk, { agentId });
+/** Asked for every socket before every frame. */
+export function isParticipant({ talk }: TalkRoom, customerId: string, agentId: string): boolean {
+  if (!talk || talk.state.customerId !== customerId || talk.state.deletedAt !== null) return false;
+  return talk.participants.has(agentId);
+}

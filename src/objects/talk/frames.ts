@@ -38,7 +38,7 @@ export function obey(room: TalkRoom, actor: TalkActor, frame: unknown): Obeyed {
 function carryOut(room: TalkRoom, actor: TalkActor, frame: TalkFrame): Outcome {
   switch (frame.type) {
     case 'send':
-      return shown(sendMessage(room, actor, talkSendOf(room.talk?.state.id ?? '', crypto.randomUUID(), frame), null));
+      return shown(sendMessage(room, actor, talkSendOf(frame), null));
     case 'edit':
       return shown(editMessage(room, actor, frame.message_id, talkEditOf(frame)));
     case 'delete':

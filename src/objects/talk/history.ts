@@ -1,8 +1,7 @@
 import type { HistorySource, Projected } from '../history-sink.ts';
-import { messageOfRow, nextStretch } from '../stretch.ts';
+import { messagesJson, nextStretch } from '../stretch.ts';
 import type { TalkRoom } from './room.ts';
-import { announce } from '../../dialects/voipbin/events.ts';
-import { fromLogRow } from '../../domain/talk/log-row.ts';
+import { announceTalk } from '../../dialects/voipbin/events.ts';
 import type { Micros } from '../../domain/time.ts';
 import { projectTalk } from '../../storage/talk-projection.ts';
 
@@ -18,6 +17,10 @@ export class TalkHistory implements HistorySource {
     this.#room = room;
   }
 
+  head(): number {
+    return this.#room.talk?.state.sequence ?? 0;
+  }
+
   storedCursor(): number {
     return this.#room.store.record()?.historyCursor ?? 0;
   }
@@ -28,21 +31,19 @@ export class TalkHistory implements HistorySource {
   }
 
   isBehind(cursor: number): boolean {
-    return cursor < (this.#room.talk?.state.sequence ?? 0) || this.#readsPlace() < this.#room.lastReadAt;
+    return cursor < this.head() || this.#readsPlace() < this.#room.lastReadAt;
   }
 
   async project(cursor: number): Promise<Projected> {
     const { talk, log, store } = this.#room;
     if (!talk) return { cursor, due: [] };
-    const stretch = nextStretch(log, cursor, (id) => store.message(id));
-    const { rows, messages } = stretch;
+    const stretch = nextStretch(log, cursor, (id) => store.messageText(id));
+    const { rows } = stretch;
     const readAt = this.#room.lastReadAt;
-    const announcements = rows.flatMap((row) => announce(talk.state.id, fromLogRow(row, messageOfRow(stretch, row))));
-    const due = await projectTalk(
-      this.#db,
-      { talk, rows, messages: [...messages.values()], reads: store.readSince(this.#readsPlace()), announcements },
-      Date.now(),
-    );
+    const reads = store.readSince(this.#readsPlace());
+    const announcements = rows.map((row) => announceTalk(talk.state.id, row));
+    const written = { talk, rows, messages: messagesJson(stretch), reads, announcements };
+    const due = await projectTalk(this.#db, written, Date.now());
     this.#readsCursor = Math.max(this.#readsCursor, readAt);
     return { cursor: rows.at(-1)?.sequence ?? cursor, due };
   }

@@ -1,13 +1,10 @@
 import { isParticipant } from './commands.ts';
 import { obey, readFrame } from './frames.ts';
 import type { TalkRoom } from './room.ts';
-import type { Frame } from '../fan-out.ts';
 import { errorFrame, type Reader, type SessionRequest } from '../session-protocol.ts';
 import { Sessions } from '../sessions.ts';
-import { presentFrame } from '../../dialects/voipbin/events.ts';
 import { hasRole } from '../../domain/permissions.ts';
 import type { TalkActor } from '../../domain/talk/commands.ts';
-import { fromLogRow } from '../../domain/talk/log-row.ts';
 import type { Participant } from '../../domain/talk/state.ts';
 import { revokedReaders } from '../../storage/readers.ts';
 
@@ -30,7 +27,7 @@ export class TalkLive {
     this.#host = host;
     this.sessions = new Sessions(ctx, {
       head: () => room.talk?.state.sequence ?? 0,
-      framesAfter: (sequence, limit) => this.#framesAfter(sequence, limit),
+      framesAfter: (sequence, limit) => room.framesAfter(sequence, limit),
       mayRead: (reader) => this.mayRead(reader),
       revoked: (readers) => revokedReaders(env, readers),
       command: (reader, frame) => this.#command(reader, frame),
@@ -77,13 +74,6 @@ export class TalkLive {
   #presence(agents: string[], status: 'online' | 'offline') {
     const people = agents.map((owner_id) => ({ owner_type: 'agent', owner_id, status }));
     return { type: 'presence', data: { chat_id: this.#room.talk?.state.id ?? '', agents: people } };
-  }
-
-  #framesAfter(sequence: number, limit: number): Frame[] {
-    return this.#room.log.after(sequence, limit).map((row) => {
-      const message = row.messageId === null ? null : this.#room.store.message(row.messageId);
-      return { sequence: row.sequence, text: JSON.stringify(presentFrame(fromLogRow(row, message))) };
-    });
   }
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { change } from './commands.ts';
 import type { TalkRoom } from './room.ts';
 import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
@@ -8,6 +7,7 @@ import { mayAct } from '../../domain/talk/access.ts';
 import type { TalkActor, TalkEdit, TalkSend } from '../../domain/talk/commands.ts';
 import { decideDeleteMessage, decideEdit, decideSend } from '../../domain/talk/decide-message.ts';
 import { decideReact, decideUnreact } from '../../domain/talk/decide-reaction.ts';
+import type { TalkEvent } from '../../domain/talk/events.ts';
 import type { TalkMessage } from '../../domain/talk/state.ts';
 import { HOUR } from '../../domain/time.ts';
 
@@ -15,57 +15,59 @@ const KEY_LIFE_MS = 24 * HOUR;
 
 type Answer = Result<TalkMessage, Refusal>;
 
-/** Accepts a message once per id (a repeated RPC), per idempotency key, and per client_id with the same content. */
+/** Accepts a message once per idempotency key, and per client_id with the same content. `claim` null: a socket's, which has no such key. */
 export function sendMessage(
   room: TalkRoom,
   actor: TalkActor,
   command: TalkSend,
-  idempotency: IdempotencyClaim | null,
+  claim: IdempotencyClaim | null,
 ): Answer {
   const allowed = mayAct(room.talk, actor);
   if (!allowed.ok) return allowed;
-  const keys = keysOf(actor, command, idempotency);
-  const earlier = earlierAnswer(room, command.messageId, keys);
+  const earlier = (claim && earlierByKey(room, claim)) ?? earlierByClient(room, actor, command);
   if (earlier) return earlier;
-  const { parentId, messageId } = command;
+  const { parentId } = command;
   const hasParent = parentId !== null && room.store.message(parentId) !== null;
-  const expires = Date.now() + KEY_LIFE_MS;
-  const rows = () =>
-    keys.forEach(({ key, fingerprint }) => room.store.keys.save(key, { messageId, fingerprint }, expires));
-  const sent = change(room, (at) => decideSend(room.talk, actor, command, hasParent, at), rows);
-  return sent.ok ? asItIs(room, messageId) : sent;
+  const keep = (messageId: string): void => {
+    if (claim) room.store.keys.save(keyOf(claim), { ...claim, messageId }, Date.now() + KEY_LIFE_MS);
+  };
+  return said(change(room, (at) => decideSend(room.talk, actor, command, hasParent, at), keep));
 }
 
-interface Key {
-  key: string;
-  fingerprint: string;
-  /** Whether the same key with something else is a mistake, or just something else. */
-  strict: boolean;
+const keyOf = ({ key }: IdempotencyClaim): string => `api:${key}`;
+
+function earlierByKey(room: TalkRoom, claim: IdempotencyClaim): Answer | null {
+  const used = room.store.keys.used(keyOf(claim), Date.now());
+  if (!used) return null;
+  return used.fingerprint === claim.fingerprint
+    ? asItIs(room, used.messageId)
+    : err({ code: 'IDEMPOTENCY_KEY_REUSED' });
 }
 
 /**
  * A client that lost its socket sends again what was not acknowledged, under the same client_id: that is one message. One that counts
- * from 1 again after a reload means another message: nothing of it may be lost, so the content must be the same too.
+ * from 1 again after a reload means another message: nothing of it may be lost, so what it says must be the same too.
  */
-function keysOf(actor: TalkActor, command: TalkSend, idempotency: IdempotencyClaim | null): Key[] {
-  const keys: Key[] = [];
-  if (idempotency) keys.push({ key: `api:${idempotency.key}`, fingerprint: idempotency.fingerprint, strict: true });
-  if (command.clientId !== '') {
-    const content = JSON.stringify([command.text, command.medias, command.parentId]);
-    const fingerprint = createHash('sha256').update(content).digest('base64');
-    keys.push({ key: `client:${actor.agentId}:${command.clientId}`, fingerprint, strict: false });
-  }
-  return keys;
+function earlierByClient(room: TalkRoom, { agentId }: TalkActor, command: TalkSend): Answer | null {
+  const messageId = room.clientIds.messageOf(agentId, command.clientId);
+  const message = messageId === null ? null : room.store.message(messageId);
+  if (!message || message.parentId !== command.parentId) return null;
+  const { text, medias } = room.store.edits(message.id)[0] ?? message;
+  const isSame = text === command.text && JSON.stringify(medias) === JSON.stringify(command.medias);
+  return isSame || message.deletedAt !== null ? ok(message) : null;
 }
 
-function earlierAnswer(room: TalkRoom, messageId: string, keys: Key[]): Answer | null {
-  if (room.store.message(messageId)) return asItIs(room, messageId);
-  for (const { key, fingerprint, strict } of keys) {
-    const used = room.store.keys.used(key, Date.now());
-    if (used?.fingerprint === fingerprint) return asItIs(room, used.messageId);
-    if (used && strict) return err({ code: 'IDEMPOTENCY_KEY_REUSED' });
-  }
-  return null;
+function said(changed: Result<TalkEvent[], Refusal>): Answer {
+  if (!changed.ok) return changed;
+  const event = changed.value.find((each) => 'message' in each);
+  return event ? ok(event.message) : err({ code: 'TALK_MESSAGE_NOT_FOUND' });
+}
+
+/** The message as the event made it, or as it is where nothing happened. */
+function answer(room: TalkRoom, messageId: string, changed: Result<TalkEvent[], Refusal>): Answer {
+  if (!changed.ok) return changed;
+  const event = changed.value.find((each) => 'message' in each);
+  return event ? ok(event.message) : asItIs(room, messageId);
 }
 
 function asItIs(room: TalkRoom, messageId: string): Answer {
@@ -82,7 +84,7 @@ export function editMessage(room: TalkRoom, actor: TalkActor, messageId: string,
     room.store.saveEdit(messageId, { text, medias, at: editedAt ?? createdAt });
   };
   const edited = change(room, (at) => decideEdit(room.talk, actor, before, edit, at), rows);
-  return edited.ok ? asItIs(room, messageId) : edited;
+  return answer(room, messageId, edited);
 }
 
 /** With all its versions. */
@@ -90,17 +92,17 @@ export function deleteMessage(room: TalkRoom, actor: TalkActor, messageId: strin
   const message = room.store.message(messageId);
   const rows = () => room.store.dropEdits(messageId);
   const deleted = change(room, (at) => decideDeleteMessage(room.talk, actor, message, at), rows);
-  return deleted.ok ? asItIs(room, messageId) : deleted;
+  return answer(room, messageId, deleted);
 }
 
 export function react(room: TalkRoom, actor: TalkActor, messageId: string, emoji: string): Answer {
   const message = room.store.message(messageId);
   const reacted = change(room, (at) => decideReact(room.talk, actor, message, emoji, at));
-  return reacted.ok ? asItIs(room, messageId) : reacted;
+  return answer(room, messageId, reacted);
 }
 
 export function unreact(room: TalkRoom, actor: TalkActor, messageId: string, emoji: string): Answer {
   const message = room.store.message(messageId);
   const reacted = change(room, (at) => decideUnreact(room.talk, actor, message, emoji, at));
-  return reacted.ok ? asItIs(room, messageId) : reacted;
+  return answer(room, messageId, reacted);
 }

@@ -1,8 +1,10 @@
 import { applyEvent, place } from '../../domain/talk/apply.ts';
 import type { NewTalkEvent, TalkEvent } from '../../domain/talk/events.ts';
-import { toLogRow } from '../../domain/talk/log-row.ts';
+import { fromLogRow, toLogRow } from '../../domain/talk/log-row.ts';
 import type { Participant, Talk } from '../../domain/talk/state.ts';
 import { nextMicros, type Micros } from '../../domain/time.ts';
+import { ClientIds } from './client-ids.ts';
+import { frameOf, RecentFrames, type TalkFrame } from './recent.ts';
 import type { LogStore } from '../store/log-store.ts';
 import type { TalkStore } from '../store/talk-store.ts';
 
@@ -11,15 +13,18 @@ export class TalkRoom {
   readonly storage: DurableObjectStorage;
   readonly store: TalkStore;
   readonly log: LogStore;
+  readonly clientIds: ClientIds;
   /** The talk as it was last committed: a thousand participants are not read again for every message. */
   #talk: Talk | null;
   #lastAt: Micros;
   #lastReadAt: Micros;
+  readonly #recent = new RecentFrames();
 
   constructor(storage: DurableObjectStorage, store: TalkStore, log: LogStore) {
     this.storage = storage;
     this.store = store;
     this.log = log;
+    this.clientIds = new ClientIds(store);
     this.#talk = store.talk();
     this.#lastReadAt = store.lastReadAt();
     this.#lastAt = Math.max(store.lastAt(), this.#lastReadAt);
@@ -39,8 +44,8 @@ export class TalkRoom {
     return nextMicros(this.#lastAt, Date.now());
   }
 
-  /** Log, state, messages and `rows`, all or nothing. @throws only on a bug or a broken disk, leaving nothing behind. */
-  commit(events: NewTalkEvent[], at: Micros, rows?: () => void): void {
+  /** Log, state, messages and `rows`, which is told the message that it is about, all or nothing. @returns the events in their place. @throws only on a bug or a broken disk, leaving nothing behind. */
+  commit(events: NewTalkEvent[], at: Micros, rows?: (messageId: string) => void): TalkEvent[] {
     const before = this.#talk;
     const placed = place(events, before?.state.sequence ?? 0, at);
     const after = placed.reduce<Talk | null>(applyEvent, before);
@@ -49,7 +54,7 @@ export class TalkRoom {
         this.store.prepare();
         placed.forEach((event) => this.#append(event));
         if (after && placed.some(changesRecord)) this.#saveState(after);
-        rows?.();
+        rows?.(messageIn(placed));
       });
     } catch (error) {
       this.store.forget();
@@ -57,6 +62,14 @@ export class TalkRoom {
     }
     this.#talk = after;
     this.#lastAt = at;
+    this.#recent.add(placed);
+    placed.forEach((event) => event.type === 'talk.message_created' && this.clientIds.add(event.message));
+    return placed;
+  }
+
+  /** The events after a sequence as they are shown, at most `limit`. */
+  framesAfter(sequence: number, limit: number): TalkFrame[] {
+    return this.#recent.after(sequence, limit) ?? this.#framesInLog(sequence, limit);
   }
 
   /** A read position is no event: it concerns one agent, and would fill the log with as many rows as there are readers. */
@@ -67,6 +80,13 @@ export class TalkRoom {
     this.#talk = { ...this.#talk, participants };
     this.#lastAt = at;
     this.#lastReadAt = at;
+  }
+
+  #framesInLog(sequence: number, limit: number): TalkFrame[] {
+    return this.log.after(sequence, limit).map((row) => {
+      const message = row.messageId === null ? null : this.store.message(row.messageId);
+      return frameOf(fromLogRow(row, message));
+    });
   }
 
   #append(event: TalkEvent): void {
@@ -80,6 +100,11 @@ export class TalkRoom {
     const { historyCursor, readsCursor } = this.store.record() ?? { historyCursor: 0, readsCursor: 0 };
     this.store.saveRecord({ state, historyCursor, readsCursor });
   }
+}
+
+function messageIn(events: TalkEvent[]): string {
+  const event = events.find((each) => 'message' in each);
+  return event ? event.message.id : '';
 }
 
 /** What a message or a reaction changes of a talk, its log tells. */

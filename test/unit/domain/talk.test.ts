@@ -16,7 +16,7 @@ import {
   decideUpdate,
 } from '../../../src/domain/talk/decide-talk.ts';
 import type { NewTalkEvent, TalkEvent } from '../../../src/domain/talk/events.ts';
-import { messageIdIn, talkKey } from '../../../src/domain/talk/ids.ts';
+import { messageIdAt, sequenceIn, talkKey } from '../../../src/domain/talk/ids.ts';
 import { fromLogRow, toLogRow } from '../../../src/domain/talk/log-row.ts';
 import { mentionsIn } from '../../../src/domain/talk/mentions.ts';
 import type { Talk, TalkMessage, TalkType } from '../../../src/domain/talk/state.ts';
@@ -39,7 +39,6 @@ class Model {
     name: `Agent ${agentId}`,
     username: `${agentId}@localhost`,
     participantId: this.id(),
-    messageId: this.id(),
   });
 
   open(type: TalkType, members: string[]): string {
@@ -69,14 +68,14 @@ class Model {
 
   say = (agentId: string, text = 'hello', parentId: string | null = null): string =>
     this.take((at) => {
-      const command = { messageId: this.id(), text, medias: [], parentId, clientId: '' };
+      const command = { text, medias: [], parentId, clientId: '' };
       return decideSend(this.talk, this.actor(agentId), command, parentId !== null && this.messages.has(parentId), at);
     });
   join = (by: string, agentId: string): string =>
     this.take((at) => decideJoin(this.talk, this.actor(by), this.newcomer(agentId), at));
   leave = (by: string, agentId: string): string => {
     const id = this.talk?.participants.get(agentId)?.id ?? 'nobody';
-    return this.take((at) => decideLeave(this.talk, this.actor(by), id, this.id(), at));
+    return this.take((at) => decideLeave(this.talk, this.actor(by), id, at));
   };
   react = (by: string, id: string, emoji: string): string =>
     this.take((at) => decideReact(this.talk, this.actor(by), this.messages.get(id) ?? null, emoji, at));
@@ -207,12 +206,15 @@ describe('mentions', () => {
   ])('%s', (text, named) => expect(mentionsIn(text, people)).toEqual(named));
 });
 
-test('a message’s id leads to its talk', () => {
+test('a message’s id leads to its talk, and to its place there', () => {
   const talk = crypto.randomUUID();
-  const message = messageIdIn(talk, crypto.randomUUID());
-  expect(message).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  expect(talkKey(message)).toBe(talkKey(talk));
-  expect(message).not.toBe(talk);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 ** 48 - 1 }), (sequence) => {
+      const id = messageIdAt(talk, sequence);
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+      expect([talkKey(id), sequenceIn(id)]).toEqual([talkKey(talk), sequence]);
+    }),
+  );
 });
 
 type Step = (model: Model) => unknown;

@@ -159,7 +159,7 @@ const closeTalk: RouteHandler<ReturnType<typeof closeRoute>, AppEnv> = async (c)
 
 const reopenTalk: RouteHandler<ReturnType<typeof reopenRoute>, AppEnv> = async (c) => {
   const { id } = c.req.valid('param');
-  const self = newcomer(await selfOf(c), id);
+  const self = newcomer(await selfOf(c));
   return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).reopen(actorIn(c), self))), 200);
 };
 

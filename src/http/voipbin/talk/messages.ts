@@ -95,8 +95,9 @@ export async function messagesIn(c: AppContext, id: string, parentId: string | n
 }
 
 async function say(c: AppContext, talkId: string, message: z.infer<typeof newTalkMessageSchema>) {
-  const command = talkSendOf(talkId, crypto.randomUUID(), message);
-  const claim = await idempotencyOf(c);
+  const command = talkSendOf(message);
+  // A call that the platform repeats must not say it twice, whether the client thought of that or not.
+  const claim = (await idempotencyOf(c)) ?? { key: `call ${crypto.randomUUID()}`, fingerprint: '' };
   const said = await callObject(() => getTalk(c.env, talkId).send(actorIn(c), command, claim));
   return presentTalkMessage(valueOf(said));
 }

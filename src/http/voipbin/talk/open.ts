@@ -40,8 +40,7 @@ async function othersOf(c: AppContext, wanted: Wanted): Promise<Agent[]> {
 function open(c: AppContext, talkId: string, wanted: Wanted, members: Agent[]) {
   const { customerId, agentId } = actorIn(c);
   const { type, name, detail } = wanted;
-  const newcomers = members.map((member) => newcomer(member, talkId));
-  const command: OpenCommand = { talkId, customerId, type, name, detail, members: newcomers };
+  const command: OpenCommand = { talkId, customerId, type, name, detail, members: members.map(newcomer) };
   return callObject(() => getTalk(c.env, talkId).open(command, agentId));
 }
 

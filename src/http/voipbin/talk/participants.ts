@@ -9,7 +9,6 @@ import { claimPair } from './open.ts';
 import { actorIn, agentsOf, newcomer, selfOf } from './people.ts';
 import { newParticipantSchema, participantSchema } from './schemas.ts';
 import { presentParticipant } from '../../../dialects/voipbin/talk.ts';
-import { messageIdIn } from '../../../domain/talk/ids.ts';
 import { callObject, getTalk } from '../../../objects/stubs.ts';
 import type { Agent } from '../../../storage/agents.ts';
 
@@ -94,8 +93,7 @@ export function talkParticipantRoutes(family: 'service_agents' | 'talks') {
 
   routes.openapi(removeRoute(), async (c) => {
     const { id, participant_id } = c.req.valid('param');
-    const messageId = messageIdIn(id, crypto.randomUUID());
-    const removed = await getTalk(c.env, id).leave(actorIn(c), participant_id, messageId);
+    const removed = await getTalk(c.env, id).leave(actorIn(c), participant_id);
     return c.json(presentParticipant(valueOf(removed)), 200);
   });
   return routes;
@@ -121,7 +119,7 @@ const joined = (c: AppContext, talkId: string, find: () => Promise<Agent>, field
     // Before its pair is made, a 1:1 talk has one participant, and only that one may see it: the caller.
     const makesPair = state.type === 'normal' && state.pair === null && state.lifecycle === 'active';
     if (makesPair && agent.id !== actor.agentId) await claimPair(c, talkId, actor.agentId, agent.id);
-    const result = await callObject(() => getTalk(c.env, talkId).join(actor, newcomer(agent, talkId)));
+    const result = await callObject(() => getTalk(c.env, talkId).join(actor, newcomer(agent)));
     if (!result.ok && result.error.code === 'INVALID_FIELD') throw invalidField(field, result.error.problem);
     return { statements: [], answer: presentParticipant(valueOf(result)) };
   });

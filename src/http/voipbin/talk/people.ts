@@ -2,7 +2,6 @@ import type { AppContext } from '../../context.ts';
 import { ApiError, invalidField } from '../../errors.ts';
 import { hasRole } from '../../../domain/permissions.ts';
 import type { Newcomer, TalkActor } from '../../../domain/talk/commands.ts';
-import { messageIdIn } from '../../../domain/talk/ids.ts';
 import { findAgents, findSignedIn, type Agent } from '../../../storage/agents.ts';
 
 /** Talk is for people (spec section 11). @throws 403 AGENT_AUTH_REQUIRED for an access key. */
@@ -14,12 +13,11 @@ export function actorIn(c: AppContext): TalkActor {
 }
 
 /** An agent as it comes into a talk. */
-export const newcomer = ({ id, name, username }: Agent, talkId: string): Newcomer => ({
+export const newcomer = ({ id, name, username }: Agent): Newcomer => ({
   agentId: id,
   name,
   username,
   participantId: crypto.randomUUID(),
-  messageId: messageIdIn(talkId, crypto.randomUUID()),
 });
 
 /** Whoever asks. */
