@@ -29,7 +29,7 @@ const HANDSHAKES = 32;
 const ARRIVAL_MS = 20_000;
 /** Readers do not acknowledge in step. */
 const STEP = 37;
-const ACK_WITHIN = 200;
+const ACK_WITHIN = 50;
 
 interface Delivery {
   said: number;

@@ -2,7 +2,7 @@ import { openSocket, type RawSocket } from './raw-socket.ts';
 import { textSaid, type FrameReader, type Said } from './talk-events.ts';
 import type { Door } from './talk-place.ts';
 
-const ACK_EVERY = 200;
+const ACK_EVERY = 50;
 
 interface ClientOptions {
   frames: FrameReader;
@@ -44,7 +44,7 @@ export class Client {
       said.forEach((one) => this.#count(one));
       this.#options.heard(said);
     } catch (error) {
-      this.#options.failed(String(error));
+      this.#options.failed(error instanceof Error ? error.message : String(error));
     }
     if (this.count >= this.#nextAck) this.#acknowledge();
   }
