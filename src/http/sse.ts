@@ -3,8 +3,9 @@ import { z } from 'zod';
 /** Held by the Worker, which is not billed for waiting, over a hibernatable socket of the object (facts/platform.md section 3.5). */
 const HEARTBEAT_MS = 20_000;
 const RECONNECT_MS = 3000;
-/** Acknowledged in bundles: far below the object's window, and far fewer messages than events. */
+/** Acknowledged in bundles: far below the object's narrowest window, and far fewer messages than events. */
 const ACK_EVERY = 50;
+const ACK_CHARACTERS = 16 * 1024;
 
 const frameSchema = z.object({ type: z.string(), sequence: z.number().int().optional() });
 
@@ -19,10 +20,10 @@ export function sseResponse(socket: WebSocket): Response {
     return last.catch(() => socket.close(1000, 'reader gone'));
   };
   const heartbeat = setInterval(() => void write(': still here\n\n'), HEARTBEAT_MS);
-  let written = 0;
+  const acknowledge = acknowledger(socket);
   socket.addEventListener('message', ({ data }) => {
     const frame = typeof data === 'string' ? readFrame(data) : null;
-    if (frame) void write(frame.text).then(() => acknowledge(socket, frame.sequence, (written += 1)));
+    if (frame) void write(frame.text).then(() => acknowledge(frame.sequence, frame.text.length));
   });
   socket.addEventListener('close', () => {
     clearInterval(heartbeat);
@@ -45,7 +46,15 @@ function readFrame(data: string): { text: string; sequence: number } | null {
   return { text: `id: ${frame.data.sequence}\ndata: ${data}\n\n`, sequence: frame.data.sequence };
 }
 
-function acknowledge(socket: WebSocket, sequence: number, written: number): void {
-  if (written % ACK_EVERY === 0 && socket.readyState === WebSocket.OPEN)
-    socket.send(JSON.stringify({ type: 'ack', sequence }));
+/** Told of each event that was written, and of its size. */
+function acknowledger(socket: WebSocket): (sequence: number, characters: number) => void {
+  let events = 0;
+  let characters = 0;
+  return (sequence, size) => {
+    events += 1;
+    characters += size;
+    if (events < ACK_EVERY && characters < ACK_CHARACTERS) return;
+    [events, characters] = [0, 0];
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: 'ack', sequence }));
+  };
 }

@@ -40,8 +40,8 @@ export class Sessions {
   readonly #host: SessionHost;
   readonly #live = new Map<WebSocket, LiveReader>();
   readonly #credentials: CredentialWatch;
-  #flushing: ReturnType<typeof setTimeout> | null = null;
   readonly #pace = new Pace();
+  #isFlushDue = false;
 
   constructor(ctx: DurableObjectState, host: SessionHost) {
     this.#ctx = ctx;
@@ -87,10 +87,12 @@ export class Sessions {
 
   /** After a commit: everyone who is not behind gets what is new, at once or together with what follows (fan-out.ts). */
   broadcast(): void {
-    if (this.#flushing !== null) return;
+    if (this.#isFlushDue) return;
     const wait = this.#pace.wait(this.#live.size, Date.now());
-    if (wait <= 0) this.#flush();
-    else this.#flushing = setTimeout(() => this.#flush(), wait);
+    if (wait <= 0) return this.#flush();
+    this.#isFlushDue = true;
+    // An object is not put to sleep while this waits: whoever is live would count as having had it all.
+    this.#ctx.waitUntil(scheduler.wait(wait).then(() => this.#flush()));
   }
 
   /** A frame outside the log (typing, presence): to those who are there now and up to date, but for `except`. */
@@ -147,8 +149,7 @@ export class Sessions {
   }
 
   #flush(): void {
-    if (this.#flushing !== null) clearTimeout(this.#flushing);
-    this.#flushing = null;
+    this.#isFlushDue = false;
     const parcelOf = parcels(this.#host);
     for (const socket of this.#pace.begin(Date.now())) {
       const live = this.#live.get(socket);

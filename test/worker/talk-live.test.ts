@@ -202,6 +202,30 @@ describe('a talk’s socket', () => {
     theirs.close();
   });
 
+  test('loses nothing to an eviction while several write and many read', async () => {
+    const readers = await newPeople(
+      hub,
+      Array.from({ length: 30 }, (_, index) => `Reader ${index}`),
+    );
+    const talk = await newTalk([bob, ...readers]);
+    const begin = talk.sequence;
+    const sockets = await Promise.all(readers.map((reader) => reader.socket(talk.id)));
+    const writers = [await ann.socket(talk.id), await bob.socket(talk.id)];
+    await Promise.all([...sockets, ...writers].map((socket) => until(socket, 'caught_up')));
+    for (let round = 0; round < 5; round += 1) {
+      writers.forEach((writer, index) => tell(writer, { type: 'send', client_id: `${round} ${index}`, text: 'x' }));
+      await Promise.all(writers.map((writer) => until(writer, 'ack')));
+      await evictDurableObject(objectOf(talk));
+    }
+    const expected = upTo(begin + 1, begin + 10);
+    for (const socket of sockets) {
+      while (sequencesOf(socket).length < expected.length) await socket.next();
+      expect(sequencesOf(socket)).toEqual(expected);
+      socket.close();
+    }
+    writers.forEach((writer) => writer.close());
+  });
+
   test('with batch=1 gets arrays only, and many events in few frames', async () => {
     const talk = await newTalk();
     for (let index = 0; index < 30; index += 1) await say(ann, talk, `message ${index}`);

@@ -16,13 +16,14 @@ function placeOne(event: NewTalkEvent, sequence: number, at: Micros): TalkEvent 
   if (event.type === 'talk.participant_joined') {
     return { ...event, participant: { ...event.participant, readSequence: sequence }, sequence, at };
   }
+  if ('talk' in event) return { ...event, talk: { ...event.talk, sequence }, sequence, at };
   return { ...event, sequence, at };
 }
 
 /** The talk after one event. Replaying a log from nothing gives the talk that the object holds. */
 export function applyEvent(talk: Talk | null, event: TalkEvent): Talk {
   if ('talk' in event) {
-    return { state: { ...event.talk, sequence: event.sequence }, participants: talk?.participants ?? new Map() };
+    return { state: event.talk, participants: talk?.participants ?? new Map() };
   }
   if (!talk) throw new Error(`event ${event.sequence} has no talk before it`);
   const state = { ...talk.state, sequence: event.sequence };

@@ -291,6 +291,9 @@ describe('whatever happens to a talk', () => {
           return fromLogRow(row, row.messageId === null ? null : (model.messages.get(row.messageId) ?? null));
         });
         expect(stored.reduce<Talk | null>(applyEvent, null)).toEqual(model.talk);
+        // Only what a message says may be newer in a replay than it was live.
+        const fixed = (events: TalkEvent[]) => events.filter((event) => !('message' in event));
+        expect(fixed(stored)).toEqual(fixed(model.log));
       }),
     );
   });
