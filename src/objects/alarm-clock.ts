@@ -2,6 +2,8 @@ import { SECOND, type Millis } from '../domain/time.ts';
 
 /** An alarm in the past may never fire (facts/style.md section 5): the earliest is a moment from now. */
 const SOONEST_MS = 50;
+/** An alarm that is so late is lost. One that is just due must not be moved: a busy object would put it off for ever. */
+const LOST_MS = 10 * SECOND;
 /** How late the net may be for work that a drain has just been started for. */
 export const NET_MS = 5 * SECOND;
 
@@ -28,8 +30,8 @@ export class AlarmClock {
     if (times.length === 0) return;
     const now = Date.now();
     const next = Math.max(Math.min(...times), now + SOONEST_MS);
-    // Must be moved: a missing one, one that would come too late, or one that lies in the past.
-    if (this.#at === null || this.#at > next || this.#at < now) this.#set(next);
+    // Must be moved: a missing one, one that would come too late, or one that should have fired long ago.
+    if (this.#at === null || this.#at > next || this.#at < now - LOST_MS) this.#set(next);
   }
 
   #set(at: Millis): void {

@@ -58,12 +58,13 @@ export class CredentialWatch {
 
   async #checkAll(): Promise<void> {
     const asked = [...this.#watched.held()];
+    const askedAt = Date.now();
     // While nobody can say, nothing can have been revoked either.
     const answer = inTime(this.#watched.revoked(asked.map(([, { reader }]) => reader)), ANSWER_MS);
     const revoked = await answer.catch(() => new Set<Reader>());
     for (const [socket, held] of asked) {
       if (revoked.has(held.reader)) this.#watched.cut(socket, CLOSE_UNAUTHORIZED, 'the credential is no longer valid');
-      else held.checkedAt = Date.now();
+      else held.checkedAt = askedAt;
     }
     this.#watched.checked();
   }

@@ -5,7 +5,8 @@ import { errorName, log } from '../log.ts';
 
 /** Events that come within this time of each other go to the feed in one call. Milliseconds. */
 const GAP_MS = 25;
-const PAGE = 100;
+/** Of a publication: a call takes 32 MB, and an event weighs 130 KB at most. */
+const PAGE = 50;
 
 /** What an object publishes of its log. */
 export interface FeedSource {

@@ -13,6 +13,9 @@ export interface LiveReader {
   /** Since when the window is full, or null. */
   stalledAt: Millis | null;
   caughtUp: boolean;
+  /** What was whispered to it since it was last heard of, and when that was. */
+  whispered: number;
+  heardAt: Millis;
   /** When its credential was last found good. */
   checkedAt: Millis;
 }
@@ -28,6 +31,8 @@ export const newReader = ({ reader, batch }: Who, cursor: number, checkedAt: Mil
   bytes: 0,
   stalledAt: null,
   caughtUp: false,
+  whispered: 0,
+  heardAt: 0,
   checkedAt,
 });
 
@@ -64,6 +69,12 @@ export function acknowledged(live: LiveReader, sequence: number): void {
   const done = live.underWay.splice(0, open === -1 ? live.underWay.length : open);
   live.bytes -= done.reduce((sum, part) => sum + part.bytes, 0);
   live.stalledAt = null;
+}
+
+/** Any frame of its own shows that it reads. */
+export function heard(live: LiveReader, now: Millis): void {
+  live.whispered = 0;
+  live.heardAt = now;
 }
 
 /** What must outlive an eviction. */

@@ -1,6 +1,6 @@
 import { checkedOnEntry, CredentialWatch } from './credential-watch.ts';
 import { Pace, parcels, type FrameSource } from './fan-out.ts';
-import { acknowledged, behindOf, newReader, roomOf, sent, wokenReader, type LiveReader } from './live-reader.ts';
+import { acknowledged, behindOf, heard, newReader, roomOf, sent, wokenReader, type LiveReader } from './live-reader.ts';
 import {
   ackFrameSchema,
   attachmentSchema,
@@ -33,6 +33,8 @@ export interface SessionHost extends FrameSource {
   /** A socket has stalled: `nextStallAt` has changed. */
   rearm(): void;
 }
+
+const WHISPER_BYTES = 64 * 1024;
 
 /** The hibernatable sockets of one object: accept, replay, follow, cut off. */
 export class Sessions {
@@ -98,13 +100,25 @@ export class Sessions {
   /** A frame outside the log (typing, presence): to those who are there now and up to date, but for `except`. */
   whisper(frame: unknown, except: (reader: Reader) => boolean = () => false): void {
     const stale = [...this.#live.values()].some((live) => !this.#credentials.isFresh(live));
+    const text = JSON.stringify(frame);
     const tellAll = (): void => {
       for (const [socket, live] of this.#live) {
-        if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live)) tell(socket, live, frame);
+        if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live)) this.#whisperTo(socket, live, text);
       }
     };
     if (stale) this.#ctx.waitUntil(this.#credentials.check().then(tellAll));
     else tellAll();
+  }
+
+  /** No window holds such frames back, so a socket that shows no sign of life gets a few of them and no more. */
+  #whisperTo(socket: WebSocket, live: LiveReader, text: string): void {
+    if (live.whispered > WHISPER_BYTES) {
+      const pinged = this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+      if (pinged <= live.heardAt) return;
+      heard(live, pinged);
+    }
+    live.whispered += text.length;
+    send(socket, live.batch ? `[${text}]` : text);
   }
 
   /** A frame of the client. A bad one is answered and the socket stays open; the fault is the frame's alone. */
@@ -115,6 +129,7 @@ export class Sessions {
     // It may have been cut off meanwhile.
     const live = this.#live.get(socket);
     if (!live) return;
+    heard(live, Date.now());
     const frame = parseFrame(data);
     if (frame === undefined) return tell(socket, live, errorFrame('expected a frame of JSON'));
     const ack = isAck(frame) ? ackFrameSchema.safeParse(frame) : null;

@@ -5,7 +5,7 @@ import { HistorySink } from './history-sink.ts';
 import { paced } from './paced.ts';
 import { SESSION_HEADER, sessionRequestSchema } from './session-protocol.ts';
 import { LogStore } from './store/log-store.ts';
-import { TalkStore, type TalkEdit as Version } from './store/talk-store.ts';
+import { TalkStore, type Border, type TalkEdit as Version } from './store/talk-store.ts';
 import * as commands from './talk/commands.ts';
 import { TalkFeed } from './talk/feed.ts';
 import { TalkHistory } from './talk/history.ts';
@@ -18,7 +18,6 @@ import { err, ok, type Result } from '../domain/result.ts';
 import { mayRead } from '../domain/talk/access.ts';
 import type { Newcomer, OpenCommand, TalkActor, TalkChanges, TalkEdit, TalkSend } from '../domain/talk/commands.ts';
 import type { Participant, TalkMessage } from '../domain/talk/state.ts';
-import type { Micros } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 
 /** A new talk waits so long for D1, so that lists know it when its first request is answered. Milliseconds. */
@@ -73,9 +72,10 @@ export class TalkObject extends DurableObject<Env> {
     return found.ok ? ok(commands.viewOf(this.#room, found.value, actor.agentId)) : found;
   }
 
-  /** Whether it was here once: who claims its pair must not take a talk that is only just being opened for a deleted one. */
-  isDeleted(): boolean {
-    return (this.#room.talk?.state.deletedAt ?? null) !== null;
+  /** Whether these two cannot have this one as their 1:1 talk any more. False for a talk that is only just being opened. */
+  isLostTo(agents: string[]): boolean {
+    const state = this.#room.talk?.state;
+    return state !== undefined && (state.deletedAt !== null || state.pair?.some((id) => !agents.includes(id)) === true);
   }
 
   update(actor: TalkActor, changes: TalkChanges): Promise<Result<commands.TalkView, Refusal>> {
@@ -119,11 +119,11 @@ export class TalkObject extends DurableObject<Env> {
     return this.read(actor);
   }
 
-  /** Newest first, those created before `before` (null: all), at most `limit`; `parentId` leaves the answers to one message. */
+  /** Newest first, those before `before` (null: all), at most `limit`; `parentId` leaves the answers to one message. */
   listMessages(
     actor: TalkActor,
     parentId: string | null,
-    before: Micros | null,
+    before: Border | null,
     limit: number,
   ): Result<TalkMessage[], Refusal> {
     const found = mayRead(this.#room.talk, actor);
@@ -160,8 +160,13 @@ export class TalkObject extends DurableObject<Env> {
     return this.#settled(messages.deleteMessage(this.#room, actor, messageId));
   }
 
-  react(actor: TalkActor, messageId: string, emoji: string): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.react(this.#room, actor, messageId, emoji));
+  react(
+    actor: TalkActor,
+    messageId: string,
+    emoji: string,
+    claim: IdempotencyClaim | null,
+  ): Promise<Result<TalkMessage, Refusal>> {
+    return this.#settled(messages.react(this.#room, actor, messageId, emoji, claim));
   }
 
   unreact(actor: TalkActor, messageId: string, emoji: string): Promise<Result<TalkMessage, Refusal>> {

@@ -165,7 +165,7 @@ test('subscriptions outlive an eviction of the feed, and end with the credential
   await feed.take(3);
   await ok(hub.call('DELETE', `/v1.0/agents/${leaver.id}`));
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5000 });
-  const actor = { customerId: hub.customerId, agentId: leaver.id, isAdmin: false };
+  const actor = { customerId: hub.customerId, agentId: leaver.id, isAdmin: false, talkId: null };
   await env.TALK.getByName(talk.id.slice(0, 18)).update(actor, { name: 'unheard' });
   expect(await feed.closed).toBe(4001);
   expect(feed.frames.filter(({ type }) => type === 'talk_updated')).toEqual([]);

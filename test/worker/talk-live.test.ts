@@ -265,6 +265,26 @@ describe('a talk’s socket', () => {
     mine.close();
   });
 
+  test('that shows no sign of life is not whispered to without end', async () => {
+    const talk = await newTalk();
+    const [typist, silent] = [await ann.socket(talk.id), await bob.socket(talk.id)];
+    await until(silent, 'caught_up');
+    for (let count = 0; count < 1000; count += 1) tell(typist, { type: 'typing', client_id: `${count}` });
+    while ((await until(typist, 'ack')).client_id !== '999') continue;
+    await say(ann, talk, 'mark');
+    await until(silent, 'message_created');
+    const whispers = silent.frames.filter(({ type }) => type === 'typing');
+    expect(whispers.length).toBeGreaterThan(100);
+    expect(JSON.stringify(whispers).length).toBeLessThan(80_000);
+    tell(silent, { type: 'ack', sequence: 4 });
+    tell(silent, { type: 'typing', client_id: 'alive' });
+    await until(silent, 'ack');
+    tell(typist, { type: 'typing', client_id: 'again' });
+    await until(silent, 'typing');
+    typist.close();
+    silent.close();
+  });
+
   test('of a removed participant is cut off, and gets nothing that came after', async () => {
     const talk = await newTalk([bob, eve]);
     const socket = await bob.socket(talk.id, '?after=0');
@@ -298,7 +318,7 @@ describe('a talk’s socket', () => {
     const talk = await newTalk([bob, eve]);
     const [silent, diligent] = [await bob.socket(talk.id), await eve.socket(talk.id)];
     await Promise.all([until(silent, 'caught_up'), until(diligent, 'caught_up')]);
-    const actor = { customerId: hub.customerId, agentId: ann.id, isAdmin: false };
+    const actor = { customerId: hub.customerId, agentId: ann.id, isAdmin: false, talkId: null };
     for (let index = 0; index < 1100; index += 1) {
       await objectOf(talk).update(actor, { name: `name ${index}` });
       tell(diligent, { type: 'ack', sequence: 3 + index });

@@ -83,7 +83,10 @@ describe('a 1:1 talk', () => {
     expect(await participantsOf(x, talk)).toHaveLength(2);
     // The losers are free to have a talk of their own with the same person.
     const loser = others.find((_, index) => added[index]?.status !== 200) as Person;
+    const solo = await newTalk(loser, [], { type: 'normal' });
+    await ok(loser.call('POST', `/v1.0/talks/${solo.id}/participants`, { agent_id: x.id }));
     const own = await newTalk(loser, [x], { type: 'normal' });
+    expect(own.id).toBe(solo.id);
     expect(own.id).not.toBe(talk.id);
     expect(await participantsOf(x, own)).toHaveLength(2);
   });
@@ -335,6 +338,87 @@ describe('a message', () => {
   });
 });
 
+describe('what looks harmless', () => {
+  test('a repeated request that opened a talk lets nobody back in, however old its key is', async () => {
+    const open = () =>
+      ann.call('POST', '/v1.0/talks', { name: 'private', participant_ids: [bob.id] }, { 'idempotency-key': 'old' });
+    const talk = await ok(open());
+    await ok(bob.call('DELETE', `/v1.0/talks/${talk.id}/participants/${(await participantOf(talk, ann)).id}`));
+    await env.DB.prepare('DELETE FROM idempotency_keys').run();
+    expect((await open()).status).toBe(403);
+    expect((await ann.call('GET', `/v1.0/talks/${talk.id}`)).status).toBe(403);
+  });
+
+  test('a message’s id is no talk’s id, though it leads to the same object', async () => {
+    const talk = await newTalk(ann, [], { type: 'normal' });
+    const { id } = await say(ann, talk, 'here');
+    const wrong: [string, string, Json?][] = [
+      ['GET', `/v1.0/talks/${id}`],
+      ['DELETE', `/v1.0/talks/${id}`],
+      ['PUT', `/v1.0/talks/${id}/read`, { sequence: 1 }],
+      ['POST', `/v1.0/talks/${id}/messages`, { text: 'x' }],
+      ['POST', `/v1.0/talks/${id}/participants`, { agent_id: eve.id }],
+      ['POST', `/v1.0/talks/${id}/close`],
+      ['GET', `/v1.0/talks/${id}/messages`],
+      ['GET', `/v1.0/talks/${id}/stream`],
+    ];
+    for (const [method, path, body] of wrong)
+      expect(await refusal(ann.call(method, path, body)), `${method} ${path}`).toEqual([404, 'TALK_NOT_FOUND']);
+    expect(await ok(ann.call('GET', `/v1.0/talks/${talk.id}`))).toMatchObject({ state: 'active', member_count: 1 });
+  });
+
+  test('a repeated reaction does not bring back what was deleted meanwhile', async () => {
+    const talk = await newTalk(ann, [bob]);
+    const { id } = await say(ann, talk, 'confidential');
+    const react = (emoji = 'x') =>
+      bob.call('POST', `/v1.0/messages/${id}/reactions`, { emoji }, { 'idempotency-key': 'r1' });
+    await ok(react());
+    expect(await refusal(react('y'))).toEqual([409, 'IDEMPOTENCY_KEY_REUSED']);
+    await ok(ann.call('DELETE', `/v1.0/messages/${id}`));
+    expect(JSON.stringify(await ok(react()))).not.toContain('confidential');
+    await ok(ann.call('DELETE', `/v1.0/talks/${talk.id}/participants/${(await participantOf(talk, bob)).id}`));
+    expect((await react()).status).toBe(403);
+  });
+
+  test('a client_id that is used again after a deletion is another message when it says something else', async () => {
+    const talk = await newTalk(ann, [bob]);
+    const first = await say(ann, talk, 'hi', { client_id: '1' });
+    await ok(ann.call('DELETE', `/v1.0/messages/${first.id}`));
+    expect((await say(ann, talk, 'hi', { client_id: '1' })).id).toBe(first.id);
+    const second = await say(ann, talk, 'call me at 5', { client_id: '1' });
+    expect(second).toMatchObject({ text: 'call me at 5' });
+    expect(second.id).not.toBe(first.id);
+  });
+
+  test('deleting by guessed ids tells an outsider nothing', async () => {
+    const talk = await newTalk(ann, [bob]);
+    const { id } = await say(ann, talk, 'x');
+    const none = `${id.slice(0, -3)}fff`;
+    expect(await refusal(eve.call('DELETE', `/v1.0/messages/${id}`))).toEqual([403, 'PERMISSION_DENIED']);
+    expect(await refusal(eve.call('DELETE', `/v1.0/messages/${none}`))).toEqual([403, 'PERMISSION_DENIED']);
+    expect(await refusal(ann.call('DELETE', `/v1.0/messages/${none}`))).toEqual([404, 'TALK_MESSAGE_NOT_FOUND']);
+  });
+
+  test('messages of one moment are both in the list, wherever its pages end', async () => {
+    const [x, y] = (await newPeople(hub, ['X', 'Y'])) as [Person, Person];
+    const talk = await newTalk(x, [y], { type: 'normal' });
+    for (const one of [y, x])
+      await ok(one.call('DELETE', `/v1.0/talks/${talk.id}/participants/${(await participantOf(talk, one)).id}`));
+    await newTalk(x, [y], { type: 'normal' });
+    const all = (await messagesOf(x, talk)).map(({ id }) => id);
+    const paged: string[] = [];
+    let token = '';
+    do {
+      const query = `page_size=1&page_token=${encodeURIComponent(token)}`;
+      const page = await ok(x.call('GET', `/v1.0/talks/${talk.id}/messages?${query}`));
+      paged.push(...page.result.map(({ id }: Json) => id));
+      token = page.next_page_token;
+    } while (token !== '');
+    expect(paged).toEqual(all);
+    expect(all).toHaveLength(4);
+  });
+});
+
 describe('reactions', () => {
   test('of a hundred agents, added and removed at once, are an exact set', async () => {
     const crowd = await newPeople(
@@ -505,10 +589,8 @@ describe('a talk', () => {
         ).toBe(true),
       ),
     );
-    expect(named('reaction_added')[0]?.body.data).toMatchObject({
-      id,
-      reaction: { emoji: '👀', owner_id: bob.id },
-    });
+    const added = named('reaction_added').find(({ body }) => body.data.chat_id === talk.id);
+    expect(added?.body.data).toMatchObject({ id, reaction: { emoji: '👀', owner_id: bob.id } });
     // People see the talks that they are in, and not all of them through the feed of events.
     const [manager] = (await newPeople(hub, ['Manager'], 64)) as [Person];
     const { result } = await ok(manager.call('GET', '/v1.0/events?page_size=100'));

@@ -5,8 +5,7 @@ import type { Talk } from './state.ts';
 
 /** Only participants see, and every agent of the customer sees a channel (spec section 6). A foreign talk is as unknown as none. */
 export function mayRead(talk: Talk | null, actor: TalkActor): Result<Talk, Refusal> {
-  if (!talk || talk.state.customerId !== actor.customerId || talk.state.deletedAt !== null)
-    return err({ code: 'TALK_NOT_FOUND' });
+  if (!talk || !isMeant(talk, actor)) return err({ code: 'TALK_NOT_FOUND' });
   const allowed = isIn(talk, actor) || talk.state.type === 'channel';
   return allowed ? ok(talk) : err({ code: 'PERMISSION_DENIED' });
 }
@@ -24,5 +23,9 @@ export function mayWrite(talk: Talk | null, actor: TalkActor): Result<Talk, Refu
   if (!found.ok || found.value.state.lifecycle === 'active') return found;
   return err({ code: 'TALK_CLOSED' });
 }
+
+/** Of the actor's customer, there, and the one that was named. */
+export const isMeant = ({ state }: Talk, { customerId, talkId }: TalkActor): boolean =>
+  state.customerId === customerId && state.deletedAt === null && (talkId === null || talkId === state.id);
 
 export const isIn = (talk: Talk, { agentId }: Pick<TalkActor, 'agentId'>): boolean => talk.participants.has(agentId);

@@ -6,6 +6,8 @@ export interface TalkActor {
   agentId: string;
   /** An administrator may delete anybody's message, and bring an empty talk back. */
   isAdmin: boolean;
+  /** The talk that is meant; null where a message's id, or a socket, has led to it: other ids lead to the same object (ids.ts). */
+  talkId: string | null;
 }
 
 /** An agent that comes into a talk. */

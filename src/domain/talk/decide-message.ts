@@ -1,9 +1,10 @@
 import type { Refusal } from '../errors.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { Micros } from '../time.ts';
-import { isIn, mayWrite } from './access.ts';
+import { isIn, isMeant, mayRead, mayWrite } from './access.ts';
 import type { TalkActor, TalkEdit, TalkSend } from './commands.ts';
 import type { NewTalkEvent } from './events.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import { mentionsIn } from './mentions.ts';
 import type { Talk, TalkMessage } from './state.ts';
 
@@ -36,6 +37,7 @@ export function decideSend(
     mentions: mentionsIn(text, participants.values()),
     reactions: [],
     clientId,
+    fingerprint: fingerprintOf(command),
     sequence: 0,
     createdAt: at,
     updatedAt: at,
@@ -74,8 +76,10 @@ export function decideDeleteMessage(
   message: TalkMessage | null,
   at: Micros,
 ): Decided {
-  if (!talk || talk.state.customerId !== actor.customerId || talk.state.deletedAt !== null || !message)
-    return err({ code: 'TALK_MESSAGE_NOT_FOUND' });
+  if (!talk || !isMeant(talk, actor)) return err({ code: 'TALK_MESSAGE_NOT_FOUND' });
+  // Who may not see a talk is not told which messages it has either.
+  if (!actor.isAdmin && !mayRead(talk, actor).ok) return err({ code: 'PERMISSION_DENIED' });
+  if (!message) return err({ code: 'TALK_MESSAGE_NOT_FOUND' });
   const isAuthor = isIn(talk, actor) && message.ownerId === actor.agentId;
   if (!isAuthor && !actor.isAdmin) return err({ code: 'PERMISSION_DENIED' });
   if (message.deletedAt !== null) return ok([]);

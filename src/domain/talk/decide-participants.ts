@@ -60,6 +60,7 @@ function said(participant: Participant, what: 'joined' | 'left', at: Micros): Ne
     mentions: [],
     reactions: [],
     clientId: '',
+    fingerprint: 0,
     sequence: 0,
     createdAt: at,
     updatedAt: at,

@@ -8,8 +8,9 @@ import type { Talk, TalkMessage } from './state.ts';
 
 type Decided = Result<NewTalkEvent[], Refusal>;
 
-/** As many different emojis as one message carries. Agents are not limited: a set has one entry for each. */
-export const MAX_EMOJIS = 50;
+/** As many different emojis as one message carries, and as many reactions: every event about one carries them all. */
+const MAX_EMOJIS = 50;
+const MAX_REACTIONS = 1000;
 
 /** Into the set. What is in it already is no event. */
 export function decideReact(
@@ -29,6 +30,13 @@ export function decideReact(
       code: 'INVALID_FIELD',
       field: 'emoji',
       problem: `the message has ${MAX_EMOJIS} different ones already`,
+    });
+  }
+  if (reactions.length >= MAX_REACTIONS) {
+    return err({
+      code: 'INVALID_FIELD',
+      field: 'emoji',
+      problem: `the message has ${MAX_REACTIONS} reactions already`,
     });
   }
   const reaction = { emoji, agentId: actor.agentId, createdAt: at };

@@ -1,7 +1,7 @@
 import type { Refusal } from '../errors.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { Micros } from '../time.ts';
-import { isIn, mayAct, mayRead } from './access.ts';
+import { isIn, isMeant, mayAct, mayRead } from './access.ts';
 import type { Newcomer, OpenCommand, TalkActor, TalkChanges } from './commands.ts';
 import { enter } from './decide-participants.ts';
 import type { NewTalkEvent } from './events.ts';
@@ -10,8 +10,8 @@ import type { Talk, TalkState } from './state.ts';
 type Decided = Result<NewTalkEvent[], Refusal>;
 
 /**
- * A new talk with its first participants, without a word about their coming. Where the talk is there already, which only the id of a
- * pair brings about, whoever of the two is missing comes back, and the talk is open again.
+ * A new talk with its first participants, without a word about their coming. A repeat finds it there. Where it is the 1:1 talk of just
+ * these two, whoever of them is missing comes back, and the talk is open again.
  */
 export function decideOpen(talk: Talk | null, command: OpenCommand, at: Micros): Decided {
   if (talk) return reenter(talk, command, at);
@@ -39,12 +39,18 @@ function newTalk({ talkId, customerId, type, name, detail, members }: OpenComman
 }
 
 function reenter(talk: Talk, command: OpenCommand, at: Micros): Decided {
-  const { state } = talk;
-  if (state.id !== command.talkId) throw new Error('two talks of one key');
-  const isOthers = state.pair !== null && !command.members.every(({ agentId }) => state.pair?.includes(agentId));
-  if (state.customerId !== command.customerId || state.deletedAt !== null || isOthers)
+  const { state, participants } = talk;
+  const { talkId, customerId, type, members } = command;
+  if (state.id !== talkId || state.customerId !== customerId || state.deletedAt !== null)
     return err({ code: 'TALK_NOT_FOUND' });
-  const missing = command.members.filter((member) => !isIn(talk, member));
+  if (state.type !== 'normal' || type !== 'normal') {
+    const [creator] = members;
+    return creator && isIn(talk, creator) ? ok([]) : err({ code: 'PERMISSION_DENIED' });
+  }
+  const meant = new Set(members.map(({ agentId }) => agentId));
+  const isOthers = [...participants.keys(), ...(state.pair ?? [])].some((agentId) => !meant.has(agentId));
+  if (isOthers) return err({ code: 'TALK_NOT_FOUND' });
+  const missing = members.filter((member) => !isIn(talk, member));
   return ok([...reopened(state, at), ...missing.flatMap((member) => enter(command, member, at))]);
 }
 
@@ -86,9 +92,7 @@ export function decideReopen(talk: Talk | null, actor: TalkActor, self: Newcomer
 }
 
 const foundEmpty = (talk: Talk, actor: TalkActor): Result<Talk, Refusal> =>
-  talk.state.customerId === actor.customerId && talk.state.deletedAt === null && talk.state.pair === null
-    ? ok(talk)
-    : err({ code: 'TALK_NOT_FOUND' });
+  isMeant(talk, actor) && talk.state.pair === null ? ok(talk) : err({ code: 'TALK_NOT_FOUND' });
 
 /** Soft: nothing finds it any more. */
 export function decideDelete(talk: Talk | null, actor: TalkActor, at: Micros): Decided {

@@ -1,5 +1,8 @@
 import type { Participant } from './state.ts';
 
+/** As many places as are looked at: a text of nothing but `@` is nobody's mention. */
+const MOST = 100;
+
 type Named = Pick<Participant, 'agentId' | 'name' | 'username'>;
 
 /**
@@ -11,7 +14,9 @@ export function mentionsIn(text: string, participants: Iterable<Named>): string[
   const handles = handlesOf(participants);
   const lower = text.toLowerCase();
   const found = new Set<string>();
-  for (let at = lower.indexOf('@'); at !== -1; at = lower.indexOf('@', at + 1)) {
+  let looked = 0;
+  for (let at = lower.indexOf('@'); at !== -1 && looked < MOST; at = lower.indexOf('@', at + 1)) {
+    looked += 1;
     const named = isInsideWord(lower, at) ? undefined : handles.find(([handle]) => startsHere(lower, handle, at + 1));
     if (named?.[1] !== undefined) found.add(named[1]);
   }

@@ -73,6 +73,8 @@ export interface TalkMessage {
   reactions: Reaction[];
   /** The author's own name for it, echoed back; empty when there is none. */
   clientId: string;
+  /** Of what its author sent (fingerprint.ts). */
+  fingerprint: number;
   /** The sequence of the event that created it: its place in the talk. */
   sequence: number;
   createdAt: Micros;

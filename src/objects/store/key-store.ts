@@ -1,4 +1,4 @@
-import type { Millis } from '../../domain/time.ts';
+import { HOUR, type Millis } from '../../domain/time.ts';
 
 export const KEYS_SQL = `
       CREATE TABLE keys (key TEXT PRIMARY KEY, message_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_ms INTEGER) WITHOUT ROWID;`;
@@ -13,6 +13,7 @@ export interface UsedKey {
 export class KeyStore {
   readonly #sql: SqlStorage;
   readonly #isReady: () => boolean;
+  #droppedAt: Millis = 0;
 
   /** `isReady`: whether the table is there, which it is from the first commit on. */
   constructor(sql: SqlStorage, isReady: () => boolean) {
@@ -36,7 +37,10 @@ export class KeyStore {
     this.#sql.exec(query, key, used.messageId, used.fingerprint, expires);
   }
 
+  /** Once in an hour at most: it walks over all of them. */
   dropExpired(now: Millis): void {
-    if (this.#isReady()) this.#sql.exec('DELETE FROM keys WHERE expires_ms <= ?', now);
+    if (!this.#isReady() || now < this.#droppedAt + HOUR) return;
+    this.#droppedAt = now;
+    this.#sql.exec('DELETE FROM keys WHERE expires_ms <= ?', now);
   }
 }

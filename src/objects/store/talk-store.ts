@@ -34,6 +34,18 @@ export interface TalkEdit {
   at: Micros;
 }
 
+/** Where a page begins: before this time and, among messages of that very time, before this one. */
+export interface Border {
+  at: Micros;
+  id: string | null;
+}
+
+const BEFORE = '(created_at < ? OR (created_at = ? AND sequence < ?))';
+const bordered = (before: Border | null): [number, number, number] => {
+  const { at, id } = before ?? { at: Number.MAX_SAFE_INTEGER, id: null };
+  return [at, at, id === null ? 0 : sequenceIn(id)];
+};
+
 /** The object's SQLite, and nothing else: every method is synchronous, so a commit cannot be interrupted. */
 export class TalkStore {
   readonly keys: KeyStore;
@@ -146,16 +158,14 @@ export class TalkStore {
   }
 
   /** Newest first; a deleted one keeps its place. */
-  messagesBefore(createdAt: Micros | null, limit: number): TalkMessage[] {
-    const before = createdAt ?? Number.MAX_SAFE_INTEGER;
-    return this.#messages('WHERE created_at < ? ORDER BY sequence DESC LIMIT ?', before, limit);
+  messagesBefore(before: Border | null, limit: number): TalkMessage[] {
+    return this.#messages(`WHERE ${BEFORE} ORDER BY sequence DESC LIMIT ?`, ...bordered(before), limit);
   }
 
   /** The answers to one message, newest first. */
-  repliesBefore(parentId: string, createdAt: Micros | null, limit: number): TalkMessage[] {
-    const before = createdAt ?? Number.MAX_SAFE_INTEGER;
-    const where = 'WHERE parent_id = ? AND created_at < ? ORDER BY sequence DESC LIMIT ?';
-    return this.#messages(where, parentId, before, limit);
+  repliesBefore(parentId: string, before: Border | null, limit: number): TalkMessage[] {
+    const where = `WHERE parent_id = ? AND ${BEFORE} ORDER BY sequence DESC LIMIT ?`;
+    return this.#messages(where, parentId, ...bordered(before), limit);
   }
 
   /** Messages of other people after a sequence, at most `limit`. */

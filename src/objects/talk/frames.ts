@@ -44,7 +44,7 @@ function carryOut(room: TalkRoom, actor: TalkActor, frame: TalkFrame): Outcome {
     case 'delete':
       return shown(deleteMessage(room, actor, frame.message_id));
     case 'react':
-      return shown(react(room, actor, frame.message_id, frame.emoji));
+      return shown(react(room, actor, frame.message_id, frame.emoji, null));
     case 'unreact':
       return shown(unreact(room, actor, frame.message_id, frame.emoji));
     case 'read':

@@ -83,4 +83,5 @@ const actorOf = (reader: Extract<Reader, { kind: 'agent' }>): TalkActor => ({
   customerId: reader.customerId,
   agentId: reader.agentId,
   isAdmin: hasRole(reader, 'admin'),
+  talkId: null,
 });

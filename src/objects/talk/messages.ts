@@ -7,9 +7,10 @@ import { mayAct } from '../../domain/talk/access.ts';
 import type { TalkActor, TalkEdit, TalkSend } from '../../domain/talk/commands.ts';
 import { decideDeleteMessage, decideEdit, decideSend } from '../../domain/talk/decide-message.ts';
 import { decideReact, decideUnreact } from '../../domain/talk/decide-reaction.ts';
+import { fingerprintOf } from '../../domain/talk/fingerprint.ts';
 import type { TalkEvent } from '../../domain/talk/events.ts';
 import type { TalkMessage } from '../../domain/talk/state.ts';
-import { HOUR } from '../../domain/time.ts';
+import { HOUR, type Micros } from '../../domain/time.ts';
 
 const KEY_LIFE_MS = 24 * HOUR;
 
@@ -28,10 +29,8 @@ export function sendMessage(
   if (earlier) return earlier;
   const { parentId } = command;
   const hasParent = parentId !== null && room.store.message(parentId) !== null;
-  const keep = (messageId: string): void => {
-    if (claim) room.store.keys.save(keyOf(claim), { ...claim, messageId }, Date.now() + KEY_LIFE_MS);
-  };
-  return said(change(room, (at) => decideSend(room.talk, actor, command, hasParent, at), keep));
+  const decide = (at: Micros) => decideSend(room.talk, actor, command, hasParent, at);
+  return said(change(room, decide, (messageId) => keep(room, claim, messageId)));
 }
 
 const keyOf = ({ key }: IdempotencyClaim): string => `api:${key}`;
@@ -51,10 +50,7 @@ function earlierByKey(room: TalkRoom, claim: IdempotencyClaim): Answer | null {
 function earlierByClient(room: TalkRoom, { agentId }: TalkActor, command: TalkSend): Answer | null {
   const messageId = room.clientIds.messageOf(agentId, command.clientId);
   const message = messageId === null ? null : room.store.message(messageId);
-  if (!message || message.parentId !== command.parentId) return null;
-  const { text, medias } = room.store.edits(message.id)[0] ?? message;
-  const isSame = text === command.text && JSON.stringify(medias) === JSON.stringify(command.medias);
-  return isSame || message.deletedAt !== null ? ok(message) : null;
+  return message?.fingerprint === fingerprintOf(command) ? ok(message) : null;
 }
 
 function said(changed: Result<TalkEvent[], Refusal>): Answer {
@@ -95,10 +91,29 @@ export function deleteMessage(room: TalkRoom, actor: TalkActor, messageId: strin
   return answer(room, messageId, deleted);
 }
 
-export function react(room: TalkRoom, actor: TalkActor, messageId: string, emoji: string): Answer {
+/** `claim`: the request's Idempotency-Key, or null. What is answered again is the message as it is then. */
+export function react(
+  room: TalkRoom,
+  actor: TalkActor,
+  messageId: string,
+  emoji: string,
+  claim: IdempotencyClaim | null,
+): Answer {
+  const allowed = mayAct(room.talk, actor);
+  if (!allowed.ok) return allowed;
+  const earlier = claim && earlierByKey(room, claim);
+  if (earlier) return earlier;
   const message = room.store.message(messageId);
-  const reacted = change(room, (at) => decideReact(room.talk, actor, message, emoji, at));
-  return answer(room, messageId, reacted);
+  const reacted = change(
+    room,
+    (at) => decideReact(room.talk, actor, message, emoji, at),
+    () => keep(room, claim, messageId),
+  );
+  return reacted.ok ? asItIs(room, messageId) : reacted;
+}
+
+function keep(room: TalkRoom, claim: IdempotencyClaim | null, messageId: string): void {
+  if (claim) room.store.keys.save(keyOf(claim), { ...claim, messageId }, Date.now() + KEY_LIFE_MS);
 }
 
 export function unreact(room: TalkRoom, actor: TalkActor, messageId: string, emoji: string): Answer {

@@ -10,8 +10,9 @@ export interface TalkFrame {
   also: string[];
 }
 
-/** At least, once there were so many. */
-const KEPT = 200;
+/** At most: frames, and characters. */
+const KEPT = 400;
+const KEPT_CHARACTERS = 1_000_000;
 
 export function frameOf(event: TalkEvent): TalkFrame {
   const frame = presentFrame(event);
@@ -22,12 +23,17 @@ export function frameOf(event: TalkEvent): TalkFrame {
 /** The newest events, rendered once for everybody who is up to date; who is further behind reads the log. */
 export class RecentFrames {
   #frames: TalkFrame[] = [];
+  #characters = 0;
 
   add(events: TalkEvent[]): void {
     // What a message said before must not be shown to anybody any more, not even for the moment that it takes to send.
-    if (events.some(changesContent)) this.#frames = [];
-    this.#frames.push(...events.map(frameOf));
-    if (this.#frames.length > 2 * KEPT) this.#frames = this.#frames.slice(-KEPT);
+    if (events.some(changesContent)) this.#forget();
+    for (const frame of events.map(frameOf)) {
+      this.#frames.push(frame);
+      this.#characters += frame.text.length;
+    }
+    // All at once, which is simple and rare: who is up to date has had them.
+    if (this.#frames.length > KEPT || this.#characters > KEPT_CHARACTERS) this.#forget();
   }
 
   /** Those after a sequence, at most `limit`; null when some of them are here no more. */
@@ -36,6 +42,11 @@ export class RecentFrames {
     if (!first || first.sequence > sequence + 1) return null;
     const start = sequence + 1 - first.sequence;
     return this.#frames.slice(start, start + limit);
+  }
+
+  #forget(): void {
+    this.#frames = [];
+    this.#characters = 0;
   }
 }
 

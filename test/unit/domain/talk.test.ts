@@ -33,7 +33,7 @@ class Model {
   #ids = 0;
 
   id = (): string => `id-${(this.#ids += 1)}`;
-  actor = (agentId: string, isAdmin = false): TalkActor => ({ customerId: CUSTOMER, agentId, isAdmin });
+  actor = (agentId: string, isAdmin = false): TalkActor => ({ customerId: CUSTOMER, agentId, isAdmin, talkId: null });
   newcomer = (agentId: string): Newcomer => ({
     agentId,
     name: `Agent ${agentId}`,
@@ -156,7 +156,7 @@ describe('who is not in a talk', () => {
 
   test('of another customer finds nothing', () => {
     const model = opened('channel');
-    const foreign = { customerId: 'other', agentId: 'a', isAdmin: true };
+    const foreign = { customerId: 'other', agentId: 'a', isAdmin: true, talkId: null };
     model.say('a');
     expect(model.take((at) => decideClose(model.talk, foreign, at))).toBe('TALK_NOT_FOUND');
     expect(model.take((at) => decideReopen(model.talk, foreign, model.newcomer('a'), at))).toBe('TALK_NOT_FOUND');

@@ -120,25 +120,24 @@ export function talkRoutes() {
   });
 
   routes.openapi(createTalkRoute(), async (c) => {
-    const key = c.req.valid('header')['idempotency-key'] ?? null;
-    return c.json(await answered(c, () => openTalk(c, c.req.valid('json'), key)), 200);
+    return c.json(await answered(c, () => openTalk(c, c.req.valid('json'))), 200);
   });
 
   routes.openapi(readRoute(), async (c) => {
     const { id } = c.req.valid('param');
-    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c))))), 200);
+    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c, id))))), 200);
   });
 
   routes.openapi(updateRoute(), async (c) => {
     const { id } = c.req.valid('param');
     const { name, detail } = c.req.valid('json');
     const changes = { ...(name === undefined ? {} : { name }), ...(detail === undefined ? {} : { detail }) };
-    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).update(actorIn(c), changes)))), 200);
+    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).update(actorIn(c, id), changes)))), 200);
   });
 
   routes.openapi(deleteRoute(), async (c) => {
     const { id } = c.req.valid('param');
-    return c.json(present(valueOf(await getTalk(c.env, id).remove(actorIn(c)))), 200);
+    return c.json(present(valueOf(await getTalk(c.env, id).remove(actorIn(c, id)))), 200);
   });
 
   routes.openapi(closeRoute(), closeTalk);
@@ -147,20 +146,20 @@ export function talkRoutes() {
   routes.openapi(markReadRoute(), async (c) => {
     const { id } = c.req.valid('param');
     const { sequence } = c.req.valid('json');
-    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).markRead(actorIn(c), sequence)))), 200);
+    return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).markRead(actorIn(c, id), sequence)))), 200);
   });
   return routes;
 }
 
 const closeTalk: RouteHandler<ReturnType<typeof closeRoute>, AppEnv> = async (c) => {
   const { id } = c.req.valid('param');
-  return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).close(actorIn(c)))), 200);
+  return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).close(actorIn(c, id)))), 200);
 };
 
 const reopenTalk: RouteHandler<ReturnType<typeof reopenRoute>, AppEnv> = async (c) => {
   const { id } = c.req.valid('param');
   const self = newcomer(await selfOf(c));
-  return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).reopen(actorIn(c), self))), 200);
+  return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).reopen(actorIn(c, id), self))), 200);
 };
 
 const answered = (c: AppContext, make: () => Promise<TalkView>) =>

@@ -66,6 +66,6 @@ export function talkLiveRoutes() {
 
 /** A socket into the talk's object. The object lets in its participants only; asking it first gives the refusal its reason. */
 async function talkSession(c: AppContext, id: string, cursor: string | undefined, batch: boolean): Promise<WebSocket> {
-  valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c))));
+  valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c, id))));
   return openSession(getTalk(c.env, id), { reader: readerOf(c), after: cursorOf(cursor), batch }, 'PERMISSION_DENIED');
 }

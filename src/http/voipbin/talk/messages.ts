@@ -89,7 +89,7 @@ talkMessagesRoutes.openapi(sendRoute, async (c) =>
 /** `id`: of the talk, or of one of its messages whose answers are meant (`parentId`). */
 export async function messagesIn(c: AppContext, id: string, parentId: string | null, { size, cursor }: PageRequest) {
   const listed = await callObject(() =>
-    getTalk(c.env, id).listMessages(actorIn(c), parentId, cursor?.at ?? null, size + 1),
+    getTalk(c.env, id).listMessages(actorIn(c, parentId === null ? id : null), parentId, cursor, size + 1),
   );
   return presentPage(pageOf(valueOf(listed), size), presentTalkMessage);
 }
@@ -98,6 +98,6 @@ async function say(c: AppContext, talkId: string, message: z.infer<typeof newTal
   const command = talkSendOf(message);
   // A call that the platform repeats must not say it twice, whether the client thought of that or not.
   const claim = (await idempotencyOf(c)) ?? { key: `call ${crypto.randomUUID()}`, fingerprint: '' };
-  const said = await callObject(() => getTalk(c.env, talkId).send(actorIn(c), command, claim));
+  const said = await callObject(() => getTalk(c.env, talkId).send(actorIn(c, talkId), command, claim));
   return presentTalkMessage(valueOf(said));
 }

@@ -1,8 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../../context.ts';
 import { valueOf } from '../../errors.ts';
 import { agentsOnly } from '../../middleware/authenticate.ts';
-import { once } from '../../once.ts';
+import { idempotencyOf } from '../../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
 import { pageQuery, pageRequest, pageSchema } from '../pages.ts';
@@ -125,7 +124,8 @@ export function talkMessageRoutes() {
   routes.openapi(reactRoute(), async (c) => {
     const { id } = c.req.valid('param');
     const { emoji } = c.req.valid('json');
-    return c.json(await reacted(c, id, emoji), 200);
+    const claim = await idempotencyOf(c);
+    return c.json(await shown(callObject(() => getTalk(c.env, id).react(actorIn(c), id, emoji, claim))), 200);
   });
 
   routes.openapi(unreactRoute(), async (c) => {
@@ -138,9 +138,3 @@ export function talkMessageRoutes() {
 type Answer = Awaited<ReturnType<ReturnType<typeof getTalk>['readMessage']>>;
 
 const shown = async (answered: Promise<Answer>) => presentTalkMessage(valueOf(await answered));
-
-const reacted = (c: AppContext, id: string, emoji: string) =>
-  once(c, async () => {
-    const answered = callObject(() => getTalk(c.env, id).react(actorIn(c), id, emoji));
-    return { statements: [], answer: await shown(answered) };
-  });

@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
 import { ApiError, invalidField, valueOf } from '../../errors.ts';
+import { idempotencyOf } from '../../once.ts';
 import { actorIn, agentsOf, newcomer, selfOf } from './people.ts';
 import type { newTalkSchema } from './schemas.ts';
 import type { AddressKey } from '../../../domain/addresses.ts';
@@ -13,20 +14,21 @@ import type { Agent } from '../../../storage/agents.ts';
 type Wanted = z.infer<typeof newTalkSchema>;
 
 /** Makes a talk with the caller in it, or answers the 1:1 talk that the two have already. */
-export async function openTalk(c: AppContext, wanted: Wanted, key: string | null): Promise<TalkView> {
+export async function openTalk(c: AppContext, wanted: Wanted): Promise<TalkView> {
   const members = [await selfOf(c), ...(await othersOf(c, wanted))];
   const [self, partner] = members;
-  const talkId = await newTalkId(c, key);
+  const talkId = await newTalkId(c);
   if (wanted.type !== 'normal' || !self || !partner) return valueOf(await open(c, talkId, wanted, members));
   if (members.length > 2) throw invalidField(fieldOf(wanted), 'a 1:1 talk has two participants');
   return openPair(c, talkId, wanted, [self, partner]);
 }
 
-/** The same id for the same Idempotency-Key: however often the request is repeated, and wherever it broke off, it is one talk. */
-async function newTalkId(c: AppContext, key: string | null): Promise<string> {
-  if (key === null) return crypto.randomUUID();
-  const { customerId, agentId } = actorIn(c);
-  return uuidFrom(JSON.stringify(['talk', customerId, agentId, key]));
+/** The same id for the same request under the same Idempotency-Key: however often it is repeated, wherever it broke off, it is one talk. */
+async function newTalkId(c: AppContext): Promise<string> {
+  const claim = await idempotencyOf(c);
+  return claim
+    ? uuidFrom(JSON.stringify(['talk', claim.customerId, claim.key, claim.fingerprint]))
+    : crypto.randomUUID();
 }
 
 const fieldOf = (wanted: Wanted): string => (wanted.participants.length > 0 ? 'participants' : 'participant_ids');
@@ -71,7 +73,7 @@ async function openPair(c: AppContext, candidate: string, wanted: Wanted, [self,
 export async function claimPair(c: AppContext, talkId: string, one: string, other: string): Promise<void> {
   const place = await getAddress(c.env, pairKey(actorIn(c).customerId, one, other));
   let { conversationId: holder } = await place.resolve(talkId);
-  if (holder !== talkId && (await getTalk(c.env, holder).isDeleted()))
+  if (holder !== talkId && (await getTalk(c.env, holder).isLostTo([one, other])))
     ({ conversationId: holder } = await place.advance(holder, talkId));
   if (holder !== talkId) throw new ApiError('TALK_PAIR_EXISTS', undefined, { talk_id: holder });
 }

@@ -86,21 +86,21 @@ export function talkParticipantRoutes(family: 'service_agents' | 'talks') {
 
   routes.openapi(joinRoute(), async (c) => {
     const { id } = c.req.valid('param');
-    const { state } = valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c))));
+    const { state } = valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c, id))));
     if (state.type !== 'channel') throw new ApiError('INVALID_ARGUMENT', 'only a channel is joined');
     return c.json(await joined(c, id, () => selfOf(c), 'owner_id'), 200);
   });
 
   routes.openapi(removeRoute(), async (c) => {
     const { id, participant_id } = c.req.valid('param');
-    const removed = await getTalk(c.env, id).leave(actorIn(c), participant_id);
+    const removed = await getTalk(c.env, id).leave(actorIn(c, id), participant_id);
     return c.json(presentParticipant(valueOf(removed)), 200);
   });
   return routes;
 }
 
 async function participants(c: AppContext, id: string) {
-  const listed = await callObject(() => getTalk(c.env, id).listParticipants(actorIn(c)));
+  const listed = await callObject(() => getTalk(c.env, id).listParticipants(actorIn(c, id)));
   return valueOf(listed).map(presentParticipant);
 }
 
@@ -113,7 +113,7 @@ const oneAgent = async (c: AppContext, id: string, field: string): Promise<Agent
 /** `field`: what the caller named the agent by, for a refusal that is about it. */
 const joined = (c: AppContext, talkId: string, find: () => Promise<Agent>, field: string) =>
   once(c, async () => {
-    const actor = actorIn(c);
+    const actor = actorIn(c, talkId);
     const { state } = valueOf(await callObject(() => getTalk(c.env, talkId).read(actor)));
     const agent = await find();
     // Before its pair is made, a 1:1 talk has one participant, and only that one may see it: the caller.

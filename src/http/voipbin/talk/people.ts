@@ -4,12 +4,12 @@ import { hasRole } from '../../../domain/permissions.ts';
 import type { Newcomer, TalkActor } from '../../../domain/talk/commands.ts';
 import { findAgents, findSignedIn, type Agent } from '../../../storage/agents.ts';
 
-/** Talk is for people (spec section 11). @throws 403 AGENT_AUTH_REQUIRED for an access key. */
-export function actorIn(c: AppContext): TalkActor {
+/** Talk is for people (spec section 11). `talkId`: the talk that the request names. @throws 403 AGENT_AUTH_REQUIRED for an access key. */
+export function actorIn(c: AppContext, talkId: string | null = null): TalkActor {
   const principal = c.get('principal');
   if (principal.kind !== 'agent') throw new ApiError('AGENT_AUTH_REQUIRED');
   const { customerId, agentId } = principal;
-  return { customerId, agentId, isAdmin: hasRole(principal, 'admin') };
+  return { customerId, agentId, isAdmin: hasRole(principal, 'admin'), talkId };
 }
 
 /** An agent as it comes into a talk. */
