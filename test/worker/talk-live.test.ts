@@ -265,6 +265,27 @@ describe('a talk’s socket', () => {
     mine.close();
   });
 
+  test('hears of many who come at once in few frames', async () => {
+    const crowd = await newPeople(
+      hub,
+      Array.from({ length: 40 }, (_, index) => `Comer ${index}`),
+    );
+    const talk = await newTalk(crowd);
+    const mine = await ann.socket(talk.id);
+    await until(mine, 'caught_up');
+    const sockets = await Promise.all(crowd.map((one) => one.socket(talk.id)));
+    const online = new Set<string>();
+    let frames = 0;
+    while (online.size < crowd.length) {
+      const { data } = await until(mine, 'presence');
+      data.agents.forEach(({ owner_id }: Json) => online.add(owner_id));
+      frames += 1;
+    }
+    expect(online).toEqual(new Set(crowd.map(({ id }) => id)));
+    expect(frames).toBeLessThan(20);
+    [mine, ...sockets].forEach((socket) => socket.close());
+  });
+
   test('that shows no sign of life is not whispered to without end', async () => {
     const talk = await newTalk();
     const [typist, silent] = [await ann.socket(talk.id), await bob.socket(talk.id)];

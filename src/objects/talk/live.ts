@@ -1,12 +1,18 @@
 import { isParticipant } from './commands.ts';
 import { obey, readFrame } from './frames.ts';
 import type { TalkRoom } from './room.ts';
+import { paced } from '../paced.ts';
 import { errorFrame, type Reader, type SessionRequest } from '../session-protocol.ts';
 import { Sessions } from '../sessions.ts';
 import { hasRole } from '../../domain/permissions.ts';
 import type { TalkActor } from '../../domain/talk/commands.ts';
 import type { Participant } from '../../domain/talk/state.ts';
 import { revokedReaders } from '../../storage/readers.ts';
+
+type Status = 'online' | 'offline';
+
+/** How long the room may wait to hear who came and went, after it was told the last time. */
+const PRESENCE_GAP_MS = 250;
 
 /** What the sockets of a talk need of their object. */
 interface TalkLiveHost {
@@ -19,10 +25,15 @@ interface TalkLiveHost {
 /** The sockets of one talk: who may have one, what they are sent, what they may say, and who is there. */
 export class TalkLive {
   readonly sessions: Sessions;
+  readonly #ctx: DurableObjectState;
   readonly #room: TalkRoom;
   readonly #host: TalkLiveHost;
+  /** Who came or went since the room was last told. */
+  readonly #moved = new Map<string, Status>();
+  readonly #tellOfMoves = paced(() => this.#whisperMoves(), PRESENCE_GAP_MS);
 
   constructor(ctx: DurableObjectState, env: Env, room: TalkRoom, host: TalkLiveHost) {
+    this.#ctx = ctx;
     this.#room = room;
     this.#host = host;
     this.sessions = new Sessions(ctx, {
@@ -44,15 +55,15 @@ export class TalkLive {
   accept(session: SessionRequest): Response {
     const present = this.#present();
     const agentId = agentOf(session.reader);
-    const isNews = !present.has(agentId);
-    if (isNews) this.sessions.whisper(this.#presence([agentId], 'online'));
-    return this.sessions.accept(session, present.size === 0 ? null : this.#presence([...present], 'online'));
+    if (!present.has(agentId)) this.#note(agentId, 'online');
+    const there = [...present].map((each): [string, Status] => [each, 'online']);
+    return this.sessions.accept(session, there.length === 0 ? null : this.#presence(there));
   }
 
   gone(socket: WebSocket): void {
     const reader = this.sessions.gone(socket);
     if (!reader || this.#present().has(agentOf(reader))) return;
-    this.sessions.whisper(this.#presence([agentOf(reader)], 'offline'));
+    this.#note(agentOf(reader), 'offline');
   }
 
   whisperRead(participant: Participant): void {
@@ -71,8 +82,20 @@ export class TalkLive {
     return new Set(this.sessions.readers().map(agentOf));
   }
 
-  #presence(agents: string[], status: 'online' | 'offline') {
-    const people = agents.map((owner_id) => ({ owner_type: 'agent', owner_id, status }));
+  #note(agentId: string, status: Status): void {
+    this.#moved.set(agentId, status);
+    this.#ctx.waitUntil(this.#tellOfMoves());
+  }
+
+  /** After a deploy a thousand come back at once: told one by one, that would be a million frames. */
+  #whisperMoves(): Promise<void> {
+    if (this.#moved.size > 0) this.sessions.whisper(this.#presence([...this.#moved]));
+    this.#moved.clear();
+    return Promise.resolve();
+  }
+
+  #presence(agents: [string, Status][]) {
+    const people = agents.map(([owner_id, status]) => ({ owner_type: 'agent', owner_id, status }));
     return { type: 'presence', data: { chat_id: this.#room.talk?.state.id ?? '', agents: people } };
   }
 }
