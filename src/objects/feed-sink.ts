@@ -13,8 +13,10 @@ export interface FeedSource {
   /** Of a log that has events. */
   customerId(): string;
   head(): number;
-  /** The events after the cursor, at most `limit`, in one publication. */
+  /** The events after the cursor, at most `limit`, in one publication. It may be asked for again, until `passed`. */
   publication(cursor: number, limit: number): { publication: Publication; cursor: number };
+  /** The last publication is over: it was heard, or nobody was there to hear it. */
+  passed(): void;
 }
 
 /** The drain towards the customer's FeedObject. Its cursor lives in memory: a feed is live, and what it misses is read elsewhere. */
@@ -39,8 +41,8 @@ export class FeedSink {
   async #drain(): Promise<void> {
     const head = this.#source.head();
     try {
-      if (this.#cursor < head && !(await this.#isHeard())) this.#cursor = head;
-      while (this.#cursor < head) await this.#publish();
+      const isHeard = this.#cursor < head && (await this.#isHeard());
+      while (this.#cursor < head) await this.#pass(isHeard);
     } catch (error) {
       log('warn', 'feed is behind', { error: errorName(error) });
     }
@@ -51,9 +53,10 @@ export class FeedSink {
     return Promise.resolve(getFeed(this.#env, this.#source.customerId()).isHeard());
   }
 
-  async #publish(): Promise<void> {
+  async #pass(isHeard: boolean): Promise<void> {
     const { publication, cursor } = this.#source.publication(this.#cursor, PAGE);
-    await getFeed(this.#env, publication.customerId).publish(publication);
+    if (isHeard) await getFeed(this.#env, publication.customerId).publish(publication);
+    this.#source.passed();
     this.#cursor = cursor;
   }
 }

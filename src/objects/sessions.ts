@@ -34,6 +34,7 @@ export interface SessionHost extends FrameSource {
   rearm(): void;
 }
 
+/** What may be whispered to a socket between two signs of life. */
 const WHISPER_BYTES = 64 * 1024;
 
 /** The hibernatable sockets of one object: accept, replay, follow, cut off. */

@@ -5,7 +5,7 @@ import { HistorySink } from './history-sink.ts';
 import { paced } from './paced.ts';
 import { SESSION_HEADER, sessionRequestSchema } from './session-protocol.ts';
 import { LogStore } from './store/log-store.ts';
-import { TalkStore, type Border, type TalkEdit as Version } from './store/talk-store.ts';
+import { TalkStore, type Border, type TalkVersion } from './store/talk-store.ts';
 import * as commands from './talk/commands.ts';
 import { TalkFeed } from './talk/feed.ts';
 import { TalkHistory } from './talk/history.ts';
@@ -143,7 +143,7 @@ export class TalkObject extends DurableObject<Env> {
   }
 
   /** What the message said before it was edited, oldest first. */
-  listEdits(actor: TalkActor, messageId: string): Result<Version[], Refusal> {
+  listEdits(actor: TalkActor, messageId: string): Result<TalkVersion[], Refusal> {
     const found = this.readMessage(actor, messageId);
     return found.ok ? ok(this.#room.store.edits(messageId)) : found;
   }

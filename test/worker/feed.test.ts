@@ -1,6 +1,12 @@
-import { evictDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { ConversationFeed } from '../../src/objects/conversation/feed.ts';
+import { Room } from '../../src/objects/conversation/room.ts';
+import type { Publication } from '../../src/objects/feed-protocol.ts';
+import { FeedSink } from '../../src/objects/feed-sink.ts';
+import { ConversationStore } from '../../src/objects/store/conversation-store.ts';
+import { LogStore } from '../../src/objects/store/log-store.ts';
 import { inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 import { openSocket, type LiveSocket } from '../support/live.ts';
 import { newPeople, type Person } from '../support/people.ts';
@@ -82,23 +88,53 @@ test('topics narrow by prefix: one conversation, or one kind of event', async ()
 });
 
 test('an agent hears of its own conversations under its topic, and of losing them', async () => {
-  const feed = await feedOf(ann.token);
-  await feed.subscribe(`agent_id:${ann.id}`);
+  const [feed, next] = [await feedOf(ann.token), await feedOf(bob.token)];
+  await Promise.all([feed.subscribe(`agent_id:${ann.id}`), next.subscribe(`agent_id:${bob.id}`)]);
   const { conversation_id: id } = await write('before', '+15556200001');
   const assign = (owner_id: string) => ok(hub.call('PUT', `/v1.0/conversations/${id}`, { owner_id }));
   await assign(ann.id);
   await write('while it is mine', '+15556200001');
   await assign(bob.id);
   await write('not mine any more', '+15556200001');
-  const { conversation_id: mine } = await write('mine', '+15556200002');
-  const last = () => ok(hub.call('PUT', `/v1.0/conversations/${mine}`, { owner_id: ann.id }));
-  const events = await feed.events(last, ({ data }) => data.id === mine && data.owner_id === ann.id);
-  expect(events.map(({ type, data }) => [type, data.owner_id ?? data.text])).toEqual([
-    ['conversation_updated', ann.id],
-    ['conversation_message_created', 'while it is mine'],
-    ['conversation_updated', bob.id],
+  // A publication goes to all sockets at once: what Bob has heard, Ann would have heard too.
+  while ((await next.next()).data.text !== 'not mine any more') continue;
+  const events = await feed.events(
+    () => assign(ann.id),
+    ({ sequence }) => sequence === 7,
+  );
+  expect(events.map(({ sequence, type, data }) => [sequence, type, data.owner_id ?? data.text])).toEqual([
+    [3, 'conversation_updated', ann.id],
+    [4, 'conversation_message_created', 'while it is mine'],
+    [5, 'conversation_updated', bob.id],
   ]);
   feed.close();
+  next.close();
+});
+
+test('whoever owned a conversation hears of losing it, and of nothing later, also when nobody listened or a call failed', async () => {
+  const { conversation_id: id } = await write('first', '+15556300001');
+  await runInDurableObject(env.CONVERSATION.getByName(id), async (object, { storage }) => {
+    const heard: string[][] = [];
+    const feed = { isHeard: vi.fn(), publish: vi.fn() };
+    feed.publish.mockImplementation(({ events }: Publication) => heard.push(...events.map(({ also }) => also)));
+    const room = new Room(storage, new ConversationStore(storage), new LogStore(storage.sql));
+    const fakeEnv: Json = { FEED: { getByName: () => feed } };
+    const sink = new FeedSink(fakeEnv, new ConversationFeed(room));
+    sink.wake();
+    const change = async (changes: Json, isHeard: boolean): Promise<void> => {
+      feed.isHeard.mockResolvedValue(isHeard);
+      await object.update({ customerId: hub.customerId, ...changes });
+      await sink.drain();
+    };
+    await change({ ownerId: ann.id }, false);
+    await change({ ownerId: bob.id }, false);
+    await change({ name: 'heard' }, true);
+    expect(heard.splice(0)).toEqual([[bob.id]]);
+    feed.publish.mockRejectedValueOnce(new Error('injected'));
+    await change({ ownerId: ann.id }, true);
+    await change({ name: 'again' }, true);
+    expect(heard).toEqual([[bob.id, ann.id], [ann.id]]);
+  });
 });
 
 test('participants hear of their talks; managers who are not in one hear nothing of it, access keys do', async () => {

@@ -40,7 +40,7 @@ const socketRoute = createRoute({
   path: '/{id}/ws',
   summary: 'The same as a WebSocket',
   description:
-    'Frames as on the stream. Acknowledge with `{"type":"ack","sequence":N}`: every 50 events, 32 KB or second: past 1,000 events or 1 MB without one (128 KB where a thousand read) the server waits, and after 30 s closes with 4008; come back with `?after=`.',
+    'Frames as on the stream. Acknowledge with `{"type":"ack","sequence":N}` every 50 events, 32 KB or second: past 1,000 events or 1 MB without one (128 KB where a thousand read) the server waits, and after 30 s closes with 4008; come back with `?after=`.',
   request: { ...idParam, query: socketQuery },
   responses: {
     101: { description: 'Switching protocols' },

@@ -8,12 +8,14 @@ import { fromLogRow } from '../../domain/conversation/log-row.ts';
 /** What the feed hears of a conversation: everything under the customer's topic, and under its owner's. */
 export class ConversationFeed implements FeedSource {
   readonly #room: Room;
-  /** As of the last event that was published. */
+  /** After the last event that has passed, and after the last one that was asked for. */
   #ownerId: string | null;
+  #nextOwnerId: string | null;
 
   constructor(room: Room) {
     this.#room = room;
     this.#ownerId = room.store.record()?.conversation.ownerId ?? null;
+    this.#nextOwnerId = this.#ownerId;
   }
 
   head(): number {
@@ -27,6 +29,7 @@ export class ConversationFeed implements FeedSource {
   publication(cursor: number, limit: number): { publication: Publication; cursor: number } {
     const conversation = this.#room.store.record()?.conversation;
     if (!conversation) throw new Error('a conversation that is not there has no events');
+    this.#nextOwnerId = this.#ownerId;
     const rows = this.#room.log.after(cursor, limit);
     const events = rows.map((row) =>
       this.#published(fromLogRow(row, row.messageId === null ? null : this.#room.store.message(row.messageId))),
@@ -36,12 +39,16 @@ export class ConversationFeed implements FeedSource {
     return { publication, cursor: rows.at(-1)?.sequence ?? cursor };
   }
 
+  passed(): void {
+    this.#ownerId = this.#nextOwnerId;
+  }
+
   /** Of a change of owner both hear: who has it now, and who has just lost it. */
   #published(event: ConversationEvent): PublishedEvent {
     const frame = presentFrame(event);
-    const before = this.#ownerId;
-    if ('conversation' in event) this.#ownerId = event.conversation.ownerId;
-    const also = [...new Set([before, this.#ownerId].filter((owner) => owner !== null))];
+    const before = this.#nextOwnerId;
+    if ('conversation' in event) this.#nextOwnerId = event.conversation.ownerId;
+    const also = [...new Set([before, this.#nextOwnerId].filter((owner) => owner !== null))];
     return { type: frame.type, text: JSON.stringify(frame), also };
   }
 }

@@ -28,7 +28,7 @@ export interface TalkRecord {
 }
 
 /** A version of a message before it was edited. */
-export interface TalkEdit {
+export interface TalkVersion {
   text: string;
   medias: TalkMedia[];
   at: Micros;
@@ -175,15 +175,15 @@ export class TalkStore {
     return this.#sql.exec<{ count: number }>(query, after, agentId, limit).one().count;
   }
 
-  saveEdit(messageId: string, edit: TalkEdit): void {
+  saveEdit(messageId: string, edit: TalkVersion): void {
     const query = 'INSERT INTO edits (message_id, at, data) VALUES (?, ?, ?)';
     this.#sql.exec(query, messageId, edit.at, JSON.stringify(edit));
   }
 
   /** Oldest first. */
-  edits(messageId: string): TalkEdit[] {
+  edits(messageId: string): TalkVersion[] {
     const rows = this.#sql.exec<{ data: string }>('SELECT data FROM edits WHERE message_id = ? ORDER BY at', messageId);
-    return rows.toArray().map((row) => readOwnJson<TalkEdit>(row.data));
+    return rows.toArray().map((row) => readOwnJson<TalkVersion>(row.data));
   }
 
   dropEdits(messageId: string): void {

@@ -27,4 +27,7 @@ export class TalkFeed implements FeedSource {
     const publication = { customerId, resource: 'chat' as const, id, agents, isPrivate: type !== 'channel', events };
     return { publication, cursor: events.at(-1)?.sequence ?? cursor };
   }
+
+  /** Who is concerned follows from the talk as it is. */
+  passed(): void {}
 }

@@ -30,7 +30,8 @@ export function sendMessage(
   const { parentId } = command;
   const hasParent = parentId !== null && room.store.message(parentId) !== null;
   const decide = (at: Micros) => decideSend(room.talk, actor, command, hasParent, at);
-  return said(change(room, decide, (messageId) => keep(room, claim, messageId)));
+  const sent = change(room, decide, (messageId) => keep(room, claim, messageId));
+  return answer(room, '', sent);
 }
 
 const keyOf = ({ key }: IdempotencyClaim): string => `api:${key}`;
@@ -43,6 +44,10 @@ function earlierByKey(room: TalkRoom, claim: IdempotencyClaim): Answer | null {
     : err({ code: 'IDEMPOTENCY_KEY_REUSED' });
 }
 
+function keep(room: TalkRoom, claim: IdempotencyClaim | null, messageId: string): void {
+  if (claim) room.store.keys.save(keyOf(claim), { ...claim, messageId }, Date.now() + KEY_LIFE_MS);
+}
+
 /**
  * A client that lost its socket sends again what was not acknowledged, under the same client_id: that is one message. One that counts
  * from 1 again after a reload means another message: nothing of it may be lost, so what it says must be the same too.
@@ -53,13 +58,7 @@ function earlierByClient(room: TalkRoom, { agentId }: TalkActor, command: TalkSe
   return message?.fingerprint === fingerprintOf(command) ? ok(message) : null;
 }
 
-function said(changed: Result<TalkEvent[], Refusal>): Answer {
-  if (!changed.ok) return changed;
-  const event = changed.value.find((each) => 'message' in each);
-  return event ? ok(event.message) : err({ code: 'TALK_MESSAGE_NOT_FOUND' });
-}
-
-/** The message as the event made it, or as it is where nothing happened. */
+/** The message as the event made it, or as it is where nothing happened; a send always makes one. */
 function answer(room: TalkRoom, messageId: string, changed: Result<TalkEvent[], Refusal>): Answer {
   if (!changed.ok) return changed;
   const event = changed.value.find((each) => 'message' in each);
@@ -109,11 +108,7 @@ export function react(
     (at) => decideReact(room.talk, actor, message, emoji, at),
     () => keep(room, claim, messageId),
   );
-  return reacted.ok ? asItIs(room, messageId) : reacted;
-}
-
-function keep(room: TalkRoom, claim: IdempotencyClaim | null, messageId: string): void {
-  if (claim) room.store.keys.save(keyOf(claim), { ...claim, messageId }, Date.now() + KEY_LIFE_MS);
+  return answer(room, messageId, reacted);
 }
 
 export function unreact(room: TalkRoom, actor: TalkActor, messageId: string, emoji: string): Answer {
