@@ -8,6 +8,8 @@ import { z } from 'zod';
  * TALK            one TalkObject per talk, by the talk's key (domain/talk/ids.ts).
  * FEED            one FeedObject per customer.
  * CHANNEL_SENDS   queue of deliveries to make (queues/jobs.ts).
+ * ASSISTANT_TURNS queue of turns in which assistants are asked to answer.
+ * FLOWS           the Workflow that runs activeflows (flows/workflow.ts), by the activeflow's id.
  * WEBHOOKS        queue of webhook deliveries to make.
  * API_LIMIT, HOOK_LIMIT, LOGIN_LIMIT   rate limits per customer, account and address.
  */

@@ -6,6 +6,7 @@ export { AddressObject } from './objects/address.ts';
 export { ConversationObject } from './objects/conversation.ts';
 export { FeedObject } from './objects/feed.ts';
 export { TalkObject } from './objects/talk.ts';
+export { FlowWorkflow } from './flows/workflow.ts';
 
 const app = createApp();
 

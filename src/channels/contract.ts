@@ -31,7 +31,7 @@ export interface HookRequest {
   body: Uint8Array;
 }
 
-type WithoutId<T> = T extends { messageId: string } ? Omit<T, 'messageId'> : T;
+type WithoutId<T> = T extends { messageId: string } ? Omit<T, 'messageId' | 'deliveryId'> : T;
 
 /** What one contact did. The core gives a message its id. */
 export interface HookInbound {
@@ -89,6 +89,10 @@ export interface ContentLimits {
   maxSegments: number | null;
 }
 
+/** Whether a provider's refusal, at once or in a later receipt, is the contact's own opt-out. */
+export const isOptOut = (channel: Channel, code: string | undefined): boolean =>
+  code !== undefined && channel.optOutCodes.includes(code);
+
 /**
  * One provider of one channel. Adapters translate and nothing else: no storage, no clock, no retries.
  * A new channel is one folder here and one line in registry.ts; test/unit/channels/contract.test.ts runs over all of them.
@@ -105,6 +109,8 @@ export interface Channel {
   credentials: z.ZodType<AccountCredentials>;
   limits: ContentLimits;
   policy: SendPolicy;
+  /** The provider's error codes that say: this contact opted out of this number. */
+  optOutCodes: readonly string[];
   /** Our own address, and the text that tells this account's conversations from another's. */
   self(account: AccountCredentials & { id: string }): { address: Address; key: string };
   /** SMS only: how the text will be billed. */

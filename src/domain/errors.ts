@@ -7,6 +7,10 @@ export type Refusal =
   | { code: 'CONVERSATION_NOT_FOUND' }
   | { code: 'CONVERSATION_MESSAGE_NOT_FOUND' }
   | { code: 'CONVERSATION_CLOSED' }
+  /** People took over since the caller's work began (spec section 5, fencing). */
+  | { code: 'MODE_CHANGED' }
+  | { code: 'CONTACT_OPTED_OUT' }
+  | { code: 'ACTIVEFLOW_STOPPED' }
   | { code: 'TALK_NOT_FOUND' }
   | { code: 'TALK_MESSAGE_NOT_FOUND' }
   | { code: 'TALK_PARTICIPANT_NOT_FOUND' }
@@ -21,6 +25,9 @@ export const REFUSAL_MESSAGES: Record<Refusal['code'], string> = {
   CONVERSATION_NOT_FOUND: 'there is no such conversation',
   CONVERSATION_MESSAGE_NOT_FOUND: 'there is no such message in this conversation',
   CONVERSATION_CLOSED: 'the conversation is closed; the next message of the contact opens a new one',
+  MODE_CHANGED: 'the conversation was taken over since this work began',
+  CONTACT_OPTED_OUT: 'the contact opted out: nothing may be sent until it opts in again',
+  ACTIVEFLOW_STOPPED: 'the activeflow was stopped',
   TALK_NOT_FOUND: 'there is no such talk',
   TALK_MESSAGE_NOT_FOUND: 'there is no such message',
   TALK_PARTICIPANT_NOT_FOUND: 'there is no such participant in this talk',

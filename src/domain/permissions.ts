@@ -23,11 +23,15 @@ export function hasRole(principal: Principal, role: Role): boolean {
 export const isOwner = (principal: Principal, ownerId: string | null): boolean =>
   principal.kind === 'agent' && ownerId !== null && principal.agentId === ownerId;
 
+export const SYSTEM: Actor = { type: 'system', id: '' };
+
 export const actorOf = (principal: Principal): Actor =>
   principal.kind === 'agent' ? { type: 'agent', id: principal.agentId } : { type: 'accesskey', id: principal.keyId };
 
-/** Who wrote a message or made a change. `system` is Parley itself. */
+export const ACTOR_TYPES = ['agent', 'accesskey', 'contact', 'assistant', 'flow', 'device', 'system'] as const;
+
+/** Who wrote a message or made a change. `device`: a person, on the business's own telephone or inbox. `system`: Parley itself. */
 export interface Actor {
-  type: 'agent' | 'accesskey' | 'contact' | 'system';
+  type: (typeof ACTOR_TYPES)[number];
   id: string;
 }

@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
+import type { Consent } from '../domain/conversation/consent.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import { DAY, type Millis } from '../domain/time.ts';
 
@@ -7,10 +8,13 @@ export interface AddressClaim {
   conversationId: string;
   /** The conversation before this one, while a provider may still redeliver what that one has already. */
   predecessor: string | null;
+  /** The contact asked us to stop (spec section 9): a new conversation begins so. */
+  optOut: boolean;
 }
 
 interface Stored {
   current: string;
+  consent?: Consent;
   predecessor: { id: string; until: Millis } | null;
 }
 
@@ -19,24 +23,36 @@ const PREDECESSOR_MS = 7 * DAY;
 
 /**
  * The one place that decides which conversation a pair of addresses belongs to (invariant 2).
- * Both methods are one synchronous stretch: of any number of first messages at once, one makes the conversation.
+ * Every method is one synchronous stretch: of any number of first messages at once, one makes the conversation.
  */
 export class AddressObject extends DurableObject<Env> {
   /** The conversation that answers now; `candidate` when there is none yet. */
   resolve(candidate: string): AddressClaim {
     const stored = this.#read() ?? this.#write({ current: candidate, predecessor: null });
-    const { predecessor } = stored;
+    const { predecessor, consent } = stored;
     const known = predecessor && predecessor.until > Date.now() ? predecessor.id : null;
-    return { conversationId: stored.current, predecessor: known };
+    return { conversationId: stored.current, predecessor: known, optOut: consent?.optOut ?? false };
   }
 
   /** Replaces `expected`, which is over, by `candidate`; when somebody else was faster, their conversation stays. */
   advance(expected: string, candidate: string): AddressClaim {
     const stored = this.#read();
     if (stored?.current === expected) {
-      this.#write({ current: candidate, predecessor: { id: expected, until: Date.now() + PREDECESSOR_MS } });
+      this.#write({ ...stored, current: candidate, predecessor: { id: expected, until: Date.now() + PREDECESSOR_MS } });
     }
     return this.resolve(candidate);
+  }
+
+  /**
+   * The contact's latest word counts, from whichever of its conversations it comes: a provider's verdict may reach the one before.
+   * @returns the conversation that answers now, which must know it too.
+   */
+  noteConsent(consent: Consent): { conversationId: string | null } {
+    const stored = this.#read();
+    if (!stored) return { conversationId: null };
+    if (consent.at < (stored.consent?.at ?? 0)) return { conversationId: null };
+    this.#write({ ...stored, consent });
+    return { conversationId: stored.current };
   }
 
   #read(): Stored | null {

@@ -1,77 +1,54 @@
 import { DurableObject } from 'cloudflare:workers';
-import { AlarmClock, NET_MS } from './alarm-clock.ts';
-import { cancelSends, claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
-import { ConversationFeed } from './conversation/feed.ts';
-import { ConversationHistory } from './conversation/history.ts';
+import { AlarmClock } from './alarm-clock.ts';
+import * as commands from './conversation/commands.ts';
+import { claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
+import { Drains } from './conversation/drains.ts';
+import { InFlight } from './conversation/in-flight.ts';
+import { acceptSession, conversationSessions } from './conversation/live.ts';
 import { knowsKey, receive, type Received } from './conversation/receive.ts';
 import { Room } from './conversation/room.ts';
 import { send } from './conversation/send.ts';
-import { FeedSink } from './feed-sink.ts';
-import { HistorySink } from './history-sink.ts';
-import { SendSink } from './send-sink.ts';
-import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from './session-protocol.ts';
-import { Sessions } from './sessions.ts';
-import { singleFlight } from './single-flight.ts';
-import { ConversationStore } from './store/conversation-store.ts';
+import { listChanges, listTimeline, type ChangeEntry, type TimelineEntry } from './conversation/timeline.ts';
+import * as turns from './conversation/turns.ts';
+import type { Sessions } from './sessions.ts';
+import { ConversationStore, type ChangeKind } from './store/conversation-store.ts';
 import { LogStore } from './store/log-store.ts';
-import { presentFrame } from '../dialects/voipbin/events.ts';
 import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../domain/conversation/commands.ts';
-import { decideDelete, decideUnassign, decideUpdate } from '../domain/conversation/decide-change.ts';
-import { decideDeleteMessage } from '../domain/conversation/decide-message.ts';
+import type { TurnReport } from '../domain/conversation/decide-turn.ts';
 import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecycle.ts';
-import { nextSendAt, type SendOutcome, type SendPolicy } from '../domain/conversation/sends.ts';
+import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
+import type { TurnClaim } from '../domain/conversation/turns.ts';
 import type { Refusal } from '../domain/errors.ts';
-import type { NewConversationEvent } from '../domain/conversation/events.ts';
-import { fromLogRow } from '../domain/conversation/log-row.ts';
-import { hasRole, isOwner } from '../domain/permissions.ts';
+import type { Actor } from '../domain/permissions.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { Micros, Millis } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
-import { revokedReaders } from '../storage/readers.ts';
 
-/** A new conversation waits so long for D1, so that lists know it when its first request is answered. Milliseconds. */
-const FIRST_HISTORY_MS = 250;
 const AFTER_FAILURE_MS = 60_000;
 
 /**
- * One conversation: the truth about it, its order and its sends. Every public method is an RPC command or question;
- * commands are safe to repeat. Decisions are made in domain/, committed by Room, and followed by `#settle`.
+ * One conversation: the truth about it, its order, its sends and its assistants' turns. Every public method is an RPC command or
+ * question; commands are safe to repeat. Decisions are made in domain/, committed by Room, and followed by `#settle`.
  */
 export class ConversationObject extends DurableObject<Env> {
   readonly #room: Room;
   readonly #alarm: AlarmClock;
   readonly #sessions: Sessions;
-  readonly #history: HistorySink;
-  readonly #sends: SendSink;
-  readonly #feed: FeedSink;
-  readonly #drainSends: () => Promise<void>;
-  readonly #drainHistory: () => Promise<void>;
+  readonly #drains: Drains;
+  readonly #inFlight: InFlight;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const store = new ConversationStore(ctx.storage);
-    const logStore = new LogStore(ctx.storage.sql);
     this.#alarm = new AlarmClock(ctx);
-    this.#room = new Room(ctx.storage, store, logStore);
-    this.#history = new HistorySink(env, new ConversationHistory(env.DB, store, logStore));
-    this.#feed = new FeedSink(env, new ConversationFeed(this.#room));
-    this.#sends = new SendSink(env, ctx.storage, store);
-    this.#sessions = new Sessions(ctx, {
-      head: () => this.#state()?.sequence ?? 0,
-      framesAfter: (sequence, limit) => this.#framesAfter(sequence, limit),
-      mayRead: (reader) => this.#mayRead(reader),
-      revoked: (readers) => revokedReaders(env, readers),
-      command: () => errorFrame('expected {"type":"ack","sequence":N}'),
-      rearm: () => this.#rearm(),
-    });
-    // Apart, so that a D1 that is slow holds up no send.
-    this.#drainSends = singleFlight(() => this.#afterwards(this.#sends.drain(this.#state()?.id ?? null)));
-    this.#drainHistory = singleFlight(() => this.#afterwards(this.#history.drain()));
+    this.#room = new Room(ctx.storage, new ConversationStore(ctx.storage), new LogStore(ctx.storage.sql));
+    this.#inFlight = new InFlight(this.#room);
+    this.#drains = new Drains(ctx, env, this.#room, () => this.#rearm());
+    this.#sessions = conversationSessions(ctx, env, this.#room, () => this.#rearm());
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.load();
       this.#sessions.wake();
-      this.#feed.wake();
+      this.#drains.feed.wake();
       this.#rearm();
     });
   }
@@ -79,8 +56,9 @@ export class ConversationObject extends DurableObject<Env> {
   /** An inbound item, once. Refuses with CONVERSATION_CLOSED when the conversation is over and the next one must take it. */
   async receive(command: ReceiveCommand): Promise<Result<Received, Refusal>> {
     const received = receive(this.#room, command);
-    await this.#settle();
-    return received;
+    const settled = this.#settled(received);
+    await this.#drains.consentTold();
+    return settled;
   }
 
   /** Whether this provider id came in here; asked by a successor, so that a late redelivery does not start it anew. */
@@ -88,10 +66,8 @@ export class ConversationObject extends DurableObject<Env> {
     return knowsKey(this.#room, providerKey);
   }
 
-  async send(command: SendCommand): Promise<Result<Message, Refusal>> {
-    const sent = send(this.#room, command);
-    await this.#settle();
-    return sent;
+  send(command: SendCommand): Promise<Result<Message, Refusal>> {
+    return this.#settled(send(this.#room, command));
   }
 
   read(customerId: string): Result<ConversationState, Refusal> {
@@ -108,38 +84,45 @@ export class ConversationObject extends DurableObject<Env> {
     return found.ok ? ok(this.#room.store.messagesBefore(before, limit)) : found;
   }
 
-  async update(command: UpdateCommand): Promise<Result<ConversationState, Refusal>> {
-    const found = this.#room.find(command.customerId);
-    if (!found.ok) return found;
-    const at = this.#room.now();
-    return this.#change(command.customerId, decideUpdate(found.value, command, at), at);
+  /** Who changed the mode, or the owner, and when: newest first, those before `before` (null: all), at most `limit`. */
+  listChanges(
+    customerId: string,
+    kind: ChangeKind,
+    before: Micros | null,
+    limit: number,
+  ): Result<ChangeEntry[], Refusal> {
+    const found = this.#room.find(customerId);
+    return found.ok ? ok(listChanges(this.#room, kind, before, limit)) : found;
+  }
+
+  /** Messages and changes together, newest first, those before a sequence, at most `limit`. */
+  listTimeline(customerId: string, before: number, limit: number): Result<TimelineEntry[], Refusal> {
+    const found = this.#room.find(customerId);
+    return found.ok ? ok(listTimeline(this.#room, before, limit)) : found;
+  }
+
+  /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
+  update(command: UpdateCommand, activeflowId: string | null = null): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.updateConversation(this.#room, command, activeflowId));
   }
 
   /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
-  async unassign(customerId: string, asOwner: string | null): Promise<Result<ConversationState, Refusal>> {
-    const found = this.#room.find(customerId);
-    if (!found.ok) return found;
-    const at = this.#room.now();
-    return this.#change(customerId, decideUnassign(found.value, asOwner, at), at);
+  unassign(customerId: string, actor: Actor, asOwner: string | null): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.unassignConversation(this.#room, customerId, actor, asOwner));
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
-  async remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
-    const found = this.#room.find(customerId);
-    if (!found.ok) return found;
-    const at = this.#room.now();
-    this.#room.commit(decideDelete(found.value, at), at);
-    await this.#settle();
-    return ok(this.#state() ?? found.value);
+  remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(commands.deleteConversation(this.#room, customerId));
   }
 
-  async removeMessage(customerId: string, messageId: string): Promise<Result<Message, Refusal>> {
-    const found = this.#room.findMessage(customerId, messageId);
-    if (!found.ok) return found;
-    const at = this.#room.now();
-    this.#room.commit(decideDeleteMessage(found.value, at), at, { rows: () => cancelSends(this.#room, found.value) });
-    await this.#settle();
-    return ok(this.#room.store.message(messageId) ?? found.value);
+  removeMessage(customerId: string, messageId: string): Promise<Result<Message, Refusal>> {
+    return this.#settled(commands.deleteMessage(this.#room, customerId, messageId));
+  }
+
+  /** What another conversation with this contact has heard of its consent. */
+  learnConsent(customerId: string, optOut: boolean): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.learnConsent(this.#room, customerId, optOut));
   }
 
   /** The queue's consumer takes one attempt; null: not its turn. */
@@ -151,6 +134,7 @@ export class ConversationObject extends DurableObject<Env> {
 
   async report(deliveryId: string, attempt: number, outcome: SendOutcome): Promise<void> {
     reportSend(this.#room, deliveryId, attempt, outcome);
+    this.#inFlight.reported();
     await this.#settle();
   }
 
@@ -158,8 +142,35 @@ export class ConversationObject extends DurableObject<Env> {
   async receipt(customerId: string, deliveryId: string, news: DeliveryNews): Promise<boolean> {
     if (this.#state()?.customerId !== customerId) return false;
     const known = receipt(this.#room, deliveryId, news);
+    this.#inFlight.reported();
     await this.#settle();
     return known;
+  }
+
+  /** The queue's consumer takes an assistant's turn; null: it is over, or not this attempt's. */
+  claimTurn(turnId: string, claim: TurnClaim & { history: number }): turns.TurnOrder | null {
+    const order = turns.claim(this.#room, turnId, claim);
+    this.#rearm();
+    return order;
+  }
+
+  /** How the attempt ended. MODE_CHANGED: people took over meanwhile, and nothing of it is said. */
+  reportTurn(report: TurnReport): Promise<Result<null, Refusal>> {
+    return this.#settled(turns.report(this.#room, report));
+  }
+
+  /** A flow has an assistant answer. @returns the turn to wait for; null when the assistant has answered already. */
+  requestTurn(customerId: string, wanted: turns.RequestedTurn): Promise<Result<string | null, Refusal>> {
+    return this.#settled(turns.request(this.#room, customerId, wanted));
+  }
+
+  isTurnOpen(turnId: string): boolean {
+    return turns.isOpen(this.#room, turnId);
+  }
+
+  /** From the answer on, nothing of that activeflow is accepted here. */
+  stopActiveflow(customerId: string, activeflowId: string): Result<null, Refusal> {
+    return commands.stopActiveflow(this.#room, customerId, activeflowId);
   }
 
   /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */
@@ -167,11 +178,8 @@ export class ConversationObject extends DurableObject<Env> {
     await this.#catchUp();
   }
 
-  /** The upgrade of a live stream. The Worker has authenticated it and says so in SESSION_HEADER. */
   override fetch(request: Request): Response {
-    const session = sessionRequestSchema.parse(JSON.parse(request.headers.get(SESSION_HEADER) ?? 'null'));
-    if (!this.#room.find(session.reader.customerId).ok) return new Response(null, { status: 404 });
-    return this.#sessions.accept(session);
+    return acceptSession(request, this.#room, this.#sessions);
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
@@ -197,7 +205,7 @@ export class ConversationObject extends DurableObject<Env> {
     try {
       this.#passTime(Date.now());
       await this.#settle();
-      await this.#drainSends();
+      await this.#drains.queue();
     } catch (error) {
       log('error', 'alarm failed', { conversation: this.ctx.id.name ?? '', error: errorName(error) });
       return this.#alarm.wakeBy([Date.now() + AFTER_FAILURE_MS]);
@@ -205,57 +213,41 @@ export class ConversationObject extends DurableObject<Env> {
     this.#rearm();
   }
 
-  async #change(customerId: string, decided: Result<NewConversationEvent[], Refusal>, at: Micros) {
-    if (!decided.ok) return decided;
-    this.#room.commit(decided.value, at);
-    await this.#settle();
-    return this.#room.find(customerId);
-  }
-
   #passTime(now: Millis): void {
     const record = this.#room.store.record();
     if (!record) return;
-    this.#sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.#room, expired, step));
+    this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.#room, expired, step));
+    turns.expireTurns(this.#room, now);
+    this.#inFlight.reported();
     this.#sessions.dropStalled(now);
     this.#room.store.keys.dropExpired(now);
-    this.#history.saveCursor();
+    this.#drains.history.saveCursor();
     const at = this.#room.now();
     const state = this.#state();
     const events = state ? decideLifecycle(state, record.settings, now, at) : [];
     if (events.length > 0) this.#room.commit(events, at);
   }
 
-  /** After every commit: readers first, then the drains; only a conversation that D1 never heard of waits for it, and briefly. */
+  /** A command's answer, when what follows from it is under way and what it forbids is over. */
+  async #settled<T>(result: T): Promise<T> {
+    await this.#settle();
+    await this.#inFlight.settled();
+    return result;
+  }
+
+  /** After every commit: readers first, then the drains. */
   async #settle(): Promise<void> {
     this.#sessions.broadcast();
     this.#rearm();
-    this.ctx.waitUntil(this.#drainSends());
-    this.ctx.waitUntil(this.#feed.drain());
-    const history = this.#drainHistory();
-    this.ctx.waitUntil(history);
-    if (!this.#history.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
+    await this.#drains.start();
   }
 
-  async #afterwards(drained: Promise<void>): Promise<void> {
-    await drained;
-    this.#rearm();
-  }
-
-  /** An agent that reads as the owner reads for as long as it is the owner. */
-  #mayRead(reader: Reader): boolean {
-    return hasRole(reader, 'manager-or-admin') || isOwner(reader, this.#state()?.ownerId ?? null);
-  }
-
-  /** Sets the alarm to the next thing that is due, with a little patience for work that a drain is busy with. */
+  /** Sets the alarm to the next thing that is due. */
   #rearm(): void {
     const record = this.#room.store.record();
     if (!record) return;
-    const now = Date.now();
-    const historyAt = this.#history.retryAt();
-    const sendAt = nextSendAt(this.#room.store.sends());
     this.#alarm.wakeBy([
-      historyAt === null ? null : Math.max(historyAt, now + NET_MS),
-      sendAt === null ? null : sendAt <= now ? now + NET_MS : sendAt,
+      ...this.#drains.dueTimes(Date.now()),
       nextLifecycleAt(record.conversation, record.settings),
       this.#sessions.nextStallAt(),
     ]);
@@ -263,12 +255,5 @@ export class ConversationObject extends DurableObject<Env> {
 
   #state(): ConversationState | null {
     return this.#room.store.record()?.conversation ?? null;
-  }
-
-  #framesAfter(sequence: number, limit: number): { sequence: number; text: string }[] {
-    return this.#room.log.after(sequence, limit).map((row) => {
-      const message = row.messageId === null ? null : this.#room.store.message(row.messageId);
-      return { sequence: row.sequence, text: JSON.stringify(presentFrame(fromLogRow(row, message))) };
-    });
   }
 }

@@ -10,8 +10,9 @@ export const getTalk = (env: Env, id: string) => env.TALK.getByName(talkKey(id))
 export const getFeed = (env: Env, customerId: string) => env.FEED.getByName(customerId);
 
 /** The name is a hash: names of objects show up in the platform's logs, and a telephone number must not. */
-export const getAddress = async (env: Env, key: AddressKey) =>
-  env.ADDRESS.getByName(await sha256Hex(addressKeyText(key)));
+export const addressName = (key: AddressKey): Promise<string> => sha256Hex(addressKeyText(key));
+
+export const getAddress = async (env: Env, key: AddressKey) => env.ADDRESS.getByName(await addressName(key));
 
 const TRIES = 3;
 

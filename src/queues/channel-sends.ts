@@ -1,5 +1,5 @@
 import type { ChannelSendJob } from './jobs.ts';
-import type { Channel, Outbound } from '../channels/contract.ts';
+import { isOptOut, type Channel, type Outbound } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
 import type { SendOutcome } from '../domain/conversation/sends.ts';
 import { errorName, log } from '../log.ts';
@@ -39,7 +39,8 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
 /** An adapter that throws has a bug; nothing tells whether its request went out. */
 async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {
   try {
-    return await channel.send(outboundOf(order, account), account, channelIo(env));
+    const outcome = await channel.send(outboundOf(order, account), account, channelIo(env));
+    return outcome.kind === 'rejected' ? { ...outcome, optedOut: isOptOut(channel, outcome.code) } : outcome;
   } catch {
     return { kind: 'unknown', code: 'ADAPTER_FAULT', text: 'the channel adapter failed' };
   }

@@ -1,7 +1,8 @@
 import type { z } from 'zod';
+import { takeTurn } from './assistants/turn.ts';
 import { makeSend } from './channel-sends.ts';
 import { failSend } from './dead-letters.ts';
-import { channelSendJobSchema, webhookJobSchema } from './jobs.ts';
+import { assistantTurnJobSchema, channelSendJobSchema, webhookJobSchema } from './jobs.ts';
 import { deliverWebhook } from './webhooks/deliver.ts';
 import { errorName, log } from '../log.ts';
 
@@ -19,6 +20,11 @@ const handler =
 const HANDLERS: Record<string, Handler> = {
   'channel-sends': handler(channelSendJobSchema, makeSend),
   'channel-sends-dead': handler(channelSendJobSchema, failSend),
+  'assistant-turns': handler(assistantTurnJobSchema, takeTurn),
+  // The turn's own lease brings it back, and counts what failed.
+  'assistant-turns-dead': handler(assistantTurnJobSchema, async (_, job) =>
+    log('error', 'turn became a dead letter', { conversation: job.conversationId, turn: job.turnId }),
+  ),
   webhooks: handler(webhookJobSchema, deliverWebhook),
   // The row in D1 stays pending, and the sweep brings it back.
   'webhooks-dead': handler(webhookJobSchema, async (_, job) =>

@@ -13,6 +13,17 @@ export const channelSendJobSchema = z.object({
 
 export type ChannelSendJob = z.infer<typeof channelSendJobSchema>;
 
+/** Ask an assistant to answer. A turn that is over, or another attempt than its next one, does nothing. */
+export const assistantTurnJobSchema = z.object({
+  v: z.literal(1),
+  conversationId: z.uuid(),
+  turnId: z.uuid(),
+  assistantId: z.uuid(),
+  attempt: z.number().int().positive(),
+});
+
+export type AssistantTurnJob = z.infer<typeof assistantTurnJobSchema>;
+
 /** Deliver one webhook, if it is still due. */
 export const webhookJobSchema = z.object({ v: z.literal(1), webhookDeliveryId: z.string().min(1).max(200) });
 

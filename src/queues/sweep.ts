@@ -1,3 +1,4 @@
+import { wakeFlows } from '../flows/wake.ts';
 import { enqueue } from './jobs.ts';
 import { DAY, microsOf, MINUTE } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
@@ -24,6 +25,7 @@ export async function sweep(env: Env, now: number): Promise<void> {
     logged('overdue webhooks', requeueOverdue(env, now)),
     logged('old deliveries', dropOldDeliveries(env, now - DELIVERIES_KEPT_MS, DROPPED_AT_ONCE)),
     logged('lagging objects', nudgeObjects(env, now)),
+    logged('overdue activeflows', wakeFlows(env, now)),
     logged(
       'expired rows',
       runBatch(dbOf(env), [dropExpiredKeys(env, now), dropExpiredTickets(env, now), dropOldFailures(env, now)]),

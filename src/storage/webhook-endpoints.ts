@@ -104,6 +104,12 @@ export async function signingSecrets(env: Env, endpoint: WebhookEndpoint, now: M
   return secrets.filter((secret) => secret !== '');
 }
 
+/** The secrets of the customer's own webhook, which sign what its flows send. */
+export async function customerSecrets(env: Env, customerId: string, now: Millis): Promise<string[]> {
+  const endpoint = await findEndpoint(env, customerId, customerId);
+  return endpoint ? signingSecrets(env, endpoint, now) : [];
+}
+
 /** Switches an endpoint off, once: false when somebody has done so already. */
 export async function switchOff(env: Env, id: string, disabledReason: string, now: Millis): Promise<boolean> {
   const off = { status: 'disabled', disabledReason, updatedAt: microsOf(now) };

@@ -27,7 +27,7 @@ export async function postWebhook(attempt: Attempt, fetcher: typeof fetch): Prom
     const response = await fetcher(attempt.url, {
       method: attempt.method,
       headers: { 'content-type': 'application/json', 'user-agent': 'Parley-Webhooks/1', ...attempt.headers },
-      body: attempt.body,
+      ...(attempt.method === 'GET' ? {} : { body: attempt.body }),
       redirect: 'manual',
       signal: AbortSignal.timeout(WEBHOOK_TIMEOUT_MS),
     });

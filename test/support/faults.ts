@@ -24,6 +24,7 @@ export function withFaults(env: Env): Env {
     ...env,
     DB: faultyD1(env.DB),
     CHANNEL_SENDS: faultyQueue(env.CHANNEL_SENDS),
+    ASSISTANT_TURNS: faultyQueue(env.ASSISTANT_TURNS),
     WEBHOOKS: faultyQueue(env.WEBHOOKS),
   };
   known.set(env, faulty);

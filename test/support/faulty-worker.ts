@@ -1,6 +1,7 @@
 import worker, {
   AddressObject,
   FeedObject,
+  FlowWorkflow as RealFlowWorkflow,
   ConversationObject as RealConversationObject,
   TalkObject as RealTalkObject,
 } from '../../src/worker.ts';
@@ -15,6 +16,12 @@ export class ConversationObject extends RealConversationObject {
 
 export class TalkObject extends RealTalkObject {
   constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, withFaults(env));
+  }
+}
+
+export class FlowWorkflow extends RealFlowWorkflow {
+  constructor(ctx: ExecutionContext, env: Env) {
     super(ctx, withFaults(env));
   }
 }

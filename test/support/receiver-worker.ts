@@ -12,15 +12,17 @@ export interface Received {
 export interface Receiver {
   url: string;
   received: Received[];
-  /** What it answers from now on. */
-  answer: (request: Request) => Response;
+  /** What it answers from now on; `body` is the request's, parsed. */
+  answer: Answer;
   /** The one request of that type. @throws while there is none. */
   one(type: string): Received;
 }
 
+type Answer = (request: Request, body: Json) => Response | Promise<Response>;
+
 const receivers = new Map<string, Receiver>();
 
-export function listen(answer: (request: Request) => Response = () => new Response('ok')): Receiver {
+export function listen(answer: Answer = () => new Response('ok')): Receiver {
   vi.spyOn(globalThis, 'fetch').mockImplementation(route);
   const url = `https://${crypto.randomUUID()}.receiver.example/hook`;
   const received: Received[] = [];
@@ -43,8 +45,12 @@ async function route(input: RequestInfo | URL, init?: RequestInit): Promise<Resp
   const receiver = receivers.get(request.url);
   if (!receiver) throw new TypeError('Network connection lost.');
   const text = await request.text();
-  const answer = receiver.answer(request);
-  if (answer.status < 300)
-    receiver.received.push({ headers: request.headers, text, body: JSON.parse(text), method: request.method });
+  const body: Json = text === '' ? null : JSON.parse(text);
+  const answer = await Promise.race([receiver.answer(request, body), aborted(init?.signal ?? null)]);
+  if (answer.status < 300) receiver.received.push({ headers: request.headers, text, body, method: request.method });
   return answer;
 }
+
+/** Rejects when the caller gives up, as `fetch` does. */
+const aborted = (signal: AbortSignal | null): Promise<never> =>
+  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));

@@ -10,6 +10,7 @@ import { LogStore } from '../../src/objects/store/log-store.ts';
 import { inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 import { openSocket, type LiveSocket } from '../support/live.ts';
 import { newPeople, type Person } from '../support/people.ts';
+import { SOMEBODY } from '../unit/domain/support.ts';
 
 let hub: Hub;
 let account: Json;
@@ -123,7 +124,7 @@ test('whoever owned a conversation hears of losing it, and of nothing later, als
     sink.wake();
     const change = async (changes: Json, isHeard: boolean): Promise<void> => {
       feed.isHeard.mockResolvedValue(isHeard);
-      await object.update({ customerId: hub.customerId, ...changes });
+      await object.update({ customerId: hub.customerId, actor: SOMEBODY, ...changes });
       await sink.drain();
     };
     await change({ ownerId: ann.id }, false);

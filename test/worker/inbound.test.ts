@@ -9,7 +9,9 @@ function aRoom() {
   const conversationId = crypto.randomUUID();
   const opening = anOpening({ conversationId });
   const object = env.CONVERSATION.getByName(conversationId);
-  const receive = (item: Parameters<typeof object.receive>[0]['item']) => object.receive({ opening, item, settings });
+  const automation = { flow: null, assistant: null };
+  const receive = (item: Parameters<typeof object.receive>[0]['item']) =>
+    object.receive({ opening, addressName: conversationId, automation, item, settings });
   return { object, receive, customerId: opening.customerId };
 }
 

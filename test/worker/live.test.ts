@@ -3,6 +3,7 @@ import { env, exports } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
 import { openSocket, readSse } from '../support/live.ts';
+import { SOMEBODY } from '../unit/domain/support.ts';
 
 let hub: Hub;
 let account: Json;
@@ -101,7 +102,8 @@ describe('a socket', () => {
 
   test('that never acknowledges is held at the window, cut off with 4008, and resumes where it was', async () => {
     const { id } = await newConversation();
-    const rename = (name: string) => env.CONVERSATION.getByName(id).update({ customerId: hub.customerId, name });
+    const rename = (name: string) =>
+      env.CONVERSATION.getByName(id).update({ customerId: hub.customerId, actor: SOMEBODY, name });
     const socket = await socketOn(id);
     await socket.next();
     for (let index = 0; index < 1100; index += 1) await rename(`name ${index}`);
@@ -122,7 +124,7 @@ describe('a socket', () => {
     const socket = await socketOn(id);
     await socket.next();
     for (let index = 0; index < 1010; index += 1) {
-      await object().update({ customerId: hub.customerId, name: `name ${index}` });
+      await object().update({ customerId: hub.customerId, actor: SOMEBODY, name: `name ${index}` });
     }
     await evictDurableObject(object());
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
@@ -137,7 +139,7 @@ describe('a socket', () => {
     const { id } = await newConversation();
     const object = () => env.CONVERSATION.getByName(id);
     for (let index = 0; index < 1010; index += 1) {
-      await object().update({ customerId: hub.customerId, name: `name ${index}` });
+      await object().update({ customerId: hub.customerId, actor: SOMEBODY, name: `name ${index}` });
     }
     await eventually(async () => {
       const { count } = (await env.DB.prepare('SELECT count(*) AS count FROM events WHERE source_id = ?')
@@ -159,7 +161,11 @@ describe('a socket', () => {
     const socket = await socketOn(id);
     await socket.next();
     for (let index = 0; index < 1100; index += 1)
-      await env.CONVERSATION.getByName(id).update({ customerId: hub.customerId, name: `name ${index}` });
+      await env.CONVERSATION.getByName(id).update({
+        customerId: hub.customerId,
+        actor: SOMEBODY,
+        name: `name ${index}`,
+      });
     await socket.take(1000);
     socket.send(JSON.stringify({ type: 'ack', sequence: 1002 }));
     expect(sequences(await socket.take(101))).toEqual(upTo(1003, 1102));

@@ -11,6 +11,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { faults } from '../support/faults.ts';
 import worker from '../support/faulty-worker.ts';
 import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
+import { SOMEBODY } from '../unit/domain/support.ts';
 
 let hub: Hub;
 let account: Json;
@@ -97,8 +98,8 @@ describe('with D1 failing', () => {
     const { conversation_id: id } = await inbound(hub, account.id, contact, 'one');
     await eventually(async () => expect(await projectedLog(id)).toEqual(await logOf(id)));
     faults.d1AnswerLost = true;
-    await object(id).update({ customerId: hub.customerId, name: 'renamed' });
-    await object(id).update({ customerId: hub.customerId, name: 'renamed again' });
+    await object(id).update({ customerId: hub.customerId, actor: SOMEBODY, name: 'renamed' });
+    await object(id).update({ customerId: hub.customerId, actor: SOMEBODY, name: 'renamed again' });
     faults.d1AnswerLost = false;
     await later(id, 10 * 60_000);
     await eventually(async () => expect(await projectedLog(id)).toEqual(await logOf(id)));

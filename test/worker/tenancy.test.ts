@@ -27,7 +27,25 @@ async function furnish(name: string): Promise<Belongings> {
   const talk = await ok(asAgent('POST', '/v1.0/talks', { type: 'channel', name: `talk of ${name}` }));
   const said = await ok(asAgent('POST', `/v1.0/talks/${talk.id}/messages`, { text: `words of ${name}` }));
   const { result: participants } = await ok(asAgent('GET', `/v1.0/talks/${talk.id}/participants`));
+  const assistant = await ok(
+    hub.call('POST', '/v1.0/assistants', { name: `assistant of ${name}`, webhook_url: 'https://example.com/ask' }),
+  );
+  const actions = [
+    { type: 'sleep', option: { duration: 86_400_000 } },
+    { type: 'conversation_send', option: { text: `words of ${name}` } },
+  ];
+  const flow = await ok(hub.call('POST', '/v1.0/flows', { name: `flow of ${name}`, actions }));
+  await ok(hub.call('PUT', `/v1.0/conversation_accounts/${account.id}`, { message_flow_id: flow.id }));
+  await inbound(hub, account.id, '+15550003001', `words of ${name}`);
+  const activeflow = await eventually(async () => {
+    const { result } = await ok(hub.call('GET', '/v1.0/activeflows'));
+    expect(result).not.toEqual([]);
+    return result[0];
+  });
   const ids = {
+    assistants: assistant.id,
+    flows: flow.id,
+    activeflows: activeflow.id,
     talks: talk.id,
     talk_chats: talk.id,
     messages: said.id,
@@ -97,6 +115,8 @@ const BODIES: Record<string, Json> = {
     ]),
   ),
   'POST /v1.0/talks/{id}/messages': { text: 'x' },
+  'PUT /v1.0/assistants/{id}': { name: 'x' },
+  'PUT /v1.0/flows/{id}': { name: 'x' },
   'PUT /v1.0/webhook_endpoints/{id}': { name: 'x' },
   'POST /v1.0/webhook_endpoints/{id}/recover': { since: '2020-01-01T00:00:00Z' },
 };
@@ -169,6 +189,38 @@ describe('another customer’s ids', () => {
       owner_id: theirs.ids['agents'],
     });
     expect(owner).toMatchObject({ status: 400, body: { error: { details: { owner_id: expect.any(String) } } } });
+    const flowOf = (type: string, option: Json) => ({ actions: [{ type, option }] });
+    const bodies: [string, string, Json, string][] = [
+      [
+        'PUT',
+        `/v1.0/conversation_accounts/${ours.ids['account_id']}`,
+        { message_flow_id: theirs.ids['flows'] },
+        'message_flow_id',
+      ],
+      [
+        'PUT',
+        `/v1.0/conversation_accounts/${ours.ids['account_id']}`,
+        { assistant_id: theirs.ids['assistants'] },
+        'assistant_id',
+      ],
+      [
+        'POST',
+        '/v1.0/flows',
+        flowOf('assistant_reply', { assistant_id: theirs.ids['assistants'] }),
+        'actions.0.option.assistant_id',
+      ],
+      ['POST', '/v1.0/flows', flowOf('assign', { owner_id: theirs.ids['agents'] }), 'actions.0.option.owner_id'],
+    ];
+    for (const [method, path, body, field] of bodies) {
+      const refused = await call(method, path, body);
+      expect(refused, field).toMatchObject({
+        status: 400,
+        body: { error: { details: { [field]: expect.any(String) } } },
+      });
+    }
+    for (const query of [`flow_id=${theirs.ids['flows']}`, `reference_id=${theirs.ids['conversations']}`]) {
+      expect(await ok(call('GET', `/v1.0/activeflows?${query}`))).toEqual({ result: [], next_page_token: '' });
+    }
     const sandbox = await call('POST', '/v1.0/sandbox/inbound', {
       account_id: theirs.ids['account_id'],
       from: '+15550003001',

@@ -29,6 +29,8 @@ export const presentConversation = (state: ConversationState) => ({
   tm_delete: state.deletedAt === null ? NEVER : blankTime(state.deletedAt),
   state: state.lifecycle,
   ai_mode: state.aiMode,
+  mode_epoch: state.modeEpoch,
+  opt_out: state.optOut,
   sequence: state.sequence,
   last_message_at: state.lastMessageAt === null ? null : blankTime(state.lastMessageAt),
   tags: state.tags,

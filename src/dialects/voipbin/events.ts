@@ -3,6 +3,7 @@ import type { EventType } from '../../domain/events.ts';
 import type { LogRow } from '../../domain/log-row.ts';
 import type { TalkEvent } from '../../domain/talk/events.ts';
 import { presentParticipant, presentReacted, presentTalk, presentTalkMessage } from './talk.ts';
+import { presentChange } from './change.ts';
 import { presentConversation } from './conversation.ts';
 import { presentMessage, presentReceived } from './message.ts';
 
@@ -60,10 +61,11 @@ export const wireEventId = (sourceId: string, sequence: number, name: string): s
   return `evt_${sourceId.replaceAll('-', '')}_${sequence}${extra === -1 ? '' : `_${extra + 1}`}`;
 };
 
-/** `{type, sequence, data}`: a webhook's body, a socket's frame, an SSE event's data (spec section 11). */
+/** `{type, sequence, data}`, and `change` where a mode, an owner or a consent was turned over: a webhook's body, a socket's frame, an SSE event's data (spec section 11). */
 export function presentEvent(event: LoggedEvent, name: string) {
   const data = isOfConversation(event) ? conversationSubject(event, name) : talkSubject(event);
-  return { type: name, sequence: event.sequence, data };
+  const change = 'change' in event && event.change ? { change: presentChange(event.change) } : {};
+  return { type: name, sequence: event.sequence, data, ...change };
 }
 
 function conversationSubject(event: ConversationEvent, name: string) {

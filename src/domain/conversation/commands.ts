@@ -7,6 +7,8 @@ import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */
 export interface Opening {
+  /** What the AddressObject knows of the contact's consent. */
+  optOut: boolean;
   conversationId: string;
   customerId: string;
   accountId: string;
@@ -32,7 +34,18 @@ export type InboundItem =
       medias: Media[];
       senderId: string;
       senderName: string;
+      /** The provider's own reading of a STOP or START, which knows more languages than we do (Twilio's Advanced Opt-Out). */
+      optOut?: boolean;
       replyToken: ReplyToken | null;
+    })
+  /** What the business itself wrote to the contact, on a device or in an inbox of the provider: a person's reply made elsewhere. */
+  | (InboundBase & {
+      kind: 'echo';
+      messageId: string;
+      deliveryId: string;
+      text: string;
+      medias: Media[];
+      providerId: string;
     })
   /** The contact took a message back: its content must be hidden (LINE `unsend`). */
   | (InboundBase & { kind: 'redaction'; targetKey: string })
@@ -45,8 +58,17 @@ export interface ReplyToken {
   expiresAt: Millis;
 }
 
+/** Who answers on an account while no person does: its flow, or else its assistant. Ids are made up by the caller, used if needed. */
+export interface Automation {
+  flow: { id: string; activeflowId: string } | null;
+  assistant: { id: string; debounceMs: Millis } | null;
+}
+
 export interface ReceiveCommand {
   opening: Opening;
+  /** The text that names the AddressObject of this pair of addresses (stubs.ts): it is told of opt-outs. */
+  addressName: string;
+  automation: Automation;
   item: InboundItem;
   settings: Settings;
 }
@@ -55,6 +77,12 @@ export interface SendCommand {
   customerId: string;
   actor: Actor;
   actorName: string;
+  /** True when this send takes the conversation over although no person makes it (`"takeover": true` with an access key). */
+  takeover: boolean;
+  /** The mode epoch in which the work behind this message began: refused with MODE_CHANGED when that is over. Null: never. */
+  fence: number | null;
+  /** The activeflow that sends; one that was stopped may not. */
+  activeflowId: string | null;
   /** The agent that sends because it owns the conversation; null for those who may send in any. */
   asOwner: string | null;
   messageId: string;
@@ -66,7 +94,8 @@ export interface SendCommand {
   /** The sender's view of the log (`If-Match`); null sends whatever has happened. */
   expectedSequence: number | null;
   idempotency: IdempotencyClaim | null;
-  settings: Settings;
+  /** Null keeps those that the conversation has: what runs inside knows no newer ones. */
+  settings: Settings | null;
 }
 
 export interface IdempotencyClaim {
@@ -78,6 +107,9 @@ export interface IdempotencyClaim {
 /** A change of the conversation itself. Absent fields stay as they are. */
 export interface UpdateCommand {
   customerId: string;
+  actor: Actor;
+  /** The mode epoch in which a fenced flow began; refused with MODE_CHANGED when that is over. Absent: always allowed. */
+  fence?: number;
   name?: string;
   detail?: string;
   tags?: string[];
@@ -93,4 +125,6 @@ export interface DeliveryNews {
   error?: ProviderError | null;
   uncertain?: boolean;
   attempts?: number;
+  /** The provider refuses because the contact opted out there. */
+  optedOut?: boolean;
 }

@@ -1,6 +1,8 @@
 import { err, ok, type Result } from '../result.ts';
+import { changeBetween, type Change } from './change.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
+import { SYSTEM, type Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { UpdateCommand } from './commands.ts';
 import type { AiMode, ConversationState } from './state.ts';
@@ -17,17 +19,35 @@ export function decideUpdate(
   command: UpdateCommand,
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
-  const reopens = command.ownerId || (command.aiMode !== undefined && command.aiMode !== 'closed');
-  if (state.lifecycle === 'closed' && reopens) {
-    return err({ code: 'CONVERSATION_CLOSED' });
-  }
+  const refusal = refusalOf(state, command);
+  if (refusal) return err(refusal);
   const { ownerId, aiMode } = command;
+  const by = { actor: command.actor, reason: 'request' } as const;
   const relabeled = relabel(state, command, at);
   const owned = ownerId === undefined ? relabeled : (changeOwner(relabeled, ownerId, at) ?? relabeled);
-  if (aiMode === 'closed' && state.lifecycle !== 'closed') return ok(decideClose(owned, at));
+  if (aiMode === 'closed' && state.lifecycle !== 'closed') return ok([closing(state, owned, at, by)]);
   const next = aiMode === undefined ? owned : (changeMode(owned, aiMode, at) ?? owned);
-  return ok(next === state ? [] : [{ type: 'conversation.updated', conversation: next }]);
+  return ok(next === state ? [] : [updating(state, next, by)]);
 }
+
+function refusalOf(state: ConversationState, { ownerId, aiMode, fence }: UpdateCommand): Refusal | null {
+  const reopens = ownerId || (aiMode !== undefined && aiMode !== 'closed');
+  if (state.lifecycle === 'closed' && reopens) return { code: 'CONVERSATION_CLOSED' };
+  return isFencedOut(state, fence ?? null) ? { code: 'MODE_CHANGED' } : null;
+}
+
+type By = Pick<Change, 'actor' | 'reason'>;
+
+/** The event of a conversation that is another one than before, with what was turned over. */
+export const updating = (before: ConversationState, after: ConversationState, by: By): NewConversationEvent => ({
+  type: 'conversation.updated',
+  conversation: after,
+  change: changeBetween(before, after, by),
+});
+
+/** Whether work that began in the epoch `fence` may not act any more; what has none is never fenced out. */
+export const isFencedOut = (state: ConversationState, fence: number | null): boolean =>
+  fence !== null && fence !== state.modeEpoch;
 
 /** The same object when nothing of it changes. */
 function relabel(state: ConversationState, command: UpdateCommand, at: Micros): ConversationState {
@@ -52,21 +72,33 @@ export const mayActAs = (state: ConversationState, asOwner: string | null): bool
 /** Seed 001: managers unassign whatever they like, an agent itself. Nobody's conversation stays nobody's, without an event. */
 export function decideUnassign(
   state: ConversationState,
+  actor: Actor,
   asOwner: string | null,
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (!mayActAs(state, asOwner)) return err({ code: 'PERMISSION_DENIED' });
   const released = changeOwner(state, null, at);
-  return ok(released ? [{ type: 'conversation.updated', conversation: released }] : []);
+  return ok(released ? [updating(state, released, { actor, reason: 'request' })] : []);
 }
 
 /** The end of a conversation, on request or by its timeout. Closing twice is once. */
-export function decideClose(state: ConversationState, at: Micros): NewConversationEvent[] {
-  if (state.lifecycle === 'closed') return [];
-  const moded = changeMode(state, 'closed', at) ?? state;
-  return [{ type: 'conversation.closed', conversation: { ...moded, lifecycle: 'closed', updatedAt: at } }];
+export function decideClose(state: ConversationState, by: By, at: Micros): NewConversationEvent[] {
+  return state.lifecycle === 'closed' ? [] : [closing(state, state, at, by)];
 }
 
+/** `changed`: the conversation with whatever else the same command turns over. */
+function closing(before: ConversationState, changed: ConversationState, at: Micros, by: By): NewConversationEvent {
+  const moded = changeMode(changed, 'closed', at) ?? changed;
+  const closed: ConversationState = { ...moded, lifecycle: 'closed', updatedAt: at };
+  return { type: 'conversation.closed', conversation: closed, change: changeBetween(before, closed, by) };
+}
+
+/** What somebody other than the contact itself knows of its consent: a provider, or another conversation with it. */
+export const decideConsent = (state: ConversationState, optOut: boolean, at: Micros): NewConversationEvent[] =>
+  state.optOut === optOut
+    ? []
+    : [updating(state, { ...state, optOut, updatedAt: at }, { actor: SYSTEM, reason: 'provider' })];
+
 export function decideDelete(state: ConversationState, at: Micros): NewConversationEvent[] {
-  return [{ type: 'conversation.deleted', conversation: { ...state, updatedAt: at, deletedAt: at } }];
+  return [{ type: 'conversation.deleted', conversation: { ...state, updatedAt: at, deletedAt: at }, change: null }];
 }

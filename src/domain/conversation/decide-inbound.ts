@@ -1,5 +1,9 @@
 import { err, ok, type Result } from '../result.ts';
+import type { Change } from './change.ts';
+import { optOutBy } from './consent.ts';
+import { changeMode, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
+import { newDelivery, newMessage } from './new-message.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { InboundItem, Opening } from './commands.ts';
@@ -44,16 +48,25 @@ export function decideReceive(
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
   if (state && isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const current = state ?? openConversation(opening, at);
-  const opened: NewConversationEvent[] = state ? [] : [{ type: 'conversation.created', conversation: current }];
+  const opened: NewConversationEvent[] = state
+    ? []
+    : [{ type: 'conversation.created', conversation: current, change: null }];
   return ok([...opened, ...whatIsNew(current, opening, item, at)]);
 }
 
 function whatIsNew(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): NewConversationEvent[] {
   const refreshed = refresh(state, opening, item, at);
-  const changed: NewConversationEvent[] = refreshed ? [{ type: 'conversation.updated', conversation: refreshed }] : [];
-  if (item.kind !== 'message') return changed;
-  return [...changed, { type: 'message.created', message: incoming(refreshed ?? state, item, at), becameDone: false }];
+  const changed = refreshed ? [updating(state, refreshed, originOf(item))] : [];
+  if (item.kind === 'reachability') return changed;
+  const message = item.kind === 'echo' ? echoed(refreshed ?? state, item, at) : incoming(refreshed ?? state, item, at);
+  return [...changed, { type: 'message.created', message, becameDone: false }];
 }
+
+/** An echo is a person's reply; everything else is the contact's doing. */
+const originOf = (item: OpeningItem): Pick<Change, 'actor' | 'reason'> =>
+  item.kind === 'echo'
+    ? { actor: { type: 'device', id: '' }, reason: 'reply' }
+    : { actor: { type: 'contact', id: item.kind === 'message' ? item.senderId : '' }, reason: 'contact' };
 
 type OpeningItem = Exclude<InboundItem, { kind: 'redaction' }>;
 
@@ -66,38 +79,48 @@ const opensBy = (item: { reachable: boolean }, state: ConversationState | null):
  * because a number may move to another provider, and answers go where the contact was heard last. Null when nothing is new.
  */
 function refresh(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): ConversationState | null {
-  const reachable = item.kind === 'reachability' ? item.reachable : true;
-  const lifecycle = item.kind === 'message' ? 'active' : state.lifecycle;
+  const told = toldBy(item, state);
   const targetName = opening.peer.targetName || state.peer.targetName;
   const { accountId } = opening;
+  const moded = item.kind === 'echo' ? changeMode(state, 'human', at) : null;
   const unchanged =
+    moded === null &&
     accountId === state.accountId &&
-    reachable === state.reachable &&
-    lifecycle === state.lifecycle &&
-    targetName === state.peer.targetName;
+    targetName === state.peer.targetName &&
+    told.reachable === state.reachable &&
+    told.lifecycle === state.lifecycle &&
+    told.optOut === state.optOut;
   if (unchanged) return null;
-  return { ...state, accountId, reachable, lifecycle, peer: { ...state.peer, targetName }, updatedAt: at };
+  return { ...(moded ?? state), ...told, accountId, peer: { ...state.peer, targetName }, updatedAt: at };
+}
+
+type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'optOut'>;
+
+function toldBy(item: OpeningItem, { reachable, lifecycle, optOut }: ConversationState): Told {
+  if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, optOut };
+  if (item.kind === 'echo') return { reachable, lifecycle: 'active', optOut };
+  return { reachable: true, lifecycle: 'active', optOut: item.optOut ?? optOutBy(item.text) ?? optOut };
 }
 
 function incoming(state: ConversationState, item: Extract<InboundItem, { kind: 'message' }>, at: Micros): Message {
   return {
-    id: item.messageId,
-    conversationId: state.id,
-    customerId: state.customerId,
-    accountId: state.accountId,
-    sequence: 0,
+    ...newMessage(state, item, at),
     direction: 'incoming',
-    channel: state.type,
-    referenceId: state.dialogId,
-    text: item.text,
-    medias: item.medias,
     source: state.peer,
     destination: state.self,
     sender: { type: 'contact', id: item.senderId, name: item.senderName },
-    clientId: '',
-    deliveries: [],
-    createdAt: at,
-    updatedAt: at,
-    deletedAt: null,
+  };
+}
+
+/** Already with the provider when we hear of it. */
+function echoed(state: ConversationState, item: Extract<InboundItem, { kind: 'echo' }>, at: Micros): Message {
+  const delivery = newDelivery(state, item.deliveryId, null, at);
+  return {
+    ...newMessage(state, item, at),
+    direction: 'outgoing',
+    source: state.self,
+    destination: state.peer,
+    sender: { type: 'device', id: '', name: '' },
+    deliveries: [{ ...delivery, status: 'sent', providerId: item.providerId }],
   };
 }

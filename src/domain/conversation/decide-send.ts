@@ -3,7 +3,8 @@ import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
-import { changeMode, mayActAs } from './decide-change.ts';
+import { changeMode, isFencedOut, mayActAs, updating } from './decide-change.ts';
+import { newMessage, newDelivery } from './new-message.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /**
@@ -19,55 +20,36 @@ export function decideSend(
 ): Result<NewConversationEvent[], Refusal> {
   if (!mayActAs(state, command.asOwner)) return err({ code: 'PERMISSION_DENIED' });
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
+  if (isFencedOut(state, command.fence)) return err({ code: 'MODE_CHANGED' });
+  if (state.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
   const expected = command.expectedSequence;
   if (expected !== null && (unseen.length > 0 || expected > state.sequence)) {
     return err({ code: 'SEQUENCE_MISMATCH', sequence: state.sequence, unseen });
   }
   const next = afterSend(state, command, at);
-  const changed: NewConversationEvent[] = next ? [{ type: 'conversation.updated', conversation: next }] : [];
-  const message = outgoing(next ?? state, command, at);
-  return ok([...changed, { type: 'message.created', message, becameDone: false }]);
+  const by = { actor: command.actor, reason: 'reply' } as const;
+  const changed = next ? [updating(state, next, by)] : [];
+  return ok([
+    ...changed,
+    { type: 'message.created', message: outgoing(next ?? state, command, at), becameDone: false },
+  ]);
 }
 
-/** A person's reply to an unowned conversation takes it over (spec section 11); any message wakes an idle one. */
+/** A person's reply takes the conversation over, from whatever answered before (spec section 5); any message wakes an idle one. */
 function afterSend(state: ConversationState, command: SendCommand, at: Micros): ConversationState | null {
-  const takesOver = command.actor.type === 'agent' && state.ownerId === null;
+  const takesOver = command.takeover || command.actor.type === 'agent';
   const mode = takesOver ? changeMode(state, 'human', at) : null;
   if (state.lifecycle === 'active') return mode;
   return { ...(mode ?? state), lifecycle: 'active', updatedAt: at };
 }
 
-function outgoing(state: ConversationState, command: SendCommand, at: Micros): Message {
-  const delivery = {
-    id: command.deliveryId,
-    accountId: state.accountId,
-    target: state.peer.target,
-    status: 'queued' as const,
-    attempts: 0,
-    providerId: '',
-    error: null,
-    uncertain: false,
-    segments: command.segments,
-    updatedAt: at,
-  };
-  return {
-    id: command.messageId,
-    conversationId: state.id,
-    customerId: state.customerId,
-    accountId: state.accountId,
-    sequence: 0,
-    direction: 'outgoing',
-    channel: state.type,
-    referenceId: state.dialogId,
-    text: command.text,
-    medias: command.medias,
-    source: state.self,
-    destination: state.peer,
-    sender: { ...command.actor, name: command.actorName },
-    clientId: command.clientId,
-    deliveries: [delivery],
-    createdAt: at,
-    updatedAt: at,
-    deletedAt: null,
-  };
-}
+const outgoing = (state: ConversationState, command: SendCommand, at: Micros): Message => ({
+  ...newMessage(state, command, at),
+  direction: 'outgoing',
+  source: state.self,
+  destination: state.peer,
+  sender: { ...command.actor, name: command.actorName },
+  clientId: command.clientId,
+  fence: command.fence,
+  deliveries: [newDelivery(state, command.deliveryId, command.segments, at)],
+});

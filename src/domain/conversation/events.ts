@@ -1,9 +1,10 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
+import type { Change } from './change.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** An event before it has its place in the log. It carries its subject as it is after the event. */
 export type NewConversationEvent =
-  | { type: EventTypeAbout<'conversation'>; conversation: ConversationState }
+  | { type: EventTypeAbout<'conversation'>; conversation: ConversationState; change: Change | null }
   | {
       type: EventTypeAbout<'message'>;
       message: Message;

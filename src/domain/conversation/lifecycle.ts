@@ -1,5 +1,6 @@
 import { millisOf, type Micros, type Millis } from '../time.ts';
 import type { NewConversationEvent } from './events.ts';
+import { SYSTEM } from '../permissions.ts';
 import { decideClose } from './decide-change.ts';
 import type { ConversationState, Settings } from './state.ts';
 
@@ -21,6 +22,7 @@ export function decideLifecycle(
 ): NewConversationEvent[] {
   const due = nextLifecycleAt(state, settings);
   if (due === null || now < due) return [];
-  if (now >= lastActivity(state) + settings.closeMs) return decideClose(state, at);
-  return [{ type: 'conversation.updated', conversation: { ...state, lifecycle: 'idle', updatedAt: at } }];
+  if (now >= lastActivity(state) + settings.closeMs)
+    return decideClose(state, { actor: SYSTEM, reason: 'timeout' }, at);
+  return [{ type: 'conversation.updated', conversation: { ...state, lifecycle: 'idle', updatedAt: at }, change: null }];
 }

@@ -1,8 +1,12 @@
 import { EVENTS, type EventTypeAbout } from '../events.ts';
 import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
+import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent } from './events.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
+
+/** The conversation as the event left it, and what the event turned over. */
+type ConversationFacts = ConversationState & { change?: Change | null };
 
 interface MessageFacts {
   deliveries: Delivery[];
@@ -13,7 +17,10 @@ interface MessageFacts {
 
 export function toLogRow(event: ConversationEvent): LogRow {
   const { sequence, type, at } = event;
-  if (!isMessageEvent(event)) return { sequence, type, messageId: null, facts: JSON.stringify(event.conversation), at };
+  if (!isMessageEvent(event)) {
+    const facts: ConversationFacts = { ...event.conversation, change: event.change };
+    return { sequence, type, messageId: null, facts: JSON.stringify(facts), at };
+  }
   const { deliveries, updatedAt, deletedAt } = event.message;
   const facts: MessageFacts = { deliveries, updatedAt, deletedAt, becameDone: event.becameDone };
   return { sequence, type, messageId: event.message.id, facts: JSON.stringify(facts), at };
@@ -23,8 +30,8 @@ export function toLogRow(event: ConversationEvent): LogRow {
 export function fromLogRow(row: LogRow, message: Message | null): ConversationEvent {
   const { sequence, at, type } = row;
   if (isConversationType(type)) {
-    const conversation = readOwnJson<ConversationState>(row.facts);
-    return { type, conversation: { ...conversation, sequence }, sequence, at };
+    const { change = null, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
+    return { type, conversation: { ...conversation, sequence }, change, sequence, at };
   }
   if (!isMessageType(type) || !message) throw new Error(`event ${sequence} (${type}) names no message of this log`);
   const { becameDone, ...fixed } = readOwnJson<MessageFacts>(row.facts);

@@ -39,7 +39,7 @@ export interface SendPolicy {
 export type SendOutcome =
   | { kind: 'accepted'; providerId: string }
   /** Final: the provider understood and refused. */
-  | { kind: 'rejected'; code: string; text: string }
+  | { kind: 'rejected'; code: string; text: string; optedOut?: boolean }
   /** Certainly not accepted; worth another try. */
   | { kind: 'retry'; code: string; text: string; retryAfterMs: number | null }
   /** No answer: the provider may have accepted it. */
@@ -89,7 +89,7 @@ export function report(send: Send, attempt: number, outcome: SendOutcome, now: M
     case 'accepted':
       return { send: null, news: { status: 'sent', providerId: outcome.providerId, attempts: attempt } };
     case 'rejected':
-      return failed(outcome.code, outcome.text, attempt);
+      return rejected(outcome, attempt);
     case 'unknown':
       return noAnswer(send, outcome, now, jitter);
     case 'retry':
@@ -139,6 +139,11 @@ const failed = (code: string, text: string, attempts: number): SendStep => ({
   send: null,
   news: { status: 'failed', error: { code, text }, attempts },
 });
+
+function rejected(outcome: Extract<SendOutcome, { kind: 'rejected' }>, attempt: number): SendStep {
+  const { send, news } = failed(outcome.code, outcome.text, attempt);
+  return { send, news: news && outcome.optedOut ? { ...news, optedOut: true } : news };
+}
 
 /** The sends that may be in the queue now: the first of each lane. */
 export function heads(sends: readonly Send[]): Send[] {

@@ -24,6 +24,8 @@ export interface ConversationState {
   aiMode: AiMode;
   /** Grows with every change of mode; an assistant's turn is fenced by it. */
   modeEpoch: number;
+  /** The contact asked us to stop (spec section 9): nothing may be sent. Kept across conversations by the AddressObject. */
+  optOut: boolean;
   tags: string[];
   /** False after the contact blocked or left the account (LINE `unfollow`, `leave`). */
   reachable: boolean;
@@ -85,6 +87,8 @@ export interface Message {
   sender: Actor & { name: string };
   /** The caller's own name for the message, echoed back; empty when it gave none. */
   clientId: string;
+  /** The mode epoch without which it must not go out: set on what assistants and fenced flows say. */
+  fence: number | null;
   deliveries: Delivery[];
   createdAt: Micros;
   updatedAt: Micros;

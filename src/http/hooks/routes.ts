@@ -5,7 +5,7 @@ import { ApiError, tooMany } from '../errors.ts';
 import { failures } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
-import type { Channel, HookContent, HookRequest } from '../../channels/contract.ts';
+import { isOptOut, type Channel, type HookContent, type HookRequest } from '../../channels/contract.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { isUuid } from '../../domain/ids.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
@@ -71,8 +71,9 @@ async function store(c: AppContext, account: Account, channel: Channel, content:
   for (const inbound of inOrder) await takeIn(c.env, account, channel, inbound, publicUrlOf(c));
   for (const { conversationId, deliveryId, news } of content.receipts) {
     if (!isUuid(conversationId)) continue;
+    const told = { ...news, optedOut: isOptOut(channel, news.error?.code) };
     await callObject(() =>
-      getConversation(c.env, conversationId.toLowerCase()).receipt(account.customerId, deliveryId, news),
+      getConversation(c.env, conversationId.toLowerCase()).receipt(account.customerId, deliveryId, told),
     );
   }
 }

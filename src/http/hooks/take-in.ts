@@ -1,9 +1,11 @@
 import type { Channel, HookInbound } from '../../channels/contract.ts';
-import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
+import type { Automation, InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import type { Address } from '../../domain/addresses.ts';
 import type { Received } from '../../objects/conversation/receive.ts';
-import { callObject, getAddress, getConversation } from '../../objects/stubs.ts';
+import { NIL_UUID } from '../../domain/ids.ts';
+import { addressName, callObject, getConversation } from '../../objects/stubs.ts';
 import type { Account } from '../../storage/accounts.ts';
+import { findAssistant } from '../../storage/assistants.ts';
 import { findTimeouts } from '../../storage/customers.ts';
 
 /** How often a conversation may end between finding it and reaching it. */
@@ -28,25 +30,35 @@ export async function takeIn(
     ours: self.key,
     theirs: inbound.peer.target,
   };
-  const address = async () => getAddress(env, key);
-  const messageId = crypto.randomUUID();
+  const name = await addressName(key);
+  const address = () => env.ADDRESS.getByName(name);
+  const ids = { messageId: crypto.randomUUID(), deliveryId: crypto.randomUUID() };
   const settings = { ...(await findTimeouts(env, account.customerId)), publicUrl };
-  const claim = await callObject(async () => (await address()).resolve(crypto.randomUUID()));
+  const automation = await automationOf(env, account);
+  const claim = await callObject(() => address().resolve(crypto.randomUUID()));
+  let { optOut } = claim;
   let conversationId = (await answeredBefore(env, inbound, claim.predecessor)) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
-    const opening = openingOf(account, channel, inbound, self.address, conversationId);
-    const command: ReceiveCommand = {
-      opening,
-      item: itemOf(inbound, messageId, mediaBase(publicUrl, conversationId, messageId)),
-      settings,
-    };
+    const opening = { ...openingOf(account, channel, inbound, self.address, conversationId), optOut };
+    const item = itemOf(inbound, ids, mediaBase(publicUrl, conversationId, ids.messageId));
+    const command: ReceiveCommand = { opening, addressName: name, automation, item, settings };
     const received = await callObject(() => getConversation(env, conversationId).receive(command));
     if (received.ok) return received.value;
     const over = conversationId;
-    const next = await callObject(async () => (await address()).advance(over, crypto.randomUUID()));
-    conversationId = next.conversationId;
+    const next = await callObject(() => address().advance(over, crypto.randomUUID()));
+    ({ conversationId, optOut } = next);
   }
   throw new Error('conversations close faster than they open');
+}
+
+/** Who answers while no person does. An assistant that is gone is asked all the same: then people are told that it failed. */
+async function automationOf(env: Env, account: Account): Promise<Automation> {
+  const { messageFlowId, assistantId, customerId } = account;
+  if (messageFlowId !== NIL_UUID)
+    return { flow: { id: messageFlowId, activeflowId: crypto.randomUUID() }, assistant: null };
+  if (assistantId === NIL_UUID) return { flow: null, assistant: null };
+  const assistant = await findAssistant(env, customerId, assistantId);
+  return { flow: null, assistant: { id: assistantId, debounceMs: assistant?.debounceMs ?? 0 } };
 }
 
 /** A late redelivery, or an `unsend`, of something that the conversation before this one has. */
@@ -62,7 +74,7 @@ function openingOf(
   inbound: HookInbound,
   self: Address,
   conversationId: string,
-): Opening {
+): Omit<Opening, 'optOut'> {
   const { peer, dialogId } = inbound;
   const shown = peer.targetName || peer.target || 'Unknown';
   return {
@@ -82,11 +94,11 @@ const mediaBase = (publicUrl: string, conversationId: string, messageId: string)
   `${publicUrl}/v1.0/conversations/${conversationId}/messages/${messageId}/medias`;
 
 /** The item with its message's id, and with our own URL where only the account's credentials open the provider's. */
-function itemOf(inbound: HookInbound, messageId: string, base: string): InboundItem {
-  const { item } = inbound;
+function itemOf({ item }: HookInbound, ids: { messageId: string; deliveryId: string }, base: string): InboundItem {
+  if (item.kind === 'echo') return { ...item, ...ids };
   if (item.kind !== 'message') return item;
   const medias = item.medias.map((media, index) =>
     media.providerRef === '' ? media : { ...media, url: `${base}/${index}` },
   );
-  return { ...item, messageId, medias };
+  return { ...item, messageId: ids.messageId, medias };
 }

@@ -24,6 +24,8 @@ import {
   sealAccount,
   type Account,
 } from '../../storage/accounts.ts';
+import { findAssistant } from '../../storage/assistants.ts';
+import { findFlow } from '../../storage/flows.ts';
 
 const common = { tags: ['Accounts'], security, middleware: allow('manager-or-admin') };
 
@@ -95,6 +97,7 @@ accountRoutes.openapi(listRoute, async (c) => {
 });
 
 accountRoutes.openapi(createAccountRoute, async (c) => {
+  await checkAutomation(c, c.req.valid('json'));
   const made = await once(c, async () => {
     const account = newAccount(c.get('principal').customerId, c.req.valid('json'));
     const sealed = await sealAccount(c.env, account);
@@ -110,6 +113,7 @@ accountRoutes.openapi(readRoute, async (c) => {
 
 accountRoutes.openapi(updateRoute, async (c) => {
   const { id } = c.req.valid('param');
+  await checkAutomation(c, c.req.valid('json'));
   const account = await found(findAccountNow(c.env, c.get('principal').customerId, id));
   const changes = changesOf(account, c.req.valid('json'));
   const updatedAt = microsOf(Date.now());
@@ -123,6 +127,18 @@ accountRoutes.openapi(deleteRoute, async (c) => {
   await deleteAccount(c.env, account.id, deletedAt);
   return c.json(presentAccount({ ...account, updatedAt: deletedAt, deletedAt }, publicUrlOf(c)), 200);
 });
+
+type Automation = Pick<z.infer<typeof accountChangesSchema>, 'message_flow_id' | 'assistant_id'>;
+
+/** Who is to answer must be the customer's own; the nil UUID stands for nobody. */
+async function checkAutomation(c: AppContext, wanted: Automation): Promise<void> {
+  const { customerId } = c.get('principal');
+  const { message_flow_id: flow = NIL_UUID, assistant_id: assistant = NIL_UUID } = wanted;
+  if (flow !== NIL_UUID && !(await findFlow(c.env, customerId, flow)))
+    throw invalidField('message_flow_id', 'is not a flow of yours');
+  if (assistant !== NIL_UUID && !(await findAssistant(c.env, customerId, assistant)))
+    throw invalidField('assistant_id', 'is not an assistant of yours');
+}
 
 type NewAccount = ReturnType<typeof newAccountSchema.parse>;
 

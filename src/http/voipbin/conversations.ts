@@ -10,6 +10,7 @@ import { conversationChangesSchema, conversationSchema } from './schemas/convers
 import { presentConversation } from '../../dialects/voipbin/conversation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
 import { isUuid, NIL_UUID } from '../../domain/ids.ts';
+import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAgent } from '../../storage/agents.ts';
 import { listConversations, type ConversationFilter } from '../../storage/conversations.ts';
@@ -109,16 +110,17 @@ export function conversationRoutes(access: Access) {
   routes.openapi(updateRoute(), async (c) => {
     const { id } = c.req.valid('param');
     const command = await updateCommand(c, c.req.valid('json'));
-    const state = valueOf(await callObject(() => getConversation(c.env, id).update(command)));
-    return c.json(presentConversation(state), 200);
+    const { conversation } = valueOf(await callObject(() => getConversation(c.env, id).update(command)));
+    return c.json(presentConversation(conversation), 200);
   });
 
   routes.openapi(unassignRoute(), async (c) => {
     const { id } = c.req.valid('param');
-    const { customerId } = c.get('principal');
+    const principal = c.get('principal');
     const released = await once(c, async () => {
-      const state = valueOf(await getConversation(c.env, id).unassign(customerId, ownerActing(c)));
-      return { statements: [], answer: presentConversation(state) };
+      const stub = getConversation(c.env, id);
+      const changed = await stub.unassign(principal.customerId, actorOf(principal), ownerActing(c));
+      return { statements: [], answer: presentConversation(valueOf(changed).conversation) };
     });
     return c.json(released, 200);
   });
@@ -158,10 +160,11 @@ const filterOf = (query: ListQuery): ConversationFilter => ({
 });
 
 async function updateCommand(c: AppContext, wanted: z.infer<typeof conversationChangesSchema>): Promise<UpdateCommand> {
-  const { customerId } = c.get('principal');
+  const principal = c.get('principal');
   const { name, detail, tags, ai_mode: aiMode, owner_id: owner } = wanted;
   return {
-    customerId,
+    customerId: principal.customerId,
+    actor: actorOf(principal),
     ...(name === undefined ? {} : { name }),
     ...(detail === undefined ? {} : { detail }),
     ...(tags === undefined ? {} : { tags: [...new Set(tags)] }),

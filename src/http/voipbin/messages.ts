@@ -9,6 +9,7 @@ import { guardOf, ownerActing, readableConversation, type Access } from './acces
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { messageSchema } from './schemas/conversation.ts';
 import type { Channel } from '../../channels/contract.ts';
+import { overLimit } from '../../channels/limits.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { presentMessage } from '../../dialects/voipbin/message.ts';
 import { media, MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
@@ -28,6 +29,12 @@ const newMessageSchema = z
     text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
     client_id: z.string().max(255).default('').openapi({ description: 'Your own name for the message, echoed back' }),
+    takeover: z.boolean().default(false).openapi({
+      description: 'True makes a send with an access key a person’s reply: the conversation’s mode becomes `human`',
+    }),
+    mode_epoch: z.number().int().min(0).optional().openapi({
+      description: 'For assistants: the `mode_epoch` that their turn began with. 409 MODE_CHANGED after a takeover',
+    }),
   })
   .refine(({ text, medias }) => text.trim() !== '' || medias.length > 0, {
     path: ['text'],
@@ -74,6 +81,8 @@ const sendRoute = (access: Access) =>
         'CONVERSATION_NOT_FOUND',
         'CONVERSATION_CLOSED',
         'CONVERSATION_ACCOUNT_GONE',
+        'MODE_CHANGED',
+        'CONTACT_OPTED_OUT',
         'IDEMPOTENCY_KEY_REUSED',
         'SEQUENCE_MISMATCH',
       ),
@@ -159,11 +168,15 @@ async function sendCommand(
 ): Promise<SendCommand> {
   const principal = c.get('principal');
   const { text, medias, client_id: clientId } = wanted;
-  checkLimits(channel, text, medias.length);
+  const tooMuch = overLimit(channel, text, medias.length);
+  if (tooMuch) throw invalidField(tooMuch.field, tooMuch.problem);
   const timeouts = await findTimeouts(c.env, principal.customerId);
   return {
     customerId: principal.customerId,
     actor: actorOf(principal),
+    takeover: wanted.takeover,
+    fence: wanted.mode_epoch ?? null,
+    activeflowId: null,
     asOwner: ownerActing(c),
     actorName: principal.kind === 'agent' ? ((await findSignedIn(c.env, principal.agentId))?.name ?? '') : '',
     messageId: crypto.randomUUID(),
@@ -176,15 +189,4 @@ async function sendCommand(
     idempotency: await idempotencyOf(c),
     settings: { ...timeouts, publicUrl: publicUrlOf(c) },
   };
-}
-
-function checkLimits(channel: Channel, text: string, medias: number): void {
-  const { maxTextLength, maxMedias, maxSegments } = channel.limits;
-  const segments = channel.segments(text)?.count ?? 0;
-  if (text.length > maxTextLength)
-    throw invalidField('text', `${channel.label} takes at most ${maxTextLength} characters`);
-  if (maxSegments !== null && segments > maxSegments) {
-    throw invalidField('text', `is ${segments} SMS segments, and the provider takes at most ${maxSegments}`);
-  }
-  if (medias > maxMedias) throw invalidField('medias', `${channel.label} takes at most ${maxMedias}`);
 }

@@ -27,6 +27,9 @@ const inboundSchema = z
     from: z.string().min(1).max(64).openapi({ example: '+15559876543' }),
     text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
+    echo: z.boolean().default(false).openapi({
+      description: 'Plays the business’s own telephone instead: a message to the contact `from`, which takes over',
+    }),
   })
   .openapi('SandboxInbound');
 

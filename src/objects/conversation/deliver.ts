@@ -1,5 +1,6 @@
 import type { Room } from './room.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
+import { decideConsent } from '../../domain/conversation/decide-change.ts';
 import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
 import {
   claim,
@@ -10,6 +11,7 @@ import {
   type SendPolicy,
   type SendStep,
 } from '../../domain/conversation/sends.ts';
+import { whyWithdrawn } from '../../domain/conversation/fencing.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { joinStatus } from '../../domain/delivery-status.ts';
 
@@ -80,15 +82,24 @@ export function cancelSends(room: Room, message: Message): void {
 /** What a step of the send machine leaves, in one commit: the send itself, and the delivery's news. */
 export function commitStep(room: Room, send: Send, step: SendStep): void {
   const message = room.store.message(send.messageId);
+  const withdrawn = step.send && message ? whyNoMore(room, message) : null;
   // A message that was deleted during an attempt has nothing left for another one.
-  const next = message?.deletedAt === null ? step.send : null;
+  const next = message?.deletedAt === null && !withdrawn ? step.send : null;
   const keep = () => (next ? room.store.saveSend(next) : room.store.dropSend(send.deliveryId));
-  if (!message || !step.news) return room.storage.transactionSync(keep);
-  commitNews(room, message, send.deliveryId, step.news, keep);
+  const news: DeliveryNews | null = withdrawn ? { ...step.news, status: 'failed', error: withdrawn } : step.news;
+  if (!message || !news) return room.storage.transactionSync(keep);
+  commitNews(room, message, send.deliveryId, news, keep);
+}
+
+/** An attempt that was under way when the conversation was taken over, or the contact opted out, is the last one. */
+function whyNoMore(room: Room, message: Message) {
+  const state = room.store.record()?.conversation;
+  return state ? whyWithdrawn(state, message) : null;
 }
 
 function commitNews(room: Room, message: Message, deliveryId: string, news: DeliveryNews, rows: () => void): void {
   const at = room.now();
-  const events = decideDeliveryNews(message, deliveryId, news, at);
-  room.commit(events, at, { rows });
+  const state = room.store.record()?.conversation;
+  const verdict = news.optedOut && state ? decideConsent(state, true, at) : [];
+  room.commit([...decideDeliveryNews(message, deliveryId, news, at), ...verdict], at, { rows });
 }

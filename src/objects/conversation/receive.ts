@@ -1,7 +1,9 @@
 import type { Room } from './room.ts';
+import { startAutomation } from '../../domain/conversation/automation.ts';
 import type { InboundItem, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import type { Refusal } from '../../domain/errors.ts';
+import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import { ok, type Result } from '../../domain/result.ts';
 
 /** What an inbound item became. A repeat names what the first one made; an item that made no message has an empty id. */
@@ -16,9 +18,9 @@ const keyOf = (providerKey: string): string => `in:${providerKey}`;
 export const knowsKey = (room: Room, providerKey: string): boolean =>
   room.store.keys.used(keyOf(providerKey), Date.now()) !== null;
 
-/** Takes an item once: the provider's key and the message are one commit. */
+/** Takes an item once: the provider's key, the message and what it sets in motion are one commit. */
 export function receive(room: Room, command: ReceiveCommand): Result<Received, Refusal> {
-  const { opening, item, settings } = command;
+  const { opening, item, settings, addressName, automation } = command;
   const { conversationId } = opening;
   const known = room.store.keys.used(keyOf(item.dedupeKey), Date.now());
   if (known) return ok({ conversationId, messageId: known.messageId, duplicate: true });
@@ -26,17 +28,31 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
   const at = room.now();
   const decided = decideReceive(state, opening, item, targetOf(room, item), at);
   if (!decided.ok) return decided;
-  const messageId = item.kind === 'message' ? item.messageId : '';
-  const replyToken = item.kind === 'redaction' ? null : item.replyToken;
+  const messageId = 'messageId' in item ? item.messageId : '';
+  const replyToken = 'replyToken' in item ? item.replyToken : null;
   room.commit(decided.value, at, {
     settings,
+    addressName,
     ...(replyToken ? { replyToken } : {}),
+    pending: (pending, after, placed) =>
+      incomingOf(placed).reduce(
+        (rest, message) => startAutomation(rest, after, message, automation, Date.now()),
+        pending,
+      ),
     rows: () => {
       for (const key of keysOf(room, item)) room.store.keys.save(keyOf(key), { messageId, fingerprint: '' }, null);
     },
   });
   return ok({ conversationId, messageId, duplicate: false });
 }
+
+/** The message of a contact that these events brought, if any: an echo is none. */
+const incomingOf = (placed: ConversationEvent[]) =>
+  placed.flatMap((event) =>
+    isMessageEvent(event) && event.type === 'message.created' && event.message.direction === 'incoming'
+      ? [event.message]
+      : [],
+  );
 
 /**
  * The keys that are used up: the item's own and, where a message was taken back before it came, that message's.

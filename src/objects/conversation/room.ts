@@ -1,5 +1,8 @@
 import { applyEvent, place } from '../../domain/conversation/apply.ts';
-import { newSend } from '../../domain/conversation/sends.ts';
+import { keepAllowed, NOTHING_PENDING, type Pending } from '../../domain/conversation/automation.ts';
+import type { Consent } from '../../domain/conversation/consent.ts';
+import { decideWithdrawals, isWithdrawn, maySendLess, type Waiting } from '../../domain/conversation/fencing.ts';
+import { newSend, type Send } from '../../domain/conversation/sends.ts';
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent, type NewConversationEvent } from '../../domain/conversation/events.ts';
@@ -9,18 +12,21 @@ import { nextMicros, type Micros } from '../../domain/time.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversation-store.ts';
 import type { LogStore } from '../store/log-store.ts';
 
-/** What a commit changes beside the log: parts of the record, and rows that belong to the same transaction. */
-interface Alongside {
-  settings?: Settings;
-  replyToken?: ConversationRecord['replyToken'];
-  rows?: () => void;
-}
+/** Parts of the record that a commit changes beside the log. `pending` is told what the events have become. */
+type RecordParts = Partial<Pick<ConversationRecord, 'settings' | 'replyToken' | 'addressName'>> & {
+  pending?: (pending: Pending, after: ConversationState, placed: ConversationEvent[]) => Pending;
+};
+
+/** The same, and rows that belong to the same transaction. */
+type Alongside = RecordParts & { rows?: () => void };
 
 /** One conversation's stored state and the only way to change it. Everything here is synchronous: no await can come between. */
 export class Room {
   readonly storage: DurableObjectStorage;
   readonly store: ConversationStore;
   readonly log: LogStore;
+  /** Set by every commit that may forbid sends which are under way; whoever has waited for those takes it back. */
+  mayForbidSends = false;
 
   constructor(storage: DurableObjectStorage, store: ConversationStore, log: LogStore) {
     this.storage = storage;
@@ -51,29 +57,86 @@ export class Room {
     return nextMicros(this.store.record()?.lastAt ?? 0, Date.now());
   }
 
-  /** Log, state, messages, sends and `rows`, all or nothing. @throws only on a bug or a broken disk, leaving nothing behind. */
+  /**
+   * Log, state, messages, sends and `rows`, all or nothing; with them what follows from the change: sends that it forbids fail, turns
+   * that it ends are gone. @throws only on a bug or a broken disk, leaving nothing behind.
+   */
   commit(events: NewConversationEvent[], at: Micros, alongside: Alongside = {}): void {
     this.storage.transactionSync(() => {
       this.store.prepare();
       const before = this.store.record();
-      const placed = place(events, before?.conversation.sequence ?? 0, at);
-      placed.forEach((event) => this.#append(event));
-      const after = placed.reduce<ConversationState | null>(applyEvent, before?.conversation ?? null);
-      const unchanged = placed.length === 0 && !alongside.settings && alongside.replyToken === undefined;
-      if (after && !unchanged) this.store.saveRecord(recordOf(before, after, at, alongside));
-      alongside.rows?.();
+      const placed = this.#append(events, before?.conversation ?? null, at);
+      const changed = placed.reduce<ConversationState | null>(applyEvent, before?.conversation ?? null);
+      const withdrawn = before && changed ? this.#withdraw(before.conversation, changed, at) : [];
+      const after = withdrawn.reduce<ConversationState | null>(applyEvent, changed);
+      const { rows, ...parts } = alongside;
+      if (after && (placed.length > 0 || Object.keys(parts).length > 0)) {
+        this.store.saveRecord(recordOf(before, after, placed, at, parts));
+      }
+      rows?.();
     });
   }
 
-  #append(event: ConversationEvent): void {
+  /** A step of automation that is no event: nobody outside sees it. */
+  savePending(pending: Pending): void {
+    const record = this.store.record();
+    if (record) this.store.saveRecord({ ...record, pending });
+  }
+
+  dropFlowStart(activeflowId: string): void {
+    const pending = this.store.record()?.pending;
+    if (!pending) return;
+    const flowStarts = pending.flowStarts.filter((start) => start.activeflowId !== activeflowId);
+    this.savePending({ ...pending, flowStarts });
+  }
+
+  /** Unless the contact has changed its mind while we told. */
+  markConsentTold(told: Consent): void {
+    const record = this.store.record();
+    if (record?.untoldConsent?.at === told.at) this.store.saveRecord({ ...record, untoldConsent: null });
+  }
+
+  #append(events: NewConversationEvent[], state: ConversationState | null, at: Micros): ConversationEvent[] {
+    const placed = place(events, state?.sequence ?? 0, at);
+    placed.forEach((event) => this.#appendOne(event));
+    return placed;
+  }
+
+  /** What waits to be sent and may not any more. An attempt under way cannot be called back; it is not repeated (deliver.ts). */
+  #withdraw(before: ConversationState, after: ConversationState, at: Micros): ConversationEvent[] {
+    if (!maySendLess(before, after)) return [];
+    this.mayForbidSends = true;
+    const forbidden = this.waiting((send) => send.phase !== 'claimed').filter((each) => isWithdrawn(after, each));
+    const events = this.#append(decideWithdrawals(after, forbidden, at), after, at);
+    forbidden.forEach(({ deliveryId }) => this.store.dropSend(deliveryId));
+    return events;
+  }
+
+  /** The sends under way that `which` chooses, with their messages. */
+  waiting(which: (send: Send) => boolean): Waiting[] {
+    return this.store
+      .sends()
+      .filter(which)
+      .flatMap(({ deliveryId, messageId }) => {
+        const message = this.store.message(messageId);
+        return message ? [{ message, deliveryId }] : [];
+      });
+  }
+
+  #appendOne(event: ConversationEvent): void {
     this.log.append(toLogRow(event));
-    if (!isMessageEvent(event)) return;
+    if (!isMessageEvent(event)) {
+      if (event.change) this.store.saveChange(event.change, event.sequence, event.at);
+      return;
+    }
     this.store.saveMessage(event.message);
-    if (event.type !== 'message.created') return;
-    const messageId = event.message.id;
-    for (const { id: deliveryId, accountId, target: lane } of event.message.deliveries) {
+    if (event.type === 'message.created') this.#saveDeliveries(event.message);
+  }
+
+  #saveDeliveries({ id: messageId, sequence: position, deliveries }: Message): void {
+    for (const { id: deliveryId, accountId, target: lane, status } of deliveries) {
       this.store.saveDelivery(deliveryId, messageId);
-      this.store.saveSend(newSend({ deliveryId, messageId, accountId, lane, position: event.sequence }));
+      if (status === 'queued') this.store.saveSend(newSend({ deliveryId, messageId, accountId, lane, position }));
     }
   }
 }
@@ -81,12 +144,20 @@ export class Room {
 function recordOf(
   before: ConversationRecord | null,
   conversation: ConversationState,
+  placed: ConversationEvent[],
   at: Micros,
-  alongside: Alongside,
+  { pending, ...parts }: RecordParts,
 ): ConversationRecord {
-  const record = before ?? firstRecord(conversation, at, alongside.settings);
-  const { settings = record.settings, replyToken = record.replyToken } = alongside;
-  return { ...record, conversation, lastAt: at, settings, replyToken };
+  const record = { ...(before ?? firstRecord(conversation, at, parts.settings)), ...parts };
+  const untoldConsent = consentIn(placed, at) ?? record.untoldConsent;
+  const started = pending ? pending(record.pending, conversation, placed) : record.pending;
+  return { ...record, conversation, lastAt: at, untoldConsent, pending: keepAllowed(started, conversation) };
+}
+
+function consentIn(placed: ConversationEvent[], at: Micros): Consent | null {
+  const words = placed.map((event) => (isMessageEvent(event) ? null : (event.change?.optOut ?? null)));
+  const optOut = words.findLast((word) => word !== null) ?? null;
+  return optOut === null ? null : { optOut, at };
 }
 
 function firstRecord(conversation: ConversationState, at: Micros, settings: Settings | undefined): ConversationRecord {
@@ -97,5 +168,8 @@ function firstRecord(conversation: ConversationState, at: Micros, settings: Sett
     lastAt: at,
     historyCursor: 0,
     replyToken: null,
+    addressName: '',
+    untoldConsent: null,
+    pending: NOTHING_PENDING,
   };
 }

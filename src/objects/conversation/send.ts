@@ -1,3 +1,4 @@
+import { isStopped } from './commands.ts';
 import type { Room } from './room.ts';
 import type { IdempotencyClaim, SendCommand } from '../../domain/conversation/commands.ts';
 import { decideSend } from '../../domain/conversation/decide-send.ts';
@@ -18,6 +19,7 @@ export function send(room: Room, command: SendCommand): Result<Message, Refusal>
   if (!found.ok) return found;
   const earlier = earlierAnswer(room, command);
   if (earlier) return earlier;
+  if (isStopped(room, command.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
   const at = room.now();
   const unseen =
     command.expectedSequence === null ? [] : room.store.messagesAfter(command.expectedSequence, UNSEEN_LIMIT);
@@ -26,7 +28,7 @@ export function send(room: Room, command: SendCommand): Result<Message, Refusal>
   const { idempotency, settings } = command;
   const rows = () =>
     idempotency && room.store.keys.save(keyOf(idempotency), usedBy(command, idempotency), Date.now() + KEY_LIFE_MS);
-  room.commit(decided.value, at, { settings, rows });
+  room.commit(decided.value, at, { ...(settings ? { settings } : {}), rows });
   return asAccepted(room, command.messageId);
 }
 

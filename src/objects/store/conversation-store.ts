@@ -1,4 +1,7 @@
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
+import { NOTHING_PENDING, type Pending } from '../../domain/conversation/automation.ts';
+import type { Change } from '../../domain/conversation/change.ts';
+import type { Consent } from '../../domain/conversation/consent.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { Send } from '../../domain/conversation/sends.ts';
 import { readOwnJson } from '../../domain/log-row.ts';
@@ -17,6 +20,11 @@ const MIGRATIONS: readonly ObjectMigration[] = [
       ${KEYS_SQL}
       CREATE TABLE sends (delivery_id TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;`,
   },
+  // Which events of the log turned a mode or an owner over: the histories are read from there.
+  {
+    id: '0002-changes',
+    sql: 'CREATE TABLE changes (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, of_mode INTEGER NOT NULL, of_owner INTEGER NOT NULL);',
+  },
 ];
 
 /** Everything but the log, the messages and the keys: one row, so that a commit writes few rows. */
@@ -28,7 +36,19 @@ export interface ConversationRecord {
   /** How far D1 has the log, at least (history-sink.ts). */
   historyCursor: number;
   replyToken: ReplyToken | null;
+  /** The name of the AddressObject that guards this conversation's pair of addresses. */
+  addressName: string;
+  /** The contact's consent, as long as the AddressObject has not been told of its change. */
+  untoldConsent: Consent | null;
+  pending: Pending;
 }
+
+/** Parts of a record that older versions of Parley did not write. */
+const ABSENT_BEFORE = { addressName: '', untoldConsent: null, pending: NOTHING_PENDING };
+
+export type ChangeKind = 'mode' | 'owner';
+
+const WHERE_KIND: Record<ChangeKind, string> = { mode: 'of_mode = 1', owner: 'of_owner = 1' };
 
 /** The object's SQLite, and nothing else: every method is synchronous, so a commit cannot be interrupted. */
 export class ConversationStore {
@@ -47,7 +67,9 @@ export class ConversationStore {
   record(): ConversationRecord | null {
     if (!this.#ready) return null;
     const row = this.#storage.sql.exec<{ data: string }>('SELECT data FROM record').toArray()[0];
-    return row ? readOwnJson<ConversationRecord>(row.data) : null;
+    if (!row) return null;
+    const record = { ...ABSENT_BEFORE, ...readOwnJson<ConversationRecord>(row.data) };
+    return { ...record, conversation: { ...record.conversation, optOut: record.conversation.optOut === true } };
   }
 
   prepare(): void {
@@ -103,10 +125,42 @@ export class ConversationStore {
     return this.#messages(query, before, limit);
   }
 
+  /** Newest first: those before a place in the log, without the deleted ones. */
+  messagesUnder(sequence: number, limit: number): Message[] {
+    const query = 'SELECT data FROM messages WHERE sequence < ? AND deleted = 0 ORDER BY sequence DESC LIMIT ?';
+    return this.#messages(query, sequence, limit);
+  }
+
+  /** Newest first: what the contact has said from a place in the log on. */
+  incomingSince(sequence: number, limit: number): Message[] {
+    const query = `SELECT data FROM messages WHERE sequence >= ? AND deleted = 0 AND data ->> 'direction' = 'incoming'
+      ORDER BY sequence DESC LIMIT ?`;
+    return this.#messages(query, sequence, limit);
+  }
+
   /** Oldest first: what came after a sender's view of the conversation. */
   messagesAfter(sequence: number, limit: number): Message[] {
     const query = 'SELECT data FROM messages WHERE sequence > ? AND deleted = 0 ORDER BY sequence LIMIT ?';
     return this.#messages(query, sequence, limit);
+  }
+
+  saveChange({ mode, owner }: Change, sequence: number, at: Micros): void {
+    const query = 'INSERT INTO changes (sequence, at, of_mode, of_owner) VALUES (?, ?, ?, ?)';
+    this.#storage.sql.exec(query, sequence, at, mode ? 1 : 0, owner ? 1 : 0);
+  }
+
+  /** The sequences of the changes of one kind before a time (null: of all), newest first. */
+  changesBefore(kind: ChangeKind, at: Micros | null, limit: number): number[] {
+    const query = `SELECT sequence FROM changes WHERE at < ? AND ${WHERE_KIND[kind]} ORDER BY sequence DESC LIMIT ?`;
+    const rows = this.#storage.sql.exec<{ sequence: number }>(query, at ?? Number.MAX_SAFE_INTEGER, limit);
+    return rows.toArray().map((row) => row.sequence);
+  }
+
+  /** The same before a place in the log, of every kind. */
+  changesUnder(sequence: number, limit: number): number[] {
+    const query = 'SELECT sequence FROM changes WHERE sequence < ? ORDER BY sequence DESC LIMIT ?';
+    const rows = this.#storage.sql.exec<{ sequence: number }>(query, sequence, limit);
+    return rows.toArray().map((row) => row.sequence);
   }
 
   sends(): Send[] {

@@ -1,4 +1,3 @@
-import { resolve4, resolve6 } from 'node:dns/promises';
 import { presentStored } from '../../dialects/voipbin/stored-event.ts';
 import { configOf } from '../../env.ts';
 import type { StoredEvent } from '../../domain/stored-event.ts';
@@ -6,6 +5,7 @@ import type { WebhookDelivery } from '../../storage/webhook-deliveries.ts';
 import { signingSecrets, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
 import { checkResolved } from '../../webhooks/guard.ts';
 import { postWebhook, type AttemptResult } from '../../webhooks/post.ts';
+import { resolveHost } from '../../webhooks/resolve.ts';
 import { signedHeaders } from '../../webhooks/sign.ts';
 
 /** One attempt over the network: guarded, signed, bounded. Whatever happens is a result. */
@@ -15,7 +15,7 @@ export async function attemptWebhook(
   delivery: WebhookDelivery,
   event: StoredEvent,
 ): Promise<AttemptResult> {
-  const options = { allowPrivate: configOf(env).ALLOW_PRIVATE_TARGETS, resolve };
+  const options = { allowPrivate: configOf(env).ALLOW_PRIVATE_TARGETS, resolve: resolveHost };
   const target = await checkResolved(endpoint.url, options).catch(() => null);
   if (!target?.ok) return notTried(target ? 'TARGET_REFUSED' : 'NO_ADDRESS');
   const body = JSON.stringify(presentStored(event, delivery.eventType));
@@ -31,10 +31,3 @@ const notTried = (error: string): AttemptResult => ({
   timeMs: 0,
   error,
 });
-
-async function resolve(host: string): Promise<string[]> {
-  const found = await Promise.allSettled([resolve4(host), resolve6(host)]);
-  const addresses = found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
-  if (addresses.length === 0) throw new Error('no address');
-  return addresses;
-}

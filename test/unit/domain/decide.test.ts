@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aConversation, anInbound, anOpening, aSend, NOW } from './support.ts';
+import { aConversation, anInbound, anOpening, aSend, NOW, BY, SOMEBODY } from './support.ts';
 import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideClose, decideDelete, decideUpdate } from '../../../src/domain/conversation/decide-change.ts';
@@ -90,10 +90,12 @@ describe('a send', () => {
     expect(decideSend(aConversation(), aSend({ expectedSequence: 1 }), [], NOW).ok).toBe(true);
   });
 
-  test('of a person takes an unowned conversation over; of an access key it does not', () => {
+  test('of a person takes the conversation over, and so does an access key’s that says so; another one does not', () => {
     const agent = aSend({ actor: { type: 'agent', id: 'a' } });
     expect(types(decideSend(aConversation(), agent, [], NOW))).toEqual(['conversation.updated', 'message.created']);
-    expect(types(decideSend(aConversation({ ownerId: 'b' }), agent, [], NOW))).toEqual(['message.created']);
+    const taken = decideSend(aConversation(), aSend({ takeover: true }), [], NOW);
+    expect(types(taken)).toEqual(['conversation.updated', 'message.created']);
+    expect(types(decideSend(aConversation({ aiMode: 'human' }), agent, [], NOW))).toEqual(['message.created']);
     expect(types(decideSend(aConversation(), aSend(), [], NOW))).toEqual(['message.created']);
   });
 });
@@ -165,21 +167,31 @@ describe('a change', () => {
   test('that changes nothing is no event', () => {
     const state = aConversation({ name: 'n', tags: ['a'] });
     expect(
-      types(decideUpdate(state, { customerId: '', name: 'n', tags: ['a'], ownerId: null, aiMode: 'ai' }, NOW)),
+      types(
+        decideUpdate(
+          state,
+          { customerId: '', actor: SOMEBODY, name: 'n', tags: ['a'], ownerId: null, aiMode: 'ai' },
+          NOW,
+        ),
+      ),
     ).toEqual([]);
   });
 
   test('of owner is a takeover, and giving it back returns it to automation', () => {
-    const [assigned] = events(decideUpdate(aConversation(), { customerId: '', ownerId: 'a' }, NOW));
+    const [assigned] = events(decideUpdate(aConversation(), { customerId: '', actor: SOMEBODY, ownerId: 'a' }, NOW));
     expect(assigned).toMatchObject({ conversation: { ownerId: 'a', aiMode: 'human', modeEpoch: 1 } });
     const owned = assigned && 'conversation' in assigned ? assigned.conversation : aConversation();
-    const [released] = events(decideUpdate(owned, { customerId: '', ownerId: null }, NOW));
+    const [released] = events(decideUpdate(owned, { customerId: '', actor: SOMEBODY, ownerId: null }, NOW));
     expect(released).toMatchObject({ conversation: { ownerId: null, aiMode: 'ai', modeEpoch: 2 } });
   });
 
   test('to closed keeps what else it names', () => {
     const [closed] = events(
-      decideUpdate(aConversation(), { customerId: '', aiMode: 'closed', ownerId: 'a', tags: ['won'] }, NOW),
+      decideUpdate(
+        aConversation(),
+        { customerId: '', actor: SOMEBODY, aiMode: 'closed', ownerId: 'a', tags: ['won'] },
+        NOW,
+      ),
     );
     expect(closed).toMatchObject({
       type: 'conversation.closed',
@@ -188,14 +200,14 @@ describe('a change', () => {
   });
 
   test('to closed is terminal', () => {
-    const [closed] = events(decideUpdate(aConversation(), { customerId: '', aiMode: 'closed' }, NOW));
+    const [closed] = events(decideUpdate(aConversation(), { customerId: '', actor: SOMEBODY, aiMode: 'closed' }, NOW));
     expect(closed).toMatchObject({
       type: 'conversation.closed',
       conversation: { lifecycle: 'closed', aiMode: 'closed' },
     });
     const over = aConversation({ lifecycle: 'closed', aiMode: 'closed' });
-    expect(decideUpdate(over, { customerId: '', aiMode: 'ai' }, NOW)).toMatchObject({ ok: false });
-    expect(decideClose(over, NOW)).toEqual([]);
+    expect(decideUpdate(over, { customerId: '', actor: SOMEBODY, aiMode: 'ai' }, NOW)).toMatchObject({ ok: false });
+    expect(decideClose(over, BY, NOW)).toEqual([]);
   });
 });
 
@@ -237,14 +249,14 @@ describe('the log', () => {
       return result.ok ? result.value : [];
     }
     if (name === 'delete') return state.deletedAt === null ? decideDelete(state, at) : [];
-    if (name === 'close') return decideClose(state, at);
+    if (name === 'close') return decideClose(state, BY, at);
     if (name === 'idle') return decideLifecycle(state, { idleMs: 0, closeMs: 1e12, publicUrl: '' }, at, at);
     if (name === 'send') {
       const result = decideSend(state, aSend({ messageId: `m${index}` }), [], at);
       return result.ok ? result.value : [];
     }
     const changes = { rename: { name: `n${index}` }, assign: { ownerId: 'a' }, release: { ownerId: null } }[name] ?? {};
-    const result = decideUpdate(state, { customerId: '', ...changes }, at);
+    const result = decideUpdate(state, { customerId: '', actor: SOMEBODY, ...changes }, at);
     return result.ok ? result.value : [];
   };
 

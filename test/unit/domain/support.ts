@@ -1,9 +1,13 @@
 import { address } from '../../../src/domain/addresses.ts';
 import type { InboundItem, Opening, SendCommand } from '../../../src/domain/conversation/commands.ts';
 import { openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
+import type { Actor } from '../../../src/domain/permissions.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 
 export const NOW = 1_700_000_000_000_000;
+
+export const SOMEBODY: Actor = { type: 'accesskey', id: '55555555-5555-4555-8555-555555555555' };
+export const BY = { actor: SOMEBODY, reason: 'request' } as const;
 
 export const anOpening = (parts: Partial<Opening> = {}): Opening => ({
   conversationId: '11111111-1111-4111-8111-111111111111',
@@ -15,6 +19,7 @@ export const anOpening = (parts: Partial<Opening> = {}): Opening => ({
   detail: 'SMS conversation',
   self: address('tel', '+15550100000'),
   peer: address('tel', '+15559876543'),
+  optOut: false,
   ...parts,
 });
 
@@ -42,6 +47,9 @@ export const aSend = (parts: Partial<SendCommand> = {}): SendCommand => ({
   customerId: '22222222-2222-4222-8222-222222222222',
   actor: { type: 'accesskey', id: '55555555-5555-4555-8555-555555555555' },
   actorName: '',
+  takeover: false,
+  fence: null,
+  activeflowId: null,
   asOwner: null,
   messageId: '66666666-6666-4666-8666-666666666666',
   deliveryId: '77777777-7777-4777-8777-777777777777',

@@ -1,7 +1,7 @@
 import { media } from '../../../domain/content.ts';
 import { err, ok, type Result } from '../../../domain/result.ts';
 import type { Millis } from '../../../domain/time.ts';
-import type { ChannelAccount, HookContent, HookRequest } from '../../contract.ts';
+import type { ChannelAccount, HookContent, HookInbound, HookRequest } from '../../contract.ts';
 import { parseJson, textOf, webUrl } from '../../encoding.ts';
 import { EMPTY_MESSAGE, telAddress } from '../common.ts';
 import { inboundSchema } from './wire.ts';
@@ -13,14 +13,13 @@ export function parse(request: HookRequest, _account: ChannelAccount, now: Milli
   const { data } = inboundSchema.safeParse(parseJson(textOf(request.body)));
   if (!data) return err('the body is not a sandbox message');
   const peer = telAddress(data.from);
-  const item = {
-    kind: 'message' as const,
+  const said = {
     dedupeKey: `sandbox:${data.id}`,
     text: data.text || (data.medias.length === 0 ? EMPTY_MESSAGE : ''),
     medias: data.medias.map(({ type, url }) => media(type, { url: webUrl(url) })),
-    senderId: peer.target,
-    senderName: '',
-    replyToken: null,
   };
+  const item: HookInbound['item'] = data.echo
+    ? { kind: 'echo', ...said, providerId: data.id }
+    : { kind: 'message', ...said, senderId: peer.target, senderName: '', replyToken: null };
   return ok({ inbound: [{ peer, dialogId: peer.target, occurredAt: now, item }], receipts: [] });
 }

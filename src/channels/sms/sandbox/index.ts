@@ -16,6 +16,7 @@ export const sandbox: Channel = {
   }),
   limits: { maxTextLength: 1600, maxMedias: 10, maxSegments: null },
   policy: { idempotent: true, receiptWaitMs: 0 },
+  optOutCodes: [],
   verify,
   parse,
   acknowledgement: { status: 200, contentType: null, body: null },

@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const inboundSchema = z.object({
   id: z.string().min(1),
   from: z.string().min(1),
+  /** What the business wrote to `from` on its own telephone. */
+  echo: z.boolean().default(false),
   text: z.string().default(''),
   medias: z.array(z.object({ type: z.string(), url: z.string() })).default([]),
 });

@@ -23,6 +23,8 @@ export const telnyx: Channel = {
   limits: { maxTextLength: 1530, maxMedias: 10, maxSegments: 10 },
   // No idempotency key either: the finalized event is what tells an accepted message after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
+  // "Blocked due to STOP message" (developers.telnyx.com, messaging error codes).
+  optOutCodes: ['40300'],
   verify,
   parse,
   acknowledgement: { status: 200, contentType: null, body: null },

@@ -64,9 +64,16 @@ function inboundOf(form: TwilioForm, medias: Media[], now: Millis): HookInbound 
       medias,
       senderId: peer.target,
       senderName: '',
+      ...optOutOf(form.OptOutType),
       replyToken: null,
     },
   };
+}
+
+/** Set where the account uses Advanced Opt-Out; `HELP` changes nothing. */
+function optOutOf(type: string): { optOut?: boolean } {
+  if (type === 'STOP') return { optOut: true };
+  return type === 'START' ? { optOut: false } : {};
 }
 
 /** The files can be read with the account's credentials only, so their URLs are no use to clients. */

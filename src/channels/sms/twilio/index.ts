@@ -26,6 +26,8 @@ export const twilio: Channel = {
   limits: { maxTextLength: 1600, maxMedias: 10, maxSegments: null },
   // The API takes no idempotency key; the status callback is what tells an accepted message after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
+  // "Attempt to send to unsubscribed recipient" (twilio.com/docs/api/errors/21610).
+  optOutCodes: ['21610'],
   verify,
   parse,
   acknowledgement: { status: 200, contentType: 'text/xml', body: '<Response></Response>' },

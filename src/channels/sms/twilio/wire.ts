@@ -10,6 +10,7 @@ export const formSchema = z.object({
   Body: optional,
   MessageStatus: optional,
   SmsStatus: optional,
+  OptOutType: optional,
   ErrorCode: optional,
   ErrorMessage: optional,
 });

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { ACTOR_TYPES } from '../../../domain/permissions.ts';
 
 const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
 
@@ -30,6 +31,11 @@ export const conversationSchema = z
     tm_delete: time.openapi({ example: '9999-01-01 00:00:00.000000' }),
     state: z.enum(['active', 'idle', 'closed']),
     ai_mode: z.enum(['ai', 'human', 'closed']),
+    mode_epoch: z
+      .number()
+      .int()
+      .openapi({ description: 'Grows with every change of `ai_mode`; fences assistants’ sends' }),
+    opt_out: z.boolean().openapi({ description: 'The contact asked to stop (STOP): sends are 422 until START' }),
     sequence: z.number().int().openapi({ description: 'The last event; the value for If-Match' }),
     last_message_at: time.nullable(),
     tags: z.array(z.string()),
@@ -99,8 +105,32 @@ export const messageSchema = z
     sequence: z.number().int(),
     source: addressSchema,
     destination: addressSchema,
-    sender: z.object({ type: z.enum(['agent', 'accesskey', 'contact', 'system']), id: z.string(), name: z.string() }),
+    sender: z.object({ type: z.enum(ACTOR_TYPES), id: z.string(), name: z.string() }),
     deliveries: z.array(deliverySchema),
     client_id: z.string(),
   })
   .openapi('Message');
+
+const change = {
+  actor: z.object({ type: z.enum(ACTOR_TYPES), id: z.string() }),
+  reason: z
+    .enum(['request', 'reply', 'handoff', 'assistant_failed', 'timeout', 'contact', 'provider'])
+    .openapi({ description: '`assistant_failed`: handed to people after too many failures' }),
+  from_mode: z.enum(['ai', 'human', 'closed']).optional(),
+  to_mode: z.enum(['ai', 'human', 'closed']).optional(),
+  from_owner_id: z.string().optional().openapi({ format: 'uuid', description: 'The nil UUID for nobody' }),
+  to_owner_id: z.string().optional().openapi({ format: 'uuid' }),
+  opt_out: z.boolean().optional(),
+};
+
+/** Who turned what over: an entry of the mode history, of the assignment history, and of the timeline. */
+export const changeEntrySchema = z
+  .object({ conversation_id: z.uuid(), sequence: z.number().int(), ...change, tm_create: time })
+  .openapi('ConversationChange');
+
+export const timelineEntrySchema = z
+  .discriminatedUnion('type', [
+    z.object({ type: z.literal('message'), sequence: z.number().int(), data: messageSchema }),
+    z.object({ type: z.literal('system'), sequence: z.number().int(), data: changeEntrySchema }),
+  ])
+  .openapi('TimelineEntry');

@@ -1,0 +1,13 @@
+import type { Channel } from './contract.ts';
+
+/** What a message has too much of for its channel, under the name of its field; null when it fits. */
+export function overLimit(channel: Channel, text: string, medias: number): { field: string; problem: string } | null {
+  const { maxTextLength, maxMedias, maxSegments } = channel.limits;
+  const segments = channel.segments(text)?.count ?? 0;
+  if (text.length > maxTextLength)
+    return { field: 'text', problem: `${channel.label} takes at most ${maxTextLength} characters` };
+  if (maxSegments !== null && segments > maxSegments) {
+    return { field: 'text', problem: `is ${segments} SMS segments, and the provider takes at most ${maxSegments}` };
+  }
+  return medias > maxMedias ? { field: 'medias', problem: `${channel.label} takes at most ${maxMedias}` } : null;
+}

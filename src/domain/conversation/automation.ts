@@ -1,0 +1,58 @@
+import type { Millis } from '../time.ts';
+import type { Automation } from './commands.ts';
+import { isOver } from './decide-inbound.ts';
+import type { ConversationState, Message } from './state.ts';
+import { addToTurns, type Turn } from './turns.ts';
+
+/** A flow that an inbound message started, on its way to the Workflow that runs it. */
+export interface FlowStart {
+  activeflowId: string;
+  flowId: string;
+  messageId: string;
+  /** The mode epoch in which it began. */
+  epoch: number;
+}
+
+/** What automation has under way in a conversation: it stands in the conversation's record. */
+export interface Pending {
+  turns: Turn[];
+  flowStarts: FlowStart[];
+  /** By assistant: the sequence up to which it has answered, so that a flow's late request does not have it answer twice. */
+  answered: Record<string, number>;
+}
+
+export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {} };
+
+/** Seed 001: the message of a contact starts the flow unless somebody owns the conversation or its mode says that people answer. */
+export const isAutomatic = (state: ConversationState): boolean =>
+  state.aiMode === 'ai' && state.ownerId === null && !state.optOut && !isOver(state);
+
+/** What a contact's message sets in motion. A flow goes before the assistant: it may call assistants itself. */
+export function startAutomation(
+  pending: Pending,
+  state: ConversationState,
+  message: Message,
+  { flow, assistant }: Automation,
+  now: Millis,
+): Pending {
+  if (!isAutomatic(state)) return pending;
+  const epoch = state.modeEpoch;
+  if (flow) {
+    const start = { activeflowId: flow.activeflowId, flowId: flow.id, messageId: message.id, epoch };
+    return { ...pending, flowStarts: [...pending.flowStarts, start] };
+  }
+  if (!assistant) return pending;
+  const { id: assistantId, debounceMs } = assistant;
+  const begin = { id: message.id, assistantId, epoch, from: message.sequence, at: now, debounceMs };
+  return { ...pending, turns: addToTurns(pending.turns, begin) };
+}
+
+/**
+ * What a change leaves of it: turns end with the epoch in which they began, and with everything after which nothing may be sent.
+ * Flows that were started go on (seed 001).
+ */
+export function keepAllowed(pending: Pending, state: ConversationState): Pending {
+  const silenced = state.optOut || isOver(state) || state.ownerId !== null || state.aiMode !== 'ai';
+  const turns = silenced ? [] : pending.turns.filter((turn) => turn.epoch === state.modeEpoch);
+  return turns.length === pending.turns.length ? pending : { ...pending, turns };
+}

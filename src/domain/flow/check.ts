@@ -1,0 +1,65 @@
+import { SECOND } from '../time.ts';
+import type { Action } from './action.ts';
+
+/** What is wrong with a list of actions as a whole, under the name of the field; null when it can be run. */
+export interface FlowProblem {
+  field: string;
+  problem: string;
+}
+
+/** A loop that rests for less would be a loop that never rests. */
+const SHORTEST_REST_MS = SECOND;
+
+export function problemOf(actions: readonly Action[]): FlowProblem | null {
+  return sameId(actions) ?? lostJump(actions) ?? endlessLoop(actions);
+}
+
+function sameId(actions: readonly Action[]): FlowProblem | null {
+  const ids = actions.map((action) => action.id);
+  const index = ids.findIndex((id, place) => ids.indexOf(id) < place);
+  return index === -1 ? null : { field: `actions.${index}.id`, problem: 'is the id of another action' };
+}
+
+function lostJump(actions: readonly Action[]): FlowProblem | null {
+  const index = actions.findIndex((action) => action.type === 'branch' && jumpOf(actions, action) === null);
+  return index === -1 ? null : { field: `actions.${index}.option.goto`, problem: 'is the id of no action here' };
+}
+
+/** Where a branch leads, or null for an action that does not jump. */
+export function jumpOf(actions: readonly Action[], action: Action): number | null {
+  if (action.type !== 'branch') return null;
+  const index = actions.findIndex(({ id }) => id === action.option.goto);
+  return index === -1 ? null : index;
+}
+
+/** A way back to where one has been, without a rest on it. */
+function endlessLoop(actions: readonly Action[]): FlowProblem | null {
+  const checked = new Set<number>();
+  const path: number[] = [];
+  const visit = (place: number): number | null => {
+    const action = actions[place];
+    if (!action || checked.has(place) || rests(action)) return null;
+    if (path.includes(place)) return path.at(-1) ?? place;
+    path.push(place);
+    const back = nextPlaces(actions, place).reduce<number | null>((found, next) => found ?? visit(next), null);
+    path.pop();
+    checked.add(place);
+    return back;
+  };
+  const start = actions.findIndex((_, place) => visit(place) !== null);
+  if (start === -1) return null;
+  const branch = actions.findIndex((action, place) => place >= start && action.type === 'branch');
+  return {
+    field: `actions.${branch === -1 ? start : branch}.option.goto`,
+    problem: 'makes a loop without a sleep of at least a second',
+  };
+}
+
+const rests = (action: Action): boolean => action.type === 'sleep' && action.option.duration >= SHORTEST_REST_MS;
+
+const nextPlaces = (actions: readonly Action[], place: number): number[] => {
+  const action = actions[place];
+  if (!action || action.type === 'stop') return [];
+  const jump = jumpOf(actions, action);
+  return jump === null ? [place + 1] : [place + 1, jump];
+};

@@ -1,0 +1,24 @@
+import { fenceOf, type ActionContext } from '../context.ts';
+import { refused } from './refusal.ts';
+import type { ActionOf } from '../../domain/flow/action.ts';
+import type { ActionResult } from '../../domain/flow/progress.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
+import { findAgent } from '../../storage/agents.ts';
+
+/** Gives the conversation to an agent. A fenced flow that does so itself is not taken over by it: it goes on in the new epoch. */
+export async function assign(context: ActionContext, { option }: ActionOf<'assign'>): Promise<ActionResult> {
+  const { env, activeflow, conversation } = context;
+  const { customerId } = activeflow;
+  if (!(await findAgent(env, customerId, option.owner_id))) return { kind: 'failed', code: 'AGENT_NOT_FOUND' };
+  const fence = fenceOf(context);
+  const command = {
+    customerId,
+    actor: { type: 'flow' as const, id: activeflow.id },
+    ownerId: option.owner_id,
+    ...(fence === null ? {} : { fence }),
+  };
+  const assigned = await callObject(() => getConversation(env, conversation.id).update(command, activeflow.id));
+  if (!assigned.ok) return refused(assigned.error);
+  context.epoch = assigned.value.conversation.modeEpoch;
+  return { kind: 'done' };
+}

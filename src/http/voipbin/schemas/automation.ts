@@ -1,0 +1,135 @@
+import { z } from '@hono/zod-openapi';
+import { uuid, webhookSecret } from '../../openapi.ts';
+import { actionSchema, MAX_ACTIONS } from '../../../domain/flow/action.ts';
+
+const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
+const stamps = { tm_create: time, tm_update: time, tm_delete: time };
+
+const assistantSettings = {
+  name: z.string().max(255),
+  detail: z.string().max(4000),
+  webhook_url: z.string().max(2000),
+  webhook_secret: webhookSecret.openapi({ description: 'Signs the requests; made up when absent, and shown once' }),
+  debounce_ms: z.number().int().min(0).max(60_000).openapi({
+    description: 'How long the contact must have paused before the assistant is asked: several messages, one answer',
+  }),
+  timeout_ms: z.number().int().min(100).max(60_000),
+  max_failures: z.number().int().min(1).max(20).openapi({
+    description: 'After so many failures in a row the conversation is handed to people',
+  }),
+  history: z.number().int().min(0).max(100).openapi({ description: 'How many earlier messages it is told of' }),
+};
+
+export const assistantSchema = z
+  .object({
+    id: z.uuid(),
+    customer_id: z.uuid(),
+    name: z.string(),
+    detail: z.string(),
+    webhook_url: z.string(),
+    webhook_secret: z.string().optional().openapi({ description: 'Only when it was just made or changed' }),
+    debounce_ms: z.number().int(),
+    timeout_ms: z.number().int(),
+    max_failures: z.number().int(),
+    history: z.number().int(),
+    ...stamps,
+  })
+  .openapi('Assistant');
+
+export const newAssistantSchema = z
+  .object({
+    ...assistantSettings,
+    name: assistantSettings.name.default(''),
+    detail: assistantSettings.detail.default(''),
+    webhook_secret: assistantSettings.webhook_secret.optional(),
+    debounce_ms: assistantSettings.debounce_ms.default(1500),
+    timeout_ms: assistantSettings.timeout_ms.default(10_000),
+    max_failures: assistantSettings.max_failures.default(3),
+    history: assistantSettings.history.default(20),
+  })
+  .openapi('NewAssistant');
+
+export const assistantChangesSchema = z.object(assistantSettings).partial().openapi('AssistantChanges');
+
+const actionShown = z.object({
+  id: z.string(),
+  type: z.string().openapi({ example: 'conversation_send' }),
+  option: z.record(z.string(), z.unknown()),
+});
+
+export const flowSchema = z
+  .object({
+    id: z.uuid(),
+    customer_id: z.uuid(),
+    name: z.string(),
+    detail: z.string(),
+    fenced: z.boolean(),
+    actions: z.array(actionShown),
+    ...stamps,
+  })
+  .openapi('Flow');
+
+const flowSettings = {
+  name: z.string().max(255),
+  detail: z.string().max(4000),
+  fenced: z.boolean().openapi({ description: 'True: after a takeover a running activeflow may send nothing more' }),
+  actions: z
+    .array(actionSchema)
+    .max(MAX_ACTIONS)
+    .openapi({
+      type: 'array',
+      items: { type: 'object' },
+      description: 'Run one after the other; `branch` jumps to the action whose id `goto` names',
+      example: [
+        { type: 'conversation_send', option: { text: 'Hello ${voipbin.conversation.peer.target_name}' } },
+        { type: 'sleep', option: { duration: 86_400_000 } },
+        { type: 'assistant_reply', option: { assistant_id: '0c8f23cb-e878-49bf-b69e-03f59252f217' } },
+      ],
+    }),
+};
+
+export const newFlowSchema = z
+  .object({
+    ...flowSettings,
+    name: flowSettings.name.default(''),
+    detail: flowSettings.detail.default(''),
+    fenced: flowSettings.fenced.default(false),
+    actions: flowSettings.actions.default([]),
+  })
+  .openapi('NewFlow');
+
+export const flowChangesSchema = z.object(flowSettings).partial().openapi('FlowChanges');
+
+export const activeflowSchema = z
+  .object({
+    id: z.uuid(),
+    customer_id: z.uuid(),
+    flow_id: z.uuid(),
+    reference_type: z.literal('conversation'),
+    reference_id: z.uuid().openapi({ description: 'The conversation' }),
+    message_id: z.uuid().openapi({ description: 'The message that started it' }),
+    status: z.enum(['running', 'ended', 'stopped', 'failed']),
+    error: z.string().openapi({ description: 'Why it was stopped or failed; empty otherwise' }),
+    fenced: z.boolean(),
+    actions: z.array(actionShown),
+    current_action: actionShown.nullable().openapi({ description: 'The one that runs or comes next' }),
+    executed_actions: z
+      .array(
+        z.object({
+          id: z.string(),
+          type: z.string(),
+          outcome: z.string().openapi({ example: 'done', description: '`done`, or the code of what went wrong' }),
+          tm_execute: time,
+        }),
+      )
+      .openapi({ description: 'The last 200' }),
+    variables: z.record(z.string(), z.string()),
+    ...stamps,
+  })
+  .openapi('Activeflow');
+
+export const activeflowFilter = {
+  flow_id: uuid.optional(),
+  reference_id: uuid.optional().openapi({ description: 'A conversation' }),
+  status: z.enum(['running', 'ended', 'stopped', 'failed']).optional(),
+};

@@ -1,0 +1,95 @@
+import { consentOutbox } from './consent.ts';
+import { ConversationFeed } from './feed.ts';
+import { flowOutbox } from './flow-starts.ts';
+import { ConversationHistory } from './history.ts';
+import type { Room } from './room.ts';
+import { NET_MS } from '../alarm-clock.ts';
+import { FeedSink } from '../feed-sink.ts';
+import { HistorySink } from '../history-sink.ts';
+import type { Outbox } from '../outbox.ts';
+import { SendSink } from '../send-sink.ts';
+import { singleFlight } from '../single-flight.ts';
+import { TurnSink } from '../turn-sink.ts';
+import { nextSendAt } from '../../domain/conversation/sends.ts';
+import { nextTurnAt } from '../../domain/conversation/turns.ts';
+import type { Millis } from '../../domain/time.ts';
+
+/** A new conversation waits so long for D1, so that lists know it when its first request is answered. Milliseconds. */
+const FIRST_HISTORY_MS = 250;
+/** As long as a contact's STOP waits for the AddressObject to know it too. */
+const CONSENT_MS = 5000;
+
+/** Everything that a commit is followed by: what others must be told of it, each at its own pace. No drain ever throws. */
+export class Drains {
+  readonly history: HistorySink;
+  readonly sends: SendSink;
+  readonly feed: FeedSink;
+  readonly #ctx: DurableObjectState;
+  readonly #room: Room;
+  readonly #rearm: () => void;
+  readonly #turns: TurnSink;
+  readonly #consent: Outbox;
+  readonly #flows: Outbox;
+  readonly #drainSends: () => Promise<void>;
+  readonly #drainHistory: () => Promise<void>;
+
+  /** `rearm`: when something is due may have changed. */
+  constructor(ctx: DurableObjectState, env: Env, room: Room, rearm: () => void) {
+    this.#ctx = ctx;
+    this.#room = room;
+    this.#rearm = rearm;
+    this.history = new HistorySink(env, new ConversationHistory(env.DB, room.store, room.log));
+    this.feed = new FeedSink(env, new ConversationFeed(room));
+    this.sends = new SendSink(env, ctx.storage, room.store);
+    this.#turns = new TurnSink(env, room);
+    this.#consent = consentOutbox(env, room);
+    this.#flows = flowOutbox(env, room);
+    // Apart, so that a D1 that is slow holds up no send.
+    this.#drainSends = singleFlight(() =>
+      this.#afterwards(this.sends.drain(room.store.record()?.conversation.id ?? null)),
+    );
+    this.#drainHistory = singleFlight(() => this.#afterwards(this.history.drain()));
+  }
+
+  /** Only a conversation that D1 never heard of waits for it, and briefly. */
+  async start(): Promise<void> {
+    const owed = [this.#consent, this.#flows].filter((outbox) => outbox.retryAt() !== null);
+    const history = this.#drainHistory();
+    const begun = [
+      this.#drainSends(),
+      this.feed.drain(),
+      history,
+      ...owed.map((each) => this.#afterwards(each.drain())),
+    ];
+    begun.forEach((drain) => this.#ctx.waitUntil(drain));
+    if (!this.history.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
+  }
+
+  /** What the queues must be brought when it is due. */
+  async queue(): Promise<void> {
+    await Promise.all([this.#drainSends(), this.#turns.drain()]);
+  }
+
+  /** A contact's STOP is answered for when the next conversation knows it as well. */
+  async consentTold(): Promise<void> {
+    if (this.#consent.retryAt() === null) return;
+    await Promise.race([this.#afterwards(this.#consent.drain()), scheduler.wait(CONSENT_MS)]);
+  }
+
+  /** When the alarm must bring a drain along, with a little patience for what one is busy with. */
+  dueTimes(now: Millis): (Millis | null)[] {
+    const patiently = (at: Millis | null) => (at === null ? null : Math.max(at, now + NET_MS));
+    const sendAt = nextSendAt(this.#room.store.sends());
+    return [
+      ...[this.history, this.#consent, this.#flows].map((sink) => patiently(sink.retryAt())),
+      sendAt === null ? null : sendAt <= now ? now + NET_MS : sendAt,
+      // Nothing but the alarm publishes a turn: its contact has to pause first.
+      nextTurnAt(this.#room.store.record()?.pending.turns ?? []),
+    ];
+  }
+
+  async #afterwards(drained: Promise<void>): Promise<void> {
+    await drained;
+    this.#rearm();
+  }
+}

@@ -1,0 +1,47 @@
+import type { Room } from './room.ts';
+import { isWithdrawn } from '../../domain/conversation/fencing.ts';
+import { SECOND, type Millis } from '../../domain/time.ts';
+
+/** A provider that takes longer has our request by then, and only its answer is still missing. */
+const LONGEST_WAIT_MS: Millis = 3 * SECOND;
+
+/**
+ * Attempts that began before a takeover cannot be called back, so the takeover is acknowledged when they are over: after that
+ * nothing of an assistant's or a fenced flow's reaches the provider (invariant 7).
+ */
+export class InFlight {
+  readonly #room: Room;
+  #waiting: (() => void)[] = [];
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  /** An attempt is over. */
+  reported(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    waiting.forEach((resume) => resume());
+  }
+
+  async settled(): Promise<void> {
+    if (!this.#room.mayForbidSends) return;
+    const end = Date.now() + LONGEST_WAIT_MS;
+    while (this.#isBusy() && Date.now() < end) await this.#nextReport(end - Date.now());
+    this.#room.mayForbidSends = false;
+  }
+
+  #isBusy(): boolean {
+    const state = this.#room.store.record()?.conversation;
+    if (!state) return false;
+    return this.#room.waiting((send) => send.phase === 'claimed').some((each) => isWithdrawn(state, each));
+  }
+
+  /** The timer ends with the report, because an object with a timer is not put to sleep. */
+  async #nextReport(limit: Millis): Promise<void> {
+    const timer = new AbortController();
+    const late = scheduler.wait(limit, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([new Promise<void>((resume) => this.#waiting.push(resume)), late]);
+    timer.abort();
+  }
+}

@@ -1,0 +1,44 @@
+import type { Room } from './room.ts';
+import type { ChangeKind } from '../store/conversation-store.ts';
+import type { Change } from '../../domain/conversation/change.ts';
+import { isMessageEvent } from '../../domain/conversation/events.ts';
+import { fromLogRow } from '../../domain/conversation/log-row.ts';
+import type { Message } from '../../domain/conversation/state.ts';
+import type { Micros } from '../../domain/time.ts';
+
+/** A change in its place. */
+export interface ChangeEntry {
+  conversationId: string;
+  sequence: number;
+  createdAt: Micros;
+  change: Change;
+}
+
+/** What a person reads from top to bottom: what was said, and who turned what over. */
+export type TimelineEntry =
+  | { kind: 'message'; sequence: number; message: Message }
+  | { kind: 'change'; sequence: number; entry: ChangeEntry };
+
+/** Newest first: the changes of one kind before a time (null: all). */
+export function listChanges(room: Room, kind: ChangeKind, before: Micros | null, limit: number): ChangeEntry[] {
+  return room.store.changesBefore(kind, before, limit).flatMap((sequence) => entryAt(room, sequence));
+}
+
+function entryAt(room: Room, sequence: number): ChangeEntry[] {
+  const row = room.log.after(sequence - 1, 1)[0];
+  const event = row && fromLogRow(row, null);
+  if (!event || isMessageEvent(event) || !event.change) return [];
+  return [{ conversationId: event.conversation.id, sequence, createdAt: event.at, change: event.change }];
+}
+
+/** Newest first: both together, those before a place in the log. */
+export function listTimeline(room: Room, before: number, limit: number): TimelineEntry[] {
+  const messages = room.store.messagesUnder(before, limit);
+  const changes = room.store.changesUnder(before, limit).flatMap((sequence) => entryAt(room, sequence));
+  return [
+    ...messages.map((message): TimelineEntry => ({ kind: 'message', sequence: message.sequence, message })),
+    ...changes.map((entry): TimelineEntry => ({ kind: 'change', sequence: entry.sequence, entry })),
+  ]
+    .toSorted((a, b) => b.sequence - a.sequence)
+    .slice(0, limit);
+}

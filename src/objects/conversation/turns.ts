@@ -1,0 +1,102 @@
+import { isStopped } from './commands.ts';
+import type { Room } from './room.ts';
+import {
+  decideTurnEnd,
+  decideTurnReport,
+  isTurnOpen,
+  requestTurn,
+  type TurnDecision,
+  type TurnReport,
+} from '../../domain/conversation/decide-turn.ts';
+import type { ConversationState, Message } from '../../domain/conversation/state.ts';
+import { claimTurn, expireTurn, type NewTurn, type TurnClaim } from '../../domain/conversation/turns.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import type { Micros } from '../../domain/time.ts';
+
+/** What an assistant is asked. It travels by RPC, never through the queue. */
+export interface TurnOrder {
+  conversation: ConversationState;
+  /** What the contact has said since the turn began, oldest first. */
+  messages: Message[];
+  /** What was said before, oldest first; without `messages`. */
+  history: Message[];
+  publicUrl: string;
+}
+
+/** As many messages as one turn answers at once, at most: the newest. */
+const MOST_MESSAGES = 50;
+
+/** Leases one attempt to the consumer; null when the job is a repeat, stale, or the turn is over. */
+export function claim(room: Room, turnId: string, taken: TurnClaim & { history: number }): TurnOrder | null {
+  const record = room.store.record();
+  const turn = record?.pending.turns.find(({ id }) => id === turnId);
+  if (!record || !turn) return null;
+  const { conversation, settings } = record;
+  const claimed = claimTurn(turn, taken, conversation.sequence, Date.now());
+  if (!claimed) return null;
+  const turns = record.pending.turns.map((each) => (each.id === turnId ? claimed : each));
+  room.savePending({ ...record.pending, turns });
+  const messages = room.store.incomingSince(turn.from, MOST_MESSAGES).toReversed();
+  const history = taken.history === 0 ? [] : newestOthers(room, messages, taken.history);
+  return { conversation, messages, history, publicUrl: settings.publicUrl };
+}
+
+/** The newest of the rest: what was said before the turn, and what was answered meanwhile. */
+function newestOthers(room: Room, messages: Message[], limit: number): Message[] {
+  const told = new Set(messages.map(({ id }) => id));
+  return room.store
+    .messagesBefore(null, limit + messages.length)
+    .filter(({ id }) => !told.has(id))
+    .slice(0, limit)
+    .toReversed();
+}
+
+/** The consumer's word on one attempt. MODE_CHANGED when the turn is over: people took over, or another attempt runs. */
+export function report(room: Room, told: TurnReport): Result<null, Refusal> {
+  const record = room.store.record();
+  if (!record) return err({ code: 'CONVERSATION_NOT_FOUND' });
+  const { conversation, pending } = record;
+  const at = room.now();
+  const decided = decideTurnReport(conversation, pending, told, Date.now(), at);
+  if (!decided.ok) return decided;
+  commit(room, decided.value, at);
+  return ok(null);
+}
+
+const commit = (room: Room, { events, pending }: TurnDecision, at: Micros): void =>
+  room.commit(events, at, { pending: () => pending });
+
+/** What leases that ran out leave. */
+export function expireTurns(room: Room, now: number): void {
+  for (const turn of room.store.record()?.pending.turns ?? []) {
+    const record = room.store.record();
+    const step = expireTurn(turn, now);
+    if (!record || step.turn === turn) continue;
+    const at = room.now();
+    commit(room, decideTurnEnd(record.conversation, record.pending, turn, step, at), at);
+  }
+}
+
+/** What a flow asks for. `epoch`: the one in which a fenced flow began; null takes the present one. */
+export type RequestedTurn = Omit<NewTurn, 'from' | 'at' | 'epoch'> & { epoch: number | null; activeflowId: string };
+
+/** A flow's wish that an assistant answers the message with which the flow began. @returns the turn's id; null: it has answered. */
+export function request(room: Room, customerId: string, wanted: RequestedTurn): Result<string | null, Refusal> {
+  const found = room.find(customerId);
+  const record = room.store.record();
+  if (!found.ok || !record) return err({ code: 'CONVERSATION_NOT_FOUND' });
+  const { activeflowId, ...begin } = wanted;
+  if (isStopped(room, activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
+  const from = room.store.message(wanted.id)?.sequence ?? record.conversation.sequence;
+  const epoch = wanted.epoch ?? record.conversation.modeEpoch;
+  const requested = requestTurn(found.value, record.pending, { ...begin, epoch, from, at: Date.now() });
+  if (!requested.ok) return requested;
+  room.savePending(requested.value.pending);
+  return ok(requested.value.turnId);
+}
+
+export const isOpen = (room: Room, turnId: string): boolean => {
+  const record = room.store.record();
+  return record !== null && isTurnOpen(record.pending, turnId);
+};

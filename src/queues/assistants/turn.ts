@@ -1,0 +1,98 @@
+import { askAssistant, type Answer } from './ask.ts';
+import type { AssistantTurnJob } from '../jobs.ts';
+import { overLimit } from '../../channels/limits.ts';
+import { channelOf } from '../../channels/registry.ts';
+import { presentAssistantTurn } from '../../dialects/voipbin/assistant-turn.ts';
+import type { SendCommand } from '../../domain/conversation/commands.ts';
+import type { TurnReport } from '../../domain/conversation/decide-turn.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import { SECOND } from '../../domain/time.ts';
+import { errorName, log } from '../../log.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
+import { findAnyAccount } from '../../storage/accounts.ts';
+import { findAnyAssistant, type Assistant } from '../../storage/assistants.ts';
+
+type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['claimTurn']>>>;
+
+/** Beyond the assistant's own time: for reading its settings and reporting. */
+const LEASE_MARGIN_MS = 15 * SECOND;
+
+/**
+ * One attempt of one turn: claim, ask, report. The object decides what the report means; this never retries.
+ * @throws when a report could not be given: the queue brings the job again, and the claim's lease decides.
+ */
+export async function takeTurn(env: Env, job: AssistantTurnJob): Promise<void> {
+  const { conversationId, turnId, attempt } = job;
+  const assistant = await findAssistantOrWait(env, job);
+  if (assistant === 'wait') return;
+  const claim = {
+    attempt,
+    maxFailures: assistant?.maxFailures ?? 1,
+    leaseMs: (assistant?.timeoutMs ?? 0) + LEASE_MARGIN_MS,
+    history: assistant?.history ?? 0,
+  };
+  const order = await getConversation(env, conversationId).claimTurn(turnId, claim);
+  if (!order) return;
+  const report = { turnId, attempt, ...(await outcomeOf(env, assistant, order, job)) };
+  await callObject(() => getConversation(env, conversationId).reportTurn(report));
+}
+
+/** `wait` while D1 does not answer: an unclaimed job comes back when its publish lease runs out, and is no failure. */
+async function findAssistantOrWait(env: Env, job: AssistantTurnJob): Promise<Assistant | null | 'wait'> {
+  try {
+    return await findAnyAssistant(env, job.assistantId);
+  } catch (error) {
+    log('warn', 'assistant not readable, turn waits', { assistant: job.assistantId, error: errorName(error) });
+    return 'wait';
+  }
+}
+
+type Outcome = Omit<TurnReport, 'turnId' | 'attempt'>;
+
+async function outcomeOf(
+  env: Env,
+  assistant: Assistant | null,
+  order: Order,
+  { turnId, attempt, conversationId }: AssistantTurnJob,
+): Promise<Outcome> {
+  if (!assistant || assistant.customerId !== order.conversation.customerId) return { outcome: 'gone', answer: null };
+  const asked = await askAssistant(env, assistant, turnId, JSON.stringify(presentAssistantTurn(turnId, order)));
+  const answered = asked.ok ? await answerFrom(env, assistant, order, asked.value) : asked;
+  if (answered.ok) return { outcome: 'answered', answer: answered.value };
+  const facts = { conversation: conversationId, assistant: assistant.id, attempt, error: answered.error };
+  log('warn', 'assistant failed', facts);
+  return { outcome: 'failed', answer: null };
+}
+
+/** The answer as a message, if its channel can carry it. */
+async function answerFrom(
+  env: Env,
+  assistant: Assistant,
+  { conversation }: Order,
+  { text, handoff }: Answer,
+): Promise<Result<NonNullable<Outcome['answer']>, string>> {
+  if (text.trim() === '') return ok({ message: null, handoff });
+  const account = await findAnyAccount(env, conversation.accountId);
+  const channel = account && channelOf(account.type, account.providerData);
+  if (!channel) return err('CONVERSATION_ACCOUNT_GONE');
+  if (overLimit(channel, text, 0)) return err('ANSWER_TOO_LONG');
+  const message: SendCommand = {
+    customerId: assistant.customerId,
+    actor: { type: 'assistant', id: assistant.id },
+    actorName: assistant.name,
+    takeover: false,
+    fence: conversation.modeEpoch,
+    activeflowId: null,
+    asOwner: null,
+    messageId: crypto.randomUUID(),
+    deliveryId: crypto.randomUUID(),
+    text,
+    medias: [],
+    clientId: '',
+    segments: channel.segments(text),
+    expectedSequence: null,
+    idempotency: null,
+    settings: null,
+  };
+  return ok({ message, handoff });
+}

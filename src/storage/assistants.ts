@@ -1,0 +1,52 @@
+import { and, eq, isNull } from 'drizzle-orm';
+import { DirectoryCache } from './cache.ts';
+import { dbOf, type Statement } from './db.ts';
+import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
+import { assistants } from './schema.ts';
+import type { Micros } from '../domain/time.ts';
+import { configOf } from '../env.ts';
+import { seal, unseal } from '../security/secret-box.ts';
+
+/** An assistant; its webhook secret stays sealed until a request is signed. */
+export type Assistant = typeof assistants.$inferSelect;
+
+const cache = new DirectoryCache<Assistant | null>();
+
+const living = (id: string) => and(eq(assistants.id, id), isNull(assistants.deletedAt));
+
+export const insertAssistant = (env: Env, assistant: Assistant): Statement =>
+  dbOf(env).insert(assistants).values(assistant);
+
+export const sealSecret = (env: Env, secret: string): Promise<string> => seal(secret, configOf(env).ENCRYPTION_KEY);
+
+export const secretOf = (env: Env, assistant: Assistant): Promise<string> =>
+  unseal(assistant.secretSealed, configOf(env).ENCRYPTION_KEY);
+
+/** Whoever's it is. At most a few seconds old, also while D1 is away. */
+export const findAnyAssistant = (env: Env, id: string): Promise<Assistant | null> =>
+  cache.get(id, async () => (await dbOf(env).select().from(assistants).where(living(id)))[0] ?? null);
+
+export async function findAssistant(env: Env, customerId: string, id: string): Promise<Assistant | null> {
+  const found = await findAnyAssistant(env, id);
+  return found?.customerId === customerId ? found : null;
+}
+
+export async function listAssistants(env: Env, customerId: string, request: PageRequest): Promise<Page<Assistant>> {
+  const mine = and(
+    eq(assistants.customerId, customerId),
+    isNull(assistants.deletedAt),
+    afterCursor(assistants, request.cursor),
+  );
+  const query = dbOf(env).select().from(assistants).where(mine);
+  return pageOf(await query.orderBy(...newestFirst(assistants)).limit(request.size + 1), request.size);
+}
+
+export type AssistantChanges = Partial<Omit<Assistant, 'id' | 'customerId' | 'createdAt'>>;
+
+export async function updateAssistant(env: Env, id: string, changes: AssistantChanges, updatedAt: Micros) {
+  await dbOf(env)
+    .update(assistants)
+    .set({ ...changes, updatedAt })
+    .where(living(id));
+  cache.drop(id);
+}

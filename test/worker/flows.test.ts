@@ -1,0 +1,286 @@
+import { evictDurableObject, introspectWorkflow } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
+import { newPeople, type Person } from '../support/people.ts';
+import { listen } from '../support/receiver-worker.ts';
+
+let hub: Hub;
+let agent: Person;
+
+beforeAll(async () => {
+  hub = await newHub();
+  [agent] = (await newPeople(hub, ['Olive'])) as [Person];
+});
+
+const newFlow = (actions: Json[], parts: Json = {}): Promise<Json> =>
+  ok(hub.call('POST', '/v1.0/flows', { name: 'Greeter', actions, ...parts }));
+
+async function withFlow(flow: Json): Promise<Json> {
+  const account = await newSandbox(hub);
+  await ok(hub.call('PUT', `/v1.0/conversation_accounts/${account.id}`, { message_flow_id: flow.id }));
+  return account;
+}
+
+let contacts = 0;
+const nextContact = (): string => `+15557300${String((contacts += 1)).padStart(3, '0')}`;
+const send = (text: string, id?: string): Json => ({
+  ...(id ? { id } : {}),
+  type: 'conversation_send',
+  option: { text },
+});
+const sleep = (duration: number): Json => ({ type: 'sleep', option: { duration } });
+const put = (id: string, body: Json): Promise<Json> => ok(hub.call('PUT', `/v1.0/conversations/${id}`, body));
+const messagesOf = async (id: string): Promise<Json[]> =>
+  (await ok(hub.call('GET', `/v1.0/conversations/${id}/messages`))).result.toReversed();
+const textsOf = async (id: string): Promise<string[]> => (await messagesOf(id)).map(({ text }) => text);
+const activeflowsOf = async (id: string): Promise<Json[]> =>
+  (await ok(hub.call('GET', `/v1.0/activeflows?reference_id=${id}`))).result;
+const ended = (id: string, count = 1): Promise<Json[]> =>
+  eventually(async () => {
+    const found = await activeflowsOf(id);
+    expect(found.map(({ status }) => status)).toEqual(Array.from({ length: count }, () => 'ended'));
+    return found;
+  });
+
+describe('a flow', () => {
+  test('is started by each message of an unowned conversation, fills in its variables, and shows what it did', async () => {
+    const receiver = listen();
+    const { webhook_secret: _ } = await ok(
+      hub.call('PUT', '/v1.0/customer', { webhook_secret: 'a-secret-of-the-customer' }),
+    );
+    const actions = [
+      send('Hello ${voipbin.conversation.peer.target}, you wrote “${voipbin.conversation_message.text}”.', 'greet'),
+      {
+        id: 'tell',
+        type: 'webhook_send',
+        option: {
+          uri: receiver.url,
+          data: { text: '${voipbin.conversation_message.text}', ids: ['${voipbin.activeflow.id}'] },
+        },
+      },
+      { id: 'end', type: 'stop', option: {} },
+      send('never'),
+    ];
+    const flow = await newFlow(actions);
+    const account = await withFlow(flow);
+    const contact = nextContact();
+    const { conversation_id: id, message_id } = await inbound(hub, account.id, contact, 'a "quoted" \\ text');
+    const [activeflow] = await ended(id);
+    expect(activeflow).toMatchObject({
+      flow_id: flow.id,
+      reference_type: 'conversation',
+      reference_id: id,
+      message_id,
+      current_action: null,
+      error: '',
+      variables: { 'voipbin.conversation_message.text': 'a "quoted" \\ text', 'voipbin.conversation.id': id },
+    });
+    expect(activeflow.executed_actions.map(({ id: action, outcome }: Json) => [action, outcome])).toEqual([
+      ['greet', 'done'],
+      ['tell', 'done'],
+      ['end', 'done'],
+    ]);
+    const [, said] = await messagesOf(id);
+    expect(said).toMatchObject({
+      text: `Hello ${contact}, you wrote “a "quoted" \\ text”.`,
+      direction: 'outgoing',
+      sender: { type: 'flow', id: activeflow.id, name: 'Greeter' },
+    });
+    expect(receiver.received).toHaveLength(1);
+    expect(receiver.received[0]).toMatchObject({
+      method: 'POST',
+      body: { text: 'a "quoted" \\ text', ids: [activeflow.id] },
+    });
+    await inbound(hub, account.id, contact, 'again');
+    await ended(id, 2);
+    expect(await ok(hub.call('GET', `/v1.0/activeflows/${activeflow.id}`))).toEqual(activeflow);
+  });
+
+  test('branches by a variable, and loops with rests in between', async () => {
+    const introspector = await introspectWorkflow(env.FLOWS);
+    try {
+      await introspector.modifyAll((modifier) => modifier.disableSleeps());
+      const flow = await newFlow([
+        {
+          type: 'branch',
+          option: { variable: 'voipbin.conversation_message.text', equals: '1', goto: 'sales' },
+        },
+        send('Support here.', 'loop'),
+        sleep(60_000),
+        { type: 'branch', option: { variable: 'voipbin.conversation.ai_mode', equals: 'ai', goto: 'loop' } },
+        { type: 'stop' },
+        send('Sales here.', 'sales'),
+      ]);
+      const account = await withFlow(flow);
+      const sales = await inbound(hub, account.id, nextContact(), ' 1 ');
+      await ended(sales.conversation_id);
+      expect(await textsOf(sales.conversation_id)).toEqual([' 1 ', 'Sales here.']);
+
+      const support = await inbound(hub, account.id, nextContact(), '2');
+      await eventually(async () => expect((await textsOf(support.conversation_id)).length).toBeGreaterThan(3));
+      await put(support.conversation_id, { ai_mode: 'human' });
+      await ended(support.conversation_id);
+    } finally {
+      await introspector.dispose();
+    }
+  });
+
+  test('is not started for a conversation that is owned or in mode human, nor by a STOP; and is started again after', async () => {
+    const account = await withFlow(await newFlow([send('auto')]));
+    const contact = nextContact();
+    const { conversation_id: id } = await inbound(hub, account.id, contact, 'one');
+    await ended(id);
+    await put(id, { owner_id: agent.id });
+    await inbound(hub, account.id, contact, 'two');
+    await put(id, { owner_id: '00000000-0000-0000-0000-000000000000' });
+    await put(id, { ai_mode: 'human' });
+    await inbound(hub, account.id, contact, 'three');
+    await put(id, { ai_mode: 'ai' });
+    await inbound(hub, account.id, contact, 'STOP');
+    await inbound(hub, account.id, contact, 'four');
+    await inbound(hub, account.id, contact, 'START');
+    await ended(id, 2);
+    expect(await textsOf(id)).toEqual(['one', 'auto', 'two', 'three', 'STOP', 'four', 'START', 'auto']);
+  });
+
+  test('of a redelivered message is not started twice, nor lost when the object is evicted at once', async () => {
+    const account = await withFlow(await newFlow([send('auto')]));
+    const body = { account_id: account.id, from: nextContact(), text: 'hi' };
+    const key = { 'idempotency-key': crypto.randomUUID() };
+    const { conversation_id: id } = await ok(hub.call('POST', '/v1.0/sandbox/inbound', body, key));
+    await evictDurableObject(env.CONVERSATION.getByName(id));
+    await ok(hub.call('POST', '/v1.0/sandbox/inbound', body, key));
+    await ended(id);
+    expect(await textsOf(id)).toEqual(['hi', 'auto']);
+  });
+
+  test('that is edited or deleted lets those go on that run', async () => {
+    const introspector = await introspectWorkflow(env.FLOWS);
+    try {
+      const flow = await newFlow([sleep(1500), send('as it was')]);
+      const account = await withFlow(flow);
+      const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+      await eventually(async () => expect(await activeflowsOf(id)).toMatchObject([{ status: 'running' }]));
+      await ok(hub.call('PUT', `/v1.0/flows/${flow.id}`, { actions: [send('as it is')] }));
+      await ok(hub.call('DELETE', `/v1.0/flows/${flow.id}`));
+      await ended(id);
+      expect(await textsOf(id)).toEqual(['hi', 'as it was']);
+      const later = await inbound(hub, account.id, nextContact(), 'hi');
+      expect(await activeflowsOf(later.conversation_id)).toEqual([]);
+    } finally {
+      await introspector.dispose();
+    }
+  });
+
+  test('goes on through a takeover unless it is fenced, and then says why it stopped', async () => {
+    const [free, fenced] = await Promise.all(
+      [false, true].map(async (isFenced) => {
+        const account = await withFlow(
+          await newFlow([send('first'), sleep(1500), send('second')], { fenced: isFenced }),
+        );
+        return (await inbound(hub, account.id, nextContact(), 'hi')).conversation_id as string;
+      }),
+    );
+    for (const id of [free, fenced]) await eventually(async () => expect(await textsOf(id ?? '')).toContain('first'));
+    for (const id of [free, fenced]) await put(id ?? '', { owner_id: agent.id });
+    await ended(free ?? '');
+    await eventually(async () =>
+      expect(await activeflowsOf(fenced ?? '')).toMatchObject([{ status: 'stopped', error: 'MODE_CHANGED' }]),
+    );
+    expect(await textsOf(free ?? '')).toEqual(['hi', 'first', 'second']);
+    expect(await textsOf(fenced ?? '')).toEqual(['hi', 'first']);
+  });
+
+  test('that assigns the conversation itself goes on, fenced or not, and what it tries in vain is shown', async () => {
+    const actions = [
+      { type: 'assign', option: { owner_id: agent.id } },
+      send('Olive will help you.'),
+      {
+        type: 'webhook_send',
+        option: { uri: 'https://unreachable.example/${voipbin.conversation.id}', data: 'x', method: 'PUT' },
+      },
+      send('${no.such.variable}'),
+    ];
+    const account = await withFlow(await newFlow(actions, { fenced: true }));
+    const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+    const [activeflow] = await ended(id);
+    expect(activeflow.executed_actions.map(({ outcome }: Json) => outcome)).toEqual([
+      'done',
+      'done',
+      'NO_ANSWER',
+      'EMPTY_TEXT',
+    ]);
+    expect(await textsOf(id)).toEqual(['hi', 'Olive will help you.']);
+    const history = await ok(hub.call('GET', `/v1.0/conversations/${id}/assignment_history`));
+    expect(history.result).toMatchObject([{ to_owner_id: agent.id, actor: { type: 'flow', id: activeflow.id } }]);
+  });
+
+  test('that is stopped sends nothing more, from the answer on', async () => {
+    const account = await withFlow(await newFlow([send('first'), sleep(1000), send('second')]));
+    const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+    const [running] = await eventually(async () => {
+      const found = await activeflowsOf(id);
+      expect(found).toMatchObject([{ status: 'running', current_action: { type: 'conversation_send' } }]);
+      expect(found[0].executed_actions).toHaveLength(2);
+      return found;
+    });
+    const stopped = await ok(hub.call('POST', `/v1.0/activeflows/${running.id}/stop`));
+    expect(stopped).toMatchObject({ status: 'stopped', error: 'STOPPED', current_action: null });
+    expect(await ok(hub.call('POST', `/v1.0/activeflows/${running.id}/stop`))).toEqual(stopped);
+    const command = { customerId: hub.customerId, actor: { type: 'flow' as const, id: running.id }, name: 'x' };
+    const refused = await env.CONVERSATION.getByName(id).update(command, running.id);
+    expect(refused).toMatchObject({ ok: false, error: { code: 'ACTIVEFLOW_STOPPED' } });
+    expect(await textsOf(id)).toEqual(['hi', 'first']);
+  });
+
+  test('has an assistant answer once however many messages started it, and waits for the answer', async () => {
+    const asked: Json[] = [];
+    const receiver = listen((_, body) => {
+      asked.push(body);
+      return Response.json({ text: body.data.messages.map(({ text }: Json) => text).join('+') });
+    });
+    const assistant = await ok(hub.call('POST', '/v1.0/assistants', { webhook_url: receiver.url, debounce_ms: 1000 }));
+    const flow = await newFlow([
+      { type: 'assistant_reply', option: { assistant_id: assistant.id } },
+      send('Was that helpful?'),
+    ]);
+    const account = await withFlow(flow);
+    const contact = nextContact();
+    const { conversation_id: id } = await inbound(hub, account.id, contact, 'a');
+    await inbound(hub, account.id, contact, 'b');
+    await ended(id, 2);
+    expect(await textsOf(id)).toEqual(['a', 'b', 'a+b', 'Was that helpful?', 'Was that helpful?']);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe('a flow that cannot be run', () => {
+  test.each<[string, string, Json[]]>([
+    ['an unknown action', 'actions.0.type', [{ type: 'conversation_sing', option: {} }]],
+    ['an empty text', 'actions.0.option.text', [send('  ')]],
+    ['an option that no action has', 'actions.0.option', [{ type: 'sleep', option: { duration: 1000, hours: 1 } }]],
+    ['a sleep of no time', 'actions.0.option.duration', [sleep(0)]],
+    [
+      'a jump to nowhere',
+      'actions.0.option.goto',
+      [{ type: 'branch', option: { variable: 'x', equals: 'y', goto: 'z' } }],
+    ],
+    ['two actions of one id', 'actions.1.id', [send('a', 'x'), send('b', 'x')]],
+    [
+      'a loop without sleep',
+      'actions.1.option.goto',
+      [send('a', 'x'), { type: 'branch', option: { variable: 'x', equals: '', goto: 'x' } }],
+    ],
+    ['a target that is none', 'actions.0.option.uri', [{ type: 'webhook_send', option: { uri: 'ftp://x' } }]],
+    [
+      'a foreign assistant',
+      'actions.0.option.assistant_id',
+      [{ type: 'assistant_reply', option: { assistant_id: crypto.randomUUID() } }],
+    ],
+    ['an unknown agent', 'actions.0.option.owner_id', [{ type: 'assign', option: { owner_id: crypto.randomUUID() } }]],
+  ])('because of %s is refused with the field named', async (_, field, actions) => {
+    const refused = await hub.call('POST', '/v1.0/flows', { actions });
+    expect(refused).toMatchObject({ status: 400, body: { error: { details: { [field]: expect.any(String) } } } });
+  });
+});
