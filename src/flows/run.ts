@@ -9,7 +9,7 @@ import { progressAfter, type ActionResult } from '../domain/flow/progress.ts';
 import { conversationVariables } from '../domain/flow/variables.ts';
 import { microsOf, type Millis } from '../domain/time.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
-import { ACTION_MS, advanceActiveflow, findAnyActiveflow, type Activeflow } from '../storage/activeflows.ts';
+import { ACTION_MS, advanceActiveflow, findAnyActiveflow, WAKING_MS, type Activeflow } from '../storage/activeflows.ts';
 
 /** What the Workflow does next. */
 export type Next =
@@ -68,7 +68,7 @@ async function conclude(env: Env, activeflow: Activeflow, result: ActionResult):
   const steps = activeflow.steps + 1;
   const progress = progressAfter(actions, position, result, steps);
   const executed = [...activeflow.executed, executedNow(actions[position], result, now)].slice(-EXECUTED_KEPT);
-  const dueMs = now + ACTION_MS + (result.kind === 'rest' ? result.ms : 0);
+  const dueMs = result.kind === 'rest' ? now + result.ms + WAKING_MS : now + ACTION_MS;
   await advanceActiveflow(env, id, { ...progress, steps, executed, variables, epoch, dueMs }, now);
   if (result.kind === 'wait') return { kind: 'wait', conversationId, turnId: result.turnId };
   if (progress.status !== 'running') return { kind: 'over' };

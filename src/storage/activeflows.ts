@@ -11,7 +11,9 @@ import { microsOf, SECOND, type Millis } from '../domain/time.ts';
 export type Activeflow = typeof activeflows.$inferSelect;
 
 /** As long as an action may take, its repeats included, before the sweep looks after it. */
-export const ACTION_MS = 60 * SECOND;
+export const ACTION_MS = 30 * SECOND;
+/** The same for waking up from a rest. */
+export const WAKING_MS = 5 * SECOND;
 
 /** Makes the row of a started flow, once. False when the flow does not exist any more. */
 export async function beginActiveflow(
