@@ -1,6 +1,6 @@
 import { errorName, log } from '../log.ts';
-import { SECOND } from '../domain/time.ts';
-import { advanceActiveflow, overdueActiveflows } from '../storage/activeflows.ts';
+import { MINUTE, SECOND } from '../domain/time.ts';
+import { endActiveflow, overdueActiveflows, putOff } from '../storage/activeflows.ts';
 
 const AT_ONCE = 20;
 const LOOKS = 20;
@@ -8,27 +8,41 @@ const LOOK_MS = SECOND / 10;
 
 /**
  * The net under the Workflows: an activeflow that should have gone on by now is woken. The local runtime forgets which instances run
- * when it is killed, and brings one back only when it is resumed from a pause; in production this finds nothing to do.
+ * when it is killed, and brings one back only when it is resumed from a pause. In production there is something to do only when D1 or
+ * an object has been away for long; there a pause comes between two steps, and is over at once.
  */
 export async function wakeFlows(env: Env, now: number): Promise<void> {
   const overdue = await overdueActiveflows(env, now, AT_ONCE);
-  await Promise.all(overdue.map((id) => wake(env, id)));
+  await Promise.all(overdue.map((id) => wake(env, id, now)));
 }
 
-async function wake(env: Env, id: string): Promise<void> {
+async function wake(env: Env, id: string, now: number): Promise<void> {
+  // First, so that one that cannot be woken does not keep the others from it.
+  await putOff(env, id, now + MINUTE);
   try {
-    const instance = await env.FLOWS.get(id);
-    const { status } = await instance.status();
-    if (status === 'errored' || status === 'terminated' || status === 'complete') return await end(env, id, status);
-    await instance.pause();
-    for (let looks = 0; looks < LOOKS && (await instance.status()).status !== 'paused'; looks += 1)
-      await scheduler.wait(LOOK_MS);
-    await instance.resume();
+    await resume(env, id);
   } catch (error) {
-    log('warn', 'activeflow not woken', { activeflow: id, error: errorName(error) });
+    if (error instanceof Error && error.message.includes('not_found')) {
+      await env.FLOWS.create({ id, params: { activeflowId: id } });
+    } else {
+      log('warn', 'activeflow not woken', { activeflow: id, error: errorName(error) });
+    }
   }
 }
 
-/** A Workflow that is over while its row says otherwise failed on the way. */
-const end = (env: Env, id: string, status: string): Promise<void> =>
-  advanceActiveflow(env, id, { status: 'failed', error: `WORKFLOW_${status.toUpperCase()}` }, Date.now());
+async function resume(env: Env, id: string): Promise<void> {
+  const instance = await env.FLOWS.get(id);
+  const { status } = await instance.status();
+  if (status === 'errored' || status === 'terminated' || status === 'complete') {
+    // A Workflow that is over while its row says otherwise failed on the way.
+    return endActiveflow(env, id, 'failed', `WORKFLOW_${status.toUpperCase()}`, Date.now());
+  }
+  if (status !== 'paused') await pause(instance);
+  await instance.resume();
+}
+
+async function pause(instance: WorkflowInstance): Promise<void> {
+  await instance.pause();
+  for (let looks = 0; looks < LOOKS && (await instance.status()).status !== 'paused'; looks += 1)
+    await scheduler.wait(LOOK_MS);
+}

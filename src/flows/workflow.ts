@@ -2,6 +2,7 @@ import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type Workflo
 import { z } from 'zod';
 import { isTurnOver } from './actions/assistant-reply.ts';
 import { runNextAction } from './run.ts';
+import { errorName } from '../log.ts';
 
 const paramsSchema = z.object({ activeflowId: z.uuid() });
 
@@ -10,33 +11,49 @@ const PATIENT: WorkflowStepConfig = {
   retries: { limit: 60, delay: '2 seconds', backoff: 'linear' },
   timeout: '1 minute',
 };
-/** How long a flow looks after its assistant's turn: debounce, timeout and repeats together take less. */
+/** How often a flow looks after its assistant's turn: longer than the most patient turn takes (20 failures of a minute each). */
 const LOOKS = 200;
-const LONGEST_LOOK_S = 10;
+const LONGEST_LOOK_S = 30;
 
 /**
  * Runs one activeflow. Where it stands is in its row in D1 (storage/activeflows.ts); the Workflow brings it forward, survives
- * restarts, and sleeps at no cost. Its parameters and its steps' results hold ids and numbers, never a text.
+ * restarts, and sleeps at no cost. Its parameters, its steps' results and their errors hold ids and numbers, never a text.
  */
 export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsSchema>> {
   override async run(event: Readonly<WorkflowEvent<unknown>>, step: WorkflowStep): Promise<void> {
     const { activeflowId } = paramsSchema.parse(event.payload);
     for (let count = 0; ; count += 1) {
-      const next = await step.do(`action ${count}`, PATIENT, () => runNextAction(this.env, activeflowId, count));
+      const next = await step.do(`action ${count}`, PATIENT, () =>
+        discreet(async () => {
+          const move = await runNextAction(this.env, activeflowId, count);
+          // A Workflow sleeps for a time, not until one: one that is past is none.
+          return move.kind === 'rest' ? { ...move, ms: Math.max(1, move.until - Date.now()) } : move;
+        }),
+      );
       if (next.kind === 'over') return;
       if (next.kind === 'rest') await step.sleep(`rest after ${count}`, next.ms);
-      if (next.kind === 'wait') await this.#waitForTurn(step, `turn of ${count}`, next.conversationId, next.turnId);
+      if (next.kind === 'wait') await this.#waitForTurn(step, `turn of ${count}`, activeflowId, next.turnId);
     }
   }
 
   /** Until the assistant has answered, kept silent or given up: what comes after its action comes after its answer. */
-  async #waitForTurn(step: WorkflowStep, name: string, conversationId: string, turnId: string): Promise<void> {
+  async #waitForTurn(step: WorkflowStep, name: string, activeflowId: string, turnId: string): Promise<void> {
     for (let look = 0; look < LOOKS; look += 1) {
       await step.sleep(`${name}, pause ${look}`, `${Math.min(look + 1, LONGEST_LOOK_S)} seconds`);
       const isOver = await step.do(`${name}, look ${look}`, PATIENT, () =>
-        isTurnOver(this.env, conversationId, turnId),
+        discreet(() => isTurnOver(this.env, activeflowId, turnId)),
       );
       if (isOver) return;
     }
+  }
+}
+
+/** The platform keeps and shows what a step throws, and an error of D1 quotes the query with all its values. */
+async function discreet<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    // oxlint-disable-next-line preserve-caught-error -- its cause is what must not be kept
+    throw new Error(errorName(error));
   }
 }

@@ -14,6 +14,7 @@ import type { Sessions } from './sessions.ts';
 import { ConversationStore, type ChangeKind } from './store/conversation-store.ts';
 import { LogStore } from './store/log-store.ts';
 import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../domain/conversation/commands.ts';
+import type { Consent } from '../domain/conversation/consent.ts';
 import type { TurnReport } from '../domain/conversation/decide-turn.ts';
 import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecycle.ts';
 import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
@@ -102,8 +103,13 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
-  update(command: UpdateCommand, activeflowId: string | null = null): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.updateConversation(this.#room, command, activeflowId));
+  update(command: UpdateCommand): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.updateConversation(this.#room, command));
+  }
+
+  /** The same by a flow's action, once over all its repeats. @returns the mode epoch that it left. */
+  updateByFlow(command: UpdateCommand, step: commands.FlowStep): Promise<Result<number, Refusal>> {
+    return this.#settled(commands.updateByFlow(this.#room, command, step));
   }
 
   /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
@@ -121,8 +127,8 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   /** What another conversation with this contact has heard of its consent. */
-  learnConsent(customerId: string, optOut: boolean): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.learnConsent(this.#room, customerId, optOut));
+  learnConsent(customerId: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.learnConsent(this.#room, customerId, consent));
   }
 
   /** The queue's consumer takes one attempt; null: not its turn. */
@@ -159,8 +165,8 @@ export class ConversationObject extends DurableObject<Env> {
     return this.#settled(turns.report(this.#room, report));
   }
 
-  /** A flow has an assistant answer. @returns the turn to wait for; null when the assistant has answered already. */
-  requestTurn(customerId: string, wanted: turns.RequestedTurn): Promise<Result<string | null, Refusal>> {
+  /** A flow has an assistant answer. @returns whether to wait for it: false when the assistant has answered already. */
+  requestTurn(customerId: string, wanted: turns.RequestedTurn): Promise<Result<boolean, Refusal>> {
     return this.#settled(turns.request(this.#room, customerId, wanted));
   }
 
@@ -169,8 +175,8 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   /** From the answer on, nothing of that activeflow is accepted here. */
-  stopActiveflow(customerId: string, activeflowId: string): Result<null, Refusal> {
-    return commands.stopActiveflow(this.#room, customerId, activeflowId);
+  stopActiveflow(customerId: string, activeflowId: string): Promise<Result<null, Refusal>> {
+    return this.#settled(commands.stopActiveflow(this.#room, customerId, activeflowId));
   }
 
   /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */

@@ -1,7 +1,9 @@
+import { inTime } from './in-time.ts';
 import { singleFlight } from './single-flight.ts';
 import { SECOND, type Millis } from '../domain/time.ts';
 import { errorName, log as notice } from '../log.ts';
 
+const WORK_TIMEOUT_MS = 20 * SECOND;
 const LONGEST_BACKOFF_MS = 30 * SECOND;
 
 /** Work that an object owes somebody else and that may fail: it is tried until it is done, ever more patiently. */
@@ -18,7 +20,7 @@ export class Outbox {
     this.drain = singleFlight(async () => {
       if (!isPending() || Date.now() < this.#retryAt) return;
       try {
-        await work();
+        await inTime(work(), WORK_TIMEOUT_MS);
         this.#failures = 0;
       } catch (error) {
         this.#failures += 1;

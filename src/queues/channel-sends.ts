@@ -2,6 +2,7 @@ import type { ChannelSendJob } from './jobs.ts';
 import { isOptOut, type Channel, type Outbound } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
 import type { SendOutcome } from '../domain/conversation/sends.ts';
+import { SECOND } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
 import { channelIo } from '../sandbox/channel-io.ts';
@@ -18,11 +19,26 @@ export async function makeSend(env: Env, job: ChannelSendJob): Promise<void> {
   if (account === 'wait') return;
   const channel = account && channelOf(account.type, account.providerData);
   const policy = channel?.policy ?? { idempotent: true, receiptWaitMs: 0 };
+  const asked = Date.now();
   const order = await getConversation(env, job.conversationId).claim(job.deliveryId, job.attempt, policy);
   if (!order) return;
-  const outcome = account && channel ? await send(env, order, account, channel) : ACCOUNT_GONE;
+  const isLate = Date.now() - asked > BEGIN_WITHIN_MS;
+  const outcome = isLate
+    ? BEGUN_TOO_LATE
+    : account && channel
+      ? await send(env, order, account, channel)
+      : ACCOUNT_GONE;
   await callObject(() => getConversation(env, job.conversationId).report(job.deliveryId, job.attempt, outcome));
 }
+
+/** A takeover waits for attempts that are under way (objects/conversation/in-flight.ts): one that has not begun by then must not begin. */
+const BEGIN_WITHIN_MS = 2 * SECOND;
+const BEGUN_TOO_LATE: SendOutcome = {
+  kind: 'retry',
+  code: 'BEGUN_TOO_LATE',
+  text: 'the attempt was not begun in time',
+  retryAfterMs: null,
+};
 
 const ACCOUNT_GONE: SendOutcome = { kind: 'rejected', code: 'ACCOUNT_GONE', text: 'the account no longer exists' };
 

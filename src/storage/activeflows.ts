@@ -1,9 +1,11 @@
-import { and, eq, lt } from 'drizzle-orm';
+import { and, asc, eq, lt, type SQL } from 'drizzle-orm';
 import { dbOf } from './db.ts';
 import { findFlow } from './flows.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
-import { activeflows } from './schema.ts';
+import { activeflows, messages } from './schema.ts';
 import type { FlowStart } from '../domain/conversation/automation.ts';
+import { readMessage } from '../domain/conversation/log-row.ts';
+import type { Message } from '../domain/conversation/state.ts';
 import type { ActiveflowStatus } from '../domain/flow/progress.ts';
 import type { Variables } from '../domain/flow/variables.ts';
 import { microsOf, SECOND, type Millis } from '../domain/time.ts';
@@ -15,7 +17,7 @@ export const ACTION_MS = 30 * SECOND;
 /** The same for waking up from a rest. */
 export const WAKING_MS = 5 * SECOND;
 
-/** Makes the row of a started flow, once. False when the flow does not exist any more. */
+/** Makes the row of a started flow, once. False when there is none and the flow does not exist any more. */
 export async function beginActiveflow(
   env: Env,
   customerId: string,
@@ -23,6 +25,7 @@ export async function beginActiveflow(
   start: FlowStart & { variables: Variables },
   now: Millis,
 ): Promise<boolean> {
+  if (await findAnyActiveflow(env, start.activeflowId)) return true;
   const flow = await findFlow(env, customerId, start.flowId);
   if (!flow) return false;
   const row: Activeflow = {
@@ -38,7 +41,9 @@ export async function beginActiveflow(
     error: '',
     actions: flow.actions,
     position: 0,
+    resumeAt: null,
     steps: 0,
+    next: { kind: 'go' },
     variables: start.variables,
     executed: [],
     dueMs: now + ACTION_MS,
@@ -54,9 +59,30 @@ export async function beginActiveflow(
 export const findAnyActiveflow = async (env: Env, id: string): Promise<Activeflow | null> =>
   (await dbOf(env).select().from(activeflows).where(eq(activeflows.id, id)))[0] ?? null;
 
-export async function findActiveflow(env: Env, customerId: string, id: string): Promise<Activeflow | null> {
-  const found = await findAnyActiveflow(env, id);
-  return found?.customerId === customerId ? found : null;
+/** An activeflow, and the message that started it as D1 knows it: null once it is gone. */
+export interface ActiveflowView {
+  activeflow: Activeflow;
+  message: Message | null;
+}
+
+const views = (env: Env, where: SQL | undefined) =>
+  dbOf(env)
+    .select({ activeflow: activeflows, message: messages.data })
+    .from(activeflows)
+    .leftJoin(
+      messages,
+      and(eq(messages.conversationId, activeflows.conversationId), eq(messages.id, activeflows.messageId)),
+    )
+    .where(where);
+
+const viewOf = ({ activeflow, message }: { activeflow: Activeflow; message: string | null }): ActiveflowView => ({
+  activeflow,
+  message: message === null ? null : readMessage(message),
+});
+
+export async function findActiveflow(env: Env, customerId: string, id: string): Promise<ActiveflowView | null> {
+  const found = (await views(env, and(eq(activeflows.id, id), eq(activeflows.customerId, customerId))))[0];
+  return found ? viewOf(found) : null;
 }
 
 /** Each one that is given must match. */
@@ -71,7 +97,7 @@ export async function listActiveflows(
   customerId: string,
   filter: ActiveflowFilter,
   request: PageRequest,
-): Promise<Page<Activeflow>> {
+): Promise<Page<ActiveflowView>> {
   const { flowId, conversationId, status } = filter;
   const mine = and(
     eq(activeflows.customerId, customerId),
@@ -80,25 +106,48 @@ export async function listActiveflows(
     conversationId === undefined ? undefined : eq(activeflows.conversationId, conversationId),
     status === undefined ? undefined : eq(activeflows.status, status),
   );
-  const query = dbOf(env).select().from(activeflows).where(mine);
-  return pageOf(await query.orderBy(...newestFirst(activeflows)).limit(request.size + 1), request.size);
+  const rows = await views(env, mine)
+    .orderBy(...newestFirst(activeflows))
+    .limit(request.size + 1);
+  const found = rows.map((row) => ({ ...viewOf(row), id: row.activeflow.id, createdAt: row.activeflow.createdAt }));
+  return pageOf(found, request.size);
 }
 
 export type Advance = Partial<
-  Pick<Activeflow, 'status' | 'error' | 'position' | 'steps' | 'variables' | 'executed' | 'dueMs' | 'epoch'>
+  Pick<
+    Activeflow,
+    'status' | 'error' | 'position' | 'resumeAt' | 'steps' | 'next' | 'variables' | 'executed' | 'dueMs' | 'epoch'
+  >
 >;
 
-/** Moves a running activeflow on. One that was stopped meanwhile stays stopped. */
-export async function advanceActiveflow(env: Env, id: string, advance: Advance, now: Millis): Promise<void> {
+/**
+ * Moves a running activeflow on from where it was read: an attempt that comes late overwrites nothing, and one that was stopped stays
+ * stopped. @returns false when it was not there any more.
+ */
+export async function advanceActiveflow(env: Env, from: Activeflow, advance: Advance, now: Millis): Promise<boolean> {
+  const still = and(eq(activeflows.id, from.id), eq(activeflows.status, 'running'), eq(activeflows.steps, from.steps));
+  const moved = dbOf(env)
+    .update(activeflows)
+    .set({ ...advance, updatedAt: microsOf(now) });
+  return (await moved.where(still).returning({ id: activeflows.id })).length > 0;
+}
+
+/** Ends one, wherever it stands. */
+export async function endActiveflow(env: Env, id: string, status: ActiveflowStatus, error: string, now: Millis) {
   await dbOf(env)
     .update(activeflows)
-    .set({ ...advance, updatedAt: microsOf(now) })
+    .set({ status, error, next: { kind: 'over' }, updatedAt: microsOf(now) })
     .where(and(eq(activeflows.id, id), eq(activeflows.status, 'running')));
 }
 
-/** Those that should have gone on by now. */
+/** Somebody looks after it: it is not due before then. */
+export async function putOff(env: Env, id: string, dueMs: Millis): Promise<void> {
+  await dbOf(env).update(activeflows).set({ dueMs }).where(eq(activeflows.id, id));
+}
+
+/** Those that should have gone on by now, the longest overdue first. */
 export async function overdueActiveflows(env: Env, now: Millis, limit: number): Promise<string[]> {
   const overdue = and(eq(activeflows.status, 'running'), lt(activeflows.dueMs, now));
-  const rows = await dbOf(env).select({ id: activeflows.id }).from(activeflows).where(overdue).limit(limit);
-  return rows.map((row) => row.id);
+  const found = dbOf(env).select({ id: activeflows.id }).from(activeflows).where(overdue);
+  return (await found.orderBy(asc(activeflows.dueMs)).limit(limit)).map((row) => row.id);
 }

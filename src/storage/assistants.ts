@@ -10,6 +10,9 @@ import { seal, unseal } from '../security/secret-box.ts';
 /** An assistant; its webhook secret stays sealed until a request is signed. */
 export type Assistant = typeof assistants.$inferSelect;
 
+/** Long enough for a contact that writes in short lines. */
+export const DEFAULT_DEBOUNCE_MS = 1500;
+
 const cache = new DirectoryCache<Assistant | null>();
 
 const living = (id: string) => and(eq(assistants.id, id), isNull(assistants.deletedAt));

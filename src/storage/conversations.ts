@@ -3,7 +3,7 @@ import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { conversations } from './schema.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
-import { readOwnJson } from '../domain/log-row.ts';
+import { readConversation } from '../domain/conversation/log-row.ts';
 import type { Micros } from '../domain/time.ts';
 
 /** Each one that is given must match. */
@@ -27,7 +27,7 @@ export async function listConversations(
   const where = and(mine, ...conditions(filter), afterCursor(conversations, request.cursor));
   const query = dbOf(env).select().from(conversations).where(where);
   const page = pageOf(await query.orderBy(...newestFirst(conversations)).limit(request.size + 1), request.size);
-  return { ...page, rows: page.rows.map((row) => readOwnJson<ConversationState>(row.data)) };
+  return { ...page, rows: page.rows.map((row) => readConversation(row.data)) };
 }
 
 const conditions = (filter: ConversationFilter): SQL[] => [

@@ -1,9 +1,8 @@
 import { and, asc, eq, gt, gte, sql, type SQL } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
 import { events, messages, talkMessages } from './schema.ts';
-import type { Message } from '../domain/conversation/state.ts';
 import { isEventType } from '../domain/events.ts';
-import { fromLogRow } from '../domain/conversation/log-row.ts';
+import { fromLogRow, readMessage } from '../domain/conversation/log-row.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import type { StoredEvent } from '../domain/stored-event.ts';
 import { isTalkEventType } from '../domain/talk/events.ts';
@@ -21,7 +20,7 @@ function toStored({ row, message }: { row: EventRow; message: string | null }): 
     const content = message === null ? null : readOwnJson<TalkMessage>(message);
     return { ...place, kind: 'talk', event: fromTalkLogRow({ ...row, type }, content) };
   }
-  const content = message === null ? null : readOwnJson<Message>(message);
+  const content = message === null ? null : readMessage(message);
   return { ...place, kind: 'conversation', event: fromLogRow({ ...row, type }, content) };
 }
 

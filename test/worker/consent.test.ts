@@ -99,6 +99,30 @@ describe('STOP', () => {
   });
 });
 
+test('a verdict that is told again after START says nothing of what the contact wants now', async () => {
+  const contact = nextContact();
+  const id = await says(contact, 'hello');
+  const sent = await ok(send(id));
+  const object = env.CONVERSATION.getByName(id);
+  const news = { status: 'failed' as const, error: { code: '21610', text: 'unsubscribed' }, optedOut: true };
+  await says(contact, 'STOP');
+  await says(contact, 'START');
+  // Late, and then told twice: all of it is about what was sent before the contact’s last word.
+  for (let times = 0; times < 2; times += 1) await object.receipt(hub.customerId, sent.deliveries[0].id, news);
+  expect(await read(id)).toMatchObject({ opt_out: false });
+  await ok(send(id));
+});
+
+test('a word that changes nothing here is told on all the same, and beats an older verdict', async () => {
+  const contact = nextContact();
+  const first = await says(contact, 'hello');
+  await close(first);
+  const second = await says(contact, 'START');
+  const older = await env.CONVERSATION.getByName(second).learnConsent(hub.customerId, { optOut: true, at: 1 });
+  expect(older).toMatchObject({ ok: true, value: { changed: false } });
+  await ok(send(second));
+});
+
 test('a provider’s verdict opts out too, in this conversation and in the one that answers by then', async () => {
   const contact = nextContact();
   const first = await says(contact, 'hello');

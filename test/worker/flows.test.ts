@@ -1,4 +1,4 @@
-import { evictDurableObject, introspectWorkflow } from 'cloudflare:test';
+import { evictDurableObject, introspectWorkflow, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
@@ -216,12 +216,88 @@ describe('a flow', () => {
     expect(history.result).toMatchObject([{ to_owner_id: agent.id, actor: { type: 'flow', id: activeflow.id } }]);
   });
 
+  test('that is fenced and assigns the conversation lets out what it said just before', async () => {
+    const actions = [
+      send('An agent will be with you.'),
+      { type: 'assign', option: { owner_id: agent.id } },
+      send('Bye.'),
+    ];
+    const flow = await newFlow(actions, { fenced: true });
+    const account = await withFlow(flow);
+    await ok(
+      hub.call('POST', '/v1.0/sandbox/faults', { account_id: account.id, count: 2, kind: 'throttle', retry_after: 1 }),
+    );
+    const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+    await ended(id);
+    await eventually(async () =>
+      expect((await messagesOf(id)).map(({ text, status }) => [text, status])).toEqual([
+        ['hi', 'received'],
+        ['An agent will be with you.', 'done'],
+        ['Bye.', 'done'],
+      ]),
+    );
+  });
+
+  test('does an assignment once, however often its step is repeated', async () => {
+    const account = await newSandbox(hub);
+    const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+    const object = env.CONVERSATION.getByName(id);
+    const activeflowId = crypto.randomUUID();
+    const command = {
+      customerId: hub.customerId,
+      actor: { type: 'flow' as const, id: activeflowId },
+      ownerId: agent.id,
+      fence: 0,
+    };
+    const step = { activeflowId, count: 1 };
+    expect(await object.updateByFlow(command, step)).toEqual({ ok: true, value: 1 });
+    await put(id, { owner_id: hub.adminId });
+    await evictDurableObject(object);
+    expect(await object.updateByFlow(command, step)).toEqual({ ok: true, value: 1 });
+    expect(await ok(hub.call('GET', `/v1.0/conversations/${id}`))).toMatchObject({ owner_id: hub.adminId });
+    expect(await object.updateByFlow(command, { activeflowId, count: 2 })).toMatchObject({
+      ok: false,
+      error: { code: 'MODE_CHANGED' },
+    });
+  });
+
+  test('that does not exist any more leaves the conversation to people, visibly', async () => {
+    const flow = await newFlow([send('auto')]);
+    const account = await withFlow(flow);
+    await ok(hub.call('DELETE', `/v1.0/flows/${flow.id}`));
+    const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+    await eventually(async () => {
+      const history = await ok(hub.call('GET', `/v1.0/conversations/${id}/mode_history`));
+      expect(history.result).toMatchObject([
+        { reason: 'flow_gone', to_mode: 'human', actor: { type: 'flow', id: flow.id } },
+      ]);
+    });
+    expect(await activeflowsOf(id)).toEqual([]);
+  });
+
+  test('shows and sends nothing of a message that was deleted', async () => {
+    const flow = await newFlow([sleep(1500), send('You wrote: ${voipbin.conversation_message.text}')]);
+    const account = await withFlow(flow);
+    const { conversation_id: id, message_id } = await inbound(hub, account.id, nextContact(), 'a secret');
+    const shown = async () => {
+      const [activeflow] = await activeflowsOf(id);
+      return activeflow?.variables['voipbin.conversation_message.text'];
+    };
+    await eventually(async () => expect(await shown()).toBe('a secret'));
+    await ok(hub.call('DELETE', `/v1.0/conversations/${id}/messages/${message_id}`));
+    await ended(id);
+    expect(await shown()).toBe('');
+    expect(await textsOf(id)).toEqual(['You wrote: ']);
+    const { results } = await env.DB.prepare('SELECT * FROM activeflows WHERE conversation_id = ?').bind(id).all();
+    expect(JSON.stringify(results)).not.toContain('a secret');
+  });
+
   test('that is stopped sends nothing more, from the answer on', async () => {
     const account = await withFlow(await newFlow([send('first'), sleep(1000), send('second')]));
     const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
     const [running] = await eventually(async () => {
       const found = await activeflowsOf(id);
-      expect(found).toMatchObject([{ status: 'running', current_action: { type: 'conversation_send' } }]);
+      expect(found).toMatchObject([{ status: 'running', current_action: { type: 'sleep' } }]);
       expect(found[0].executed_actions).toHaveLength(2);
       return found;
     });
@@ -229,9 +305,35 @@ describe('a flow', () => {
     expect(stopped).toMatchObject({ status: 'stopped', error: 'STOPPED', current_action: null });
     expect(await ok(hub.call('POST', `/v1.0/activeflows/${running.id}/stop`))).toEqual(stopped);
     const command = { customerId: hub.customerId, actor: { type: 'flow' as const, id: running.id }, name: 'x' };
-    const refused = await env.CONVERSATION.getByName(id).update(command, running.id);
+    const step = { activeflowId: running.id, count: 3 };
+    const refused = await env.CONVERSATION.getByName(id).updateByFlow(command, step);
     expect(refused).toMatchObject({ ok: false, error: { code: 'ACTIVEFLOW_STOPPED' } });
     expect(await textsOf(id)).toEqual(['hi', 'first']);
+  });
+
+  test('that is stopped takes back what waits to be sent, and the turn that it asked for', async () => {
+    const receiver = listen(() => Response.json({ text: 'too late' }));
+    const assistant = await ok(hub.call('POST', '/v1.0/assistants', { webhook_url: receiver.url, debounce_ms: 2000 }));
+    const actions = [send('first'), { type: 'assistant_reply', option: { assistant_id: assistant.id } }];
+    const account = await withFlow(await newFlow(actions));
+    const throttle = { account_id: account.id, count: 1000, kind: 'throttle', retry_after: 3600 };
+    await ok(hub.call('POST', '/v1.0/sandbox/faults', throttle));
+    const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+    const [running] = await eventually(async () => {
+      const found = await activeflowsOf(id);
+      expect(found).toMatchObject([{ status: 'running', current_action: { type: 'assistant_reply' } }]);
+      expect(found[0].executed_actions).toHaveLength(2);
+      return found;
+    });
+    await ok(hub.call('POST', `/v1.0/activeflows/${running.id}/stop`));
+    const failed = { text: 'first', status: 'failed', deliveries: [{ error: { code: 'ACTIVEFLOW_STOPPED' } }] };
+    await eventually(async () => expect((await messagesOf(id)).at(-1)).toMatchObject(failed));
+    const pending = await runInDurableObject(env.CONVERSATION.getByName(id), (_, state) => {
+      const [row] = state.storage.sql.exec<{ data: string }>('SELECT data FROM record').toArray();
+      return JSON.parse(row?.data ?? '{}').pending.turns;
+    });
+    expect(pending).toEqual([]);
+    expect(receiver.received).toEqual([]);
   });
 
   test('has an assistant answer once however many messages started it, and waits for the answer', async () => {

@@ -1,7 +1,7 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
+import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 import { newPeople, type Person } from '../support/people.ts';
 
 const NIL = '00000000-0000-0000-0000-000000000000';
@@ -150,6 +150,22 @@ describe('a takeover', () => {
     const later = await hub.call('POST', `/v1.0/conversations/${id}/messages`, { text: 'late', mode_epoch: epoch });
     expect(later.status).toBe(409);
     await send(id, { text: 'of now', mode_epoch: epoch + 2 });
+  });
+
+  test('is not fenced by itself: a person’s reply that names the present epoch goes out', async () => {
+    const id = await newConversation();
+    const { mode_epoch } = await read(id);
+    for (const [call, body] of [
+      [manager.call, { text: 'a person', mode_epoch }],
+      [hub.call, { text: 'a person behind it', mode_epoch: mode_epoch + 1, takeover: true }],
+    ] as const) {
+      const sent = await ok(call('POST', `/v1.0/conversations/${id}/messages`, body));
+      await eventually(async () =>
+        expect(await ok(hub.call('GET', `/v1.0/conversations/${id}/messages/${sent.id}`))).toMatchObject({
+          status: 'done',
+        }),
+      );
+    }
   });
 
   test('withdraws what was accepted and not sent yet, visibly, and leaves the rest alone', async () => {

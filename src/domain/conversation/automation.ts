@@ -2,7 +2,7 @@ import type { Millis } from '../time.ts';
 import type { Automation } from './commands.ts';
 import { isOver } from './decide-inbound.ts';
 import type { ConversationState, Message } from './state.ts';
-import { addToTurns, type Turn } from './turns.ts';
+import { addToTurns, withoutAsker, type Turn } from './turns.ts';
 
 /** A flow that an inbound message started, on its way to the Workflow that runs it. */
 export interface FlowStart {
@@ -43,9 +43,16 @@ export function startAutomation(
   }
   if (!assistant) return pending;
   const { id: assistantId, debounceMs } = assistant;
-  const begin = { id: message.id, assistantId, epoch, from: message.sequence, at: now, debounceMs };
+  const begin = { id: message.id, assistantId, epoch, from: message.sequence, at: now, debounceMs, askedBy: null };
   return { ...pending, turns: addToTurns(pending.turns, begin) };
 }
+
+/** Without what an activeflow asked for, which was stopped. */
+export const withoutActiveflow = (pending: Pending, activeflowId: string): Pending => ({
+  ...pending,
+  flowStarts: pending.flowStarts.filter((start) => start.activeflowId !== activeflowId),
+  turns: pending.turns.flatMap((turn) => withoutAsker(turn, activeflowId) ?? []),
+});
 
 /**
  * What a change leaves of it: turns end with the epoch in which they began, and with everything after which nothing may be sent.

@@ -23,6 +23,8 @@ export type ChangeReason =
   /** An assistant handed the conversation to people, or failed too often. */
   | 'handoff'
   | 'assistant_failed'
+  /** The account names a flow that does not exist any more. */
+  | 'flow_gone'
   /** Silence. */
   | 'timeout'
   /** The contact's own word (STOP, START), or the provider's about it. */

@@ -36,7 +36,7 @@ function refusalOf(state: ConversationState, { ownerId, aiMode, fence }: UpdateC
   return isFencedOut(state, fence ?? null) ? { code: 'MODE_CHANGED' } : null;
 }
 
-type By = Pick<Change, 'actor' | 'reason'>;
+export type By = Pick<Change, 'actor' | 'reason'>;
 
 /** The event of a conversation that is another one than before, with what was turned over. */
 export const updating = (before: ConversationState, after: ConversationState, by: By): NewConversationEvent => ({
@@ -91,6 +91,13 @@ function closing(before: ConversationState, changed: ConversationState, at: Micr
   const moded = changeMode(changed, 'closed', at) ?? changed;
   const closed: ConversationState = { ...moded, lifecycle: 'closed', updatedAt: at };
   return { type: 'conversation.closed', conversation: closed, change: changeBetween(before, closed, by) };
+}
+
+/** Where what should have answered cannot, people must: once, and only where it would still have answered. */
+export function decideHandover(state: ConversationState, by: By, at: Micros): NewConversationEvent[] {
+  const isMeant = state.aiMode === 'ai' && state.ownerId === null && state.deletedAt === null;
+  const next = isMeant ? changeMode(state, 'human', at) : null;
+  return next ? [updating(state, next, by)] : [];
 }
 
 /** What somebody other than the contact itself knows of its consent: a provider, or another conversation with it. */

@@ -35,10 +35,11 @@ export function decideSend(
   ]);
 }
 
+const takesOver = (command: SendCommand): boolean => command.takeover || command.actor.type === 'agent';
+
 /** A person's reply takes the conversation over, from whatever answered before (spec section 5); any message wakes an idle one. */
 function afterSend(state: ConversationState, command: SendCommand, at: Micros): ConversationState | null {
-  const takesOver = command.takeover || command.actor.type === 'agent';
-  const mode = takesOver ? changeMode(state, 'human', at) : null;
+  const mode = takesOver(command) ? changeMode(state, 'human', at) : null;
   if (state.lifecycle === 'active') return mode;
   return { ...(mode ?? state), lifecycle: 'active', updatedAt: at };
 }
@@ -50,6 +51,7 @@ const outgoing = (state: ConversationState, command: SendCommand, at: Micros): M
   destination: state.peer,
   sender: { ...command.actor, name: command.actorName },
   clientId: command.clientId,
-  fence: command.fence,
+  // What takes over is not fenced by its own takeover.
+  fence: takesOver(command) ? null : command.fence,
   deliveries: [newDelivery(state, command.deliveryId, command.segments, at)],
 });

@@ -3,12 +3,13 @@ import type { Refusal } from '../errors.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
 import { isAutomatic, type Pending } from './automation.ts';
+import { isOver } from './decide-inbound.ts';
 import type { SendCommand } from './commands.ts';
 import { changeMode, updating } from './decide-change.ts';
 import { decideSend } from './decide-send.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { ConversationState } from './state.ts';
-import { addToTurns, reportTurn, type NewTurn, type Turn, type TurnOutcome } from './turns.ts';
+import { addToTurns, answersFor, reportTurn, type NewTurn, type Turn, type TurnOutcome } from './turns.ts';
 
 /** What an assistant said in its turn. An empty text says nothing. */
 export interface AssistantAnswer {
@@ -70,7 +71,7 @@ function afterTurn(pending: Pending, turn: Turn, next: Turn | null, outcome: Tur
   return { ...pending, turns, answered };
 }
 
-/** What the assistant said with the handover is its last word, and goes out although the mode is another one then. */
+/** What the assistant said with the handover, and before it, goes out although the mode is another one then (fencing.ts). */
 function handedOver(
   state: ConversationState,
   said: NewConversationEvent[],
@@ -81,26 +82,21 @@ function handedOver(
   const actor: Actor = { type: 'assistant', id: turn.assistantId };
   const before = said.reduce((latest, event) => ('conversation' in event ? event.conversation : latest), state);
   const after = changeMode(before, 'human', at);
-  const unfenced = said.map((event) =>
-    'message' in event ? { ...event, message: { ...event.message, fence: null } } : event,
-  );
-  return after ? [...unfenced, updating(before, after, { actor, reason })] : unfenced;
+  return after ? [...said, updating(before, after, { actor, reason })] : said;
 }
 
-/** A flow asks an assistant to answer. @returns the turn in which it will; null when it has answered that already. */
+/** A flow asks an assistant to answer. Null when it has answered that already; otherwise `begin.id` is what to wait for. */
 export function requestTurn(
   state: ConversationState,
   pending: Pending,
   begin: NewTurn,
-): Result<{ pending: Pending; turnId: string | null }, Refusal> {
+): Result<Pending | null, Refusal> {
+  if (state.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
+  if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   if (!isAutomatic(state) || begin.epoch !== state.modeEpoch) return err({ code: 'MODE_CHANGED' });
-  if (begin.from <= (pending.answered[begin.assistantId] ?? 0)) return ok({ pending, turnId: null });
-  const turns = addToTurns(pending.turns, begin);
-  const turn = turns.find(({ assistantId }) => assistantId === begin.assistantId);
-  const turnId = turn?.next?.id ?? turn?.id ?? null;
-  return ok({ pending: { ...pending, turns }, turnId });
+  if (begin.from <= (pending.answered[begin.assistantId] ?? 0)) return ok(null);
+  return ok({ ...pending, turns: addToTurns(pending.turns, begin) });
 }
 
-/** Whether a turn, or the one after it, still has to be taken. */
-export const isTurnOpen = (pending: Pending, turnId: string): boolean =>
-  pending.turns.some((turn) => turn.id === turnId || turn.next?.id === turnId);
+/** Whether what was asked for under this id still has to be answered. */
+export const isTurnOpen = (pending: Pending, id: string): boolean => pending.turns.some((turn) => answersFor(turn, id));

@@ -1,35 +1,74 @@
+import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import { isFencedOut } from './decide-change.ts';
 import { decideDeliveryNews } from './decide-message.ts';
 import type { NewConversationEvent } from './events.ts';
+import type { Send } from './sends.ts';
 import type { ConversationState, Message, ProviderError } from './state.ts';
 
-/**
- * Why a message that was accepted earlier may not go to the provider any more, or null. What was accepted before a conversation
- * ended still goes out: an end is no takeover.
- */
-export function whyWithdrawn(state: ConversationState, message: Pick<Message, 'fence'>): ProviderError | null {
-  if (state.optOut) return { code: 'CONTACT_OPTED_OUT', text: 'the contact opted out before it was sent' };
-  const fenced = state.lifecycle !== 'closed' && isFencedOut(state, message.fence);
-  return fenced ? { code: 'MODE_CHANGED', text: 'the conversation was taken over before it was sent' } : null;
-}
-
-/** Whether a change of the conversation may forbid sends that it allowed before. */
+/** Whether a change of the conversation may forbid sends that it allowed before. An end is no takeover: what was accepted goes out. */
 export const maySendLess = (before: ConversationState, after: ConversationState): boolean =>
-  before.modeEpoch !== after.modeEpoch || (after.optOut && !before.optOut);
+  (before.modeEpoch !== after.modeEpoch && after.lifecycle !== 'closed') || (after.optOut && !before.optOut);
 
-/** A delivery that waits for its turn, or for its next attempt. */
-export interface Waiting {
+/** A send under way, and its message. */
+export interface UnderWay {
+  send: Send;
   message: Message;
-  deliveryId: string;
 }
 
-export const isWithdrawn = (state: ConversationState, { message }: Waiting): boolean =>
-  whyWithdrawn(state, message) !== null;
+/** What a change does to the sends that are under way. */
+export interface Verdict {
+  /** Those that wait for their turn, or for another attempt: they fail, visibly, in the commit that makes the change. */
+  failed: UnderWay[];
+  /** Those whose attempt cannot be called back: it is the last one. */
+  lastTry: UnderWay[];
+  /** What was said by whoever made the change, who has not been taken over by it: it goes out in the new epoch. */
+  refenced: UnderWay[];
+  events: NewConversationEvent[];
+}
 
-/** The end of deliveries that a change forbids: they fail, visibly, in the commit that makes the change. */
-export const decideWithdrawals = (state: ConversationState, waiting: Waiting[], at: Micros): NewConversationEvent[] =>
-  waiting.flatMap(({ message, deliveryId }) => {
-    const error = whyWithdrawn(state, message);
-    return error === null ? [] : decideDeliveryNews(message, deliveryId, { status: 'failed', error }, at);
-  });
+/** `by`: who made the change. */
+export function judgeSends(state: ConversationState, by: Actor | null, underWay: UnderWay[], at: Micros): Verdict {
+  const isOwn = (message: Message) => !state.optOut && message.fence !== null && isAutomaton(by) && isBy(message, by);
+  const own = underWay.filter(({ message }) => isOwn(message));
+  const others = underWay.filter((each) => !own.includes(each));
+  const forbidden = others.flatMap((each) => withdrawn(each, whyWithdrawn(state, each.message)));
+  const refenced = own.map(({ send, message }) => ({ send, message: { ...message, fence: state.modeEpoch } }));
+  return verdictOn(forbidden, refenced, at);
+}
+
+/** What an activeflow has said is withdrawn when it is stopped. */
+export function stopSends(activeflowId: string, underWay: UnderWay[], at: Micros): Verdict {
+  const its = underWay.filter(({ message }) => isBy(message, { type: 'flow', id: activeflowId }));
+  const error = { code: 'ACTIVEFLOW_STOPPED', text: 'the activeflow was stopped before it was sent' };
+  return verdictOn(
+    its.flatMap((each) => withdrawn(each, error)),
+    [],
+    at,
+  );
+}
+
+function verdictOn(forbidden: UnderWay[], refenced: UnderWay[], at: Micros): Verdict {
+  const lastTry = forbidden.filter(({ send }) => send.phase === 'claimed');
+  const failed = forbidden.filter(({ send }) => send.phase !== 'claimed');
+  const events = failed.flatMap(({ send: { deliveryId, withdrawn: error = null }, message }) =>
+    decideDeliveryNews(message, deliveryId, { status: 'failed', error }, at),
+  );
+  return { failed, lastTry, refenced, events };
+}
+
+/** One key may serve an assistant and the inbox that takes over from it: of keys, what is fenced is withdrawn. */
+const isAutomaton = (by: Actor | null): boolean => by?.type === 'flow' || by?.type === 'assistant';
+
+const isBy = (message: Message, by: Actor | null): boolean =>
+  by !== null && message.sender.type === by.type && message.sender.id === by.id;
+
+const withdrawn = ({ send, message }: UnderWay, error: ProviderError | null): UnderWay[] =>
+  error ? [{ send: { ...send, withdrawn: error }, message }] : [];
+
+function whyWithdrawn(state: ConversationState, { fence }: Message): ProviderError | null {
+  if (state.optOut) return { code: 'CONTACT_OPTED_OUT', text: 'the contact opted out before it was sent' };
+  return isFencedOut(state, fence)
+    ? { code: 'MODE_CHANGED', text: 'the conversation was taken over before it was sent' }
+    : null;
+}

@@ -5,6 +5,17 @@ import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent } from './events.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
+/** A message as it was stored, also by a version of Parley that knew no fences. */
+export const readMessage = (text: string): Message => ({ fence: null, ...readOwnJson<Stored<Message, 'fence'>>(text) });
+
+/** The same for a conversation of before opt-outs. */
+export const readConversation = (text: string): ConversationState => ({
+  optOut: false,
+  ...readOwnJson<Stored<ConversationState, 'optOut'>>(text),
+});
+
+type Stored<T, Newer extends keyof T> = Omit<T, Newer> & Partial<Pick<T, Newer>>;
+
 /** The conversation as the event left it, and what the event turned over. */
 type ConversationFacts = ConversationState & { change?: Change | null };
 
@@ -31,7 +42,13 @@ export function fromLogRow(row: LogRow, message: Message | null): ConversationEv
   const { sequence, at, type } = row;
   if (isConversationType(type)) {
     const { change = null, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
-    return { type, conversation: { ...conversation, sequence }, change, sequence, at };
+    return {
+      type,
+      conversation: { ...conversation, optOut: conversation.optOut === true, sequence },
+      change,
+      sequence,
+      at,
+    };
   }
   if (!isMessageType(type) || !message) throw new Error(`event ${sequence} (${type}) names no message of this log`);
   const { becameDone, ...fixed } = readOwnJson<MessageFacts>(row.facts);

@@ -1,5 +1,6 @@
 import { HOUR, MINUTE, SECOND, type Millis } from '../time.ts';
 import type { DeliveryNews } from './commands.ts';
+import type { ProviderError } from './state.ts';
 
 /**
  * One delivery under way. It exists from the message's commit until the consumer's report (or a receipt) ends it:
@@ -23,6 +24,8 @@ export interface Send {
   /** waiting: publish from then on; published and claimed: the lease's end; unknown: resend from then on. */
   dueAt: Millis;
   policy: SendPolicy;
+  /** Why the attempt under way is the last one: something was changed that forbids the message (fencing.ts). */
+  withdrawn?: ProviderError;
 }
 
 export type SendPhase = 'waiting' | 'published' | 'claimed' | 'unknown';

@@ -10,7 +10,7 @@ import { PUBLISH_LEASE_MS } from './sends.ts';
  *      └─────────────────────┴────────────────────┘
  */
 export interface Turn {
-  /** The id of the message that began it. */
+  /** Of the message that began it, or made up by the flow that asked for it. */
   id: string;
   assistantId: string;
   /** The mode epoch in which it began: a takeover ends it (invariant 7). */
@@ -27,8 +27,12 @@ export interface Turn {
   dueAt: Millis;
   /** The log's head when the last attempt began: what that attempt knows of. */
   seen: number;
-  /** The first message that came while an attempt was under way, which did not see it: the next turn's. */
-  next: NewTurn | null;
+  /** What came while an attempt was under way, which did not see it: the next turn. */
+  next: Turn | null;
+  /** The ids of turns that were joined to this one: who waits for them waits for this one. */
+  covers: string[];
+  /** The activeflows that asked for it; null when the contact's message did. */
+  askedBy: string[] | null;
 }
 
 /** What begins a turn. */
@@ -39,6 +43,7 @@ export interface NewTurn {
   from: number;
   at: Millis;
   debounceMs: Millis;
+  askedBy: string[] | null;
 }
 
 /** How an attempt ended: `failed` may be tried again, `gone` can never succeed. */
@@ -64,6 +69,7 @@ export const newTurn = ({ at, ...begin }: NewTurn): Turn => ({
   dueAt: at + begin.debounceMs,
   seen: 0,
   next: null,
+  covers: [],
 });
 
 /** A message for an assistant: it joins the turn that has not been begun yet, or begins the next one. */
@@ -74,12 +80,19 @@ export function addToTurns(turns: readonly Turn[], begin: NewTurn): Turn[] {
 }
 
 function joined(turn: Turn, begin: NewTurn): Turn {
-  if (turn.phase === 'claimed') return begin.from <= turn.seen ? turn : { ...turn, next: turn.next ?? begin };
+  if (turn.phase === 'claimed' && begin.from > turn.seen) {
+    return { ...turn, next: turn.next ? joined(turn.next, begin) : newTurn(begin) };
+  }
+  const joint = { ...turn, covers: [...turn.covers, begin.id], askedBy: together(turn.askedBy, begin.askedBy) };
+  if (turn.phase === 'claimed') return joint;
   const from = Math.min(turn.from, begin.from);
-  if (turn.phase === 'published' || turn.attempt > 0) return { ...turn, from };
+  if (turn.phase === 'published' || turn.attempt > 0) return { ...joint, from };
   const latest = turn.begunAt + MOST_DEBOUNCES * turn.debounceMs;
-  return { ...turn, from, dueAt: Math.max(turn.dueAt, Math.min(begin.at + turn.debounceMs, latest)) };
+  return { ...joint, from, dueAt: Math.max(turn.dueAt, Math.min(begin.at + turn.debounceMs, latest)) };
 }
+
+const together = (one: string[] | null, other: string[] | null): string[] | null =>
+  one && other && [...new Set([...one, ...other])];
 
 export const publishTurn = (turn: Turn, now: Millis): Turn => ({
   ...turn,
@@ -100,17 +113,36 @@ export function claimTurn(turn: Turn, claim: TurnClaim, head: number, now: Milli
   const open = turn.phase === 'published' || (turn.phase === 'waiting' && turn.dueAt <= now);
   const { attempt, maxFailures, leaseMs } = claim;
   if (!open || attempt !== turn.attempt + 1) return null;
-  return { ...turn, phase: 'claimed', attempt, maxFailures, dueAt: now + leaseMs, seen: head, next: null };
+  return { ...turn, phase: 'claimed', attempt, maxFailures, dueAt: now + leaseMs, seen: head };
 }
 
 /** The consumer's report on its attempt; null when that attempt is not the one under way. */
 export function reportTurn(turn: Turn, attempt: number, outcome: TurnOutcome, now: Millis): TurnStep | null {
   if (turn.phase !== 'claimed' || turn.attempt !== attempt) return null;
-  if (outcome === 'answered') return { turn: turn.next && newTurn(turn.next), handOff: false };
+  if (outcome === 'answered') return { turn: turn.next, handOff: false };
   if (outcome === 'gone' || attempt >= turn.maxFailures) return { turn: null, handOff: true };
   const delay = RETRY_DELAYS_MS[attempt - 1] ?? LONGEST_RETRY_MS;
-  return { turn: { ...turn, phase: 'waiting', dueAt: now + delay, next: null }, handOff: false };
+  return { turn: { ...absorbing(turn), phase: 'waiting', dueAt: now + delay }, handOff: false };
 }
+
+/** Its next attempt sees whatever came meanwhile. */
+function absorbing({ next, ...turn }: Turn): Turn {
+  if (!next) return { ...turn, next };
+  const covers = [...turn.covers, next.id, ...next.covers];
+  return { ...turn, covers, askedBy: together(turn.askedBy, next.askedBy), next: null };
+}
+
+/** Without what these activeflows alone had asked for; null when nobody asks for the turn any more. */
+export function withoutAsker(turn: Turn, activeflowId: string): Turn | null {
+  const next = turn.next && withoutAsker(turn.next, activeflowId);
+  if (!turn.askedBy) return { ...turn, next };
+  const askedBy = turn.askedBy.filter((id) => id !== activeflowId);
+  return askedBy.length === 0 ? next : { ...turn, askedBy, next };
+}
+
+/** Whether the turn, or the one after it, answers what `id` asked for. */
+export const answersFor = (turn: Turn, id: string): boolean =>
+  turn.id === id || turn.covers.includes(id) || (turn.next !== null && answersFor(turn.next, id));
 
 /** A lease that ran out. A published job that nobody claimed was lost by the queue, which is no failure of the assistant's. */
 export function expireTurn(turn: Turn, now: Millis): TurnStep {

@@ -20,8 +20,22 @@ const text = z
   .transform(wellFormed)
   .refine((given) => given.trim() !== '', 'must not be empty');
 
+const MAX_DEPTH = 20;
+
+/** Whether a value of JSON can be walked through: layer by layer, so that this itself cannot be sent too deep. */
+export function isShallow(value: unknown): boolean {
+  let layer: unknown[] = [value];
+  for (let depth = 0; depth <= MAX_DEPTH && layer.length > 0; depth += 1) {
+    layer = layer.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
+  }
+  return layer.length === 0;
+}
+
 /** What goes out as a webhook's body: a text as it is, or JSON whose strings may hold variables. */
-const data = z.union([z.string().max(64_000), z.record(z.string(), z.json()), z.array(z.json())]).default('');
+const data = z
+  .union([z.string().max(64_000), z.custom<object>((value) => typeof value === 'object' && value !== null)])
+  .refine((value) => isShallow(value), `must not be nested deeper than ${MAX_DEPTH}`)
+  .default('');
 
 /** One action of a flow (spec section 5): `{id?, type, option}`. Every string of an option but ids may hold `${variables}`. */
 export const actionSchema = z.discriminatedUnion('type', [

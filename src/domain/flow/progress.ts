@@ -11,16 +11,26 @@ export const MAX_STEPS = 1000;
 export type ActionResult =
   | { kind: 'done' }
   | { kind: 'jump' }
-  | { kind: 'rest'; ms: Millis }
+  | { kind: 'rest'; until: Millis }
   | { kind: 'wait'; turnId: string }
   | { kind: 'failed'; code: string }
   | { kind: 'over'; code: string };
 
+/** What comes after an action: the next one at once, or after a rest or an assistant's turn; or nothing. */
+export type NextMove =
+  | { kind: 'go' }
+  | { kind: 'rest'; until: Millis }
+  | { kind: 'wait'; turnId: string }
+  | { kind: 'over' };
+
 /** Where an activeflow stands after an action. */
 export interface Progress {
   status: ActiveflowStatus;
-  /** The action to run next; the number of actions when there is none. */
+  /** The action to run next, or the one that rests; the number of actions when there is none. */
   position: number;
+  /** After a rest: the action that comes then. */
+  resumeAt: number | null;
+  next: NextMove;
   /** Why it did not end by itself; empty when it did. */
   error: string;
 }
@@ -32,11 +42,32 @@ export function progressAfter(
   result: ActionResult,
   steps: number,
 ): Progress {
-  if (result.kind === 'over') return { status: 'stopped', position, error: result.code };
-  const action = actions[position];
-  const jump = action && result.kind === 'jump' ? jumpOf(actions, action) : null;
-  const next = action?.type === 'stop' ? actions.length : (jump ?? position + 1);
-  if (next >= actions.length) return { status: 'ended', position: actions.length, error: '' };
-  if (steps >= MAX_STEPS) return { status: 'failed', position: next, error: 'TOO_MANY_STEPS' };
-  return { status: 'running', position: next, error: '' };
+  if (result.kind === 'over') return over('stopped', position, result.code);
+  const following = followingOf(actions, position, result);
+  if (result.kind === 'rest' || result.kind === 'wait') {
+    return { status: 'running', position, resumeAt: following, next: result, error: '' };
+  }
+  return stepTo(actions, following, steps);
 }
+
+/** Onto an action, or past the last one. */
+export function stepTo(actions: readonly Action[], position: number, steps: number): Progress {
+  if (position >= actions.length) return over('ended', actions.length, '');
+  if (steps >= MAX_STEPS) return over('failed', position, 'TOO_MANY_STEPS');
+  return { status: 'running', position, resumeAt: null, next: { kind: 'go' }, error: '' };
+}
+
+function followingOf(actions: readonly Action[], position: number, result: ActionResult): number {
+  const action = actions[position];
+  if (action?.type === 'stop') return actions.length;
+  const jump = action && result.kind === 'jump' ? jumpOf(actions, action) : null;
+  return jump ?? position + 1;
+}
+
+const over = (status: ActiveflowStatus, position: number, error: string): Progress => ({
+  status,
+  position,
+  resumeAt: null,
+  next: { kind: 'over' },
+  error,
+});

@@ -23,11 +23,11 @@ export const conversationVariables = (state: ConversationState): Variables => ({
   'voipbin.conversation.ai_mode': state.aiMode,
 });
 
-/** Of the message that started the flow. */
-export const messageVariables = (message: Message): Variables => ({
-  'voipbin.conversation_message.id': message.id,
-  'voipbin.conversation_message.text': message.text,
-  'voipbin.conversation_message.direction': message.direction,
+/** Of the message that started the flow; one that was deleted has no text any more. */
+export const messageVariables = (id: string, message: Message | null): Variables => ({
+  'voipbin.conversation_message.id': id,
+  'voipbin.conversation_message.text': message?.text ?? '',
+  'voipbin.conversation_message.direction': 'incoming',
 });
 
 export const activeflowVariables = (id: string, flowId: string, conversationId: string): Variables => ({

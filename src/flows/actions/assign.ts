@@ -7,7 +7,7 @@ import { findAgent } from '../../storage/agents.ts';
 
 /** Gives the conversation to an agent. A fenced flow that does so itself is not taken over by it: it goes on in the new epoch. */
 export async function assign(context: ActionContext, { option }: ActionOf<'assign'>): Promise<ActionResult> {
-  const { env, activeflow, conversation } = context;
+  const { env, activeflow, conversation, count } = context;
   const { customerId } = activeflow;
   if (!(await findAgent(env, customerId, option.owner_id))) return { kind: 'failed', code: 'AGENT_NOT_FOUND' };
   const fence = fenceOf(context);
@@ -17,8 +17,9 @@ export async function assign(context: ActionContext, { option }: ActionOf<'assig
     ownerId: option.owner_id,
     ...(fence === null ? {} : { fence }),
   };
-  const assigned = await callObject(() => getConversation(env, conversation.id).update(command, activeflow.id));
-  if (!assigned.ok) return refused(assigned.error);
-  context.epoch = assigned.value.conversation.modeEpoch;
+  const step = { activeflowId: activeflow.id, count };
+  const epoch = await callObject(() => getConversation(env, conversation.id).updateByFlow(command, step));
+  if (!epoch.ok) return refused(epoch.error);
+  context.epoch = epoch.value;
   return { kind: 'done' };
 }

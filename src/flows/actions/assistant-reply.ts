@@ -3,6 +3,8 @@ import { refused } from './refusal.ts';
 import type { ActionOf } from '../../domain/flow/action.ts';
 import type { ActionResult } from '../../domain/flow/progress.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
+import { uuidFrom } from '../../security/encoding.ts';
+import { ACTION_MS, findAnyActiveflow, putOff } from '../../storage/activeflows.ts';
 import { findAssistant } from '../../storage/assistants.ts';
 
 /**
@@ -13,25 +15,25 @@ export async function assistantReply(
   context: ActionContext,
   { option }: ActionOf<'assistant_reply'>,
 ): Promise<ActionResult> {
-  const { env, activeflow, conversation } = context;
-  const assistant = await findAssistant(env, activeflow.customerId, option.assistant_id);
+  const { env, activeflow, conversation, count } = context;
+  const { id: activeflowId, customerId, messageId } = activeflow;
+  const assistant = await findAssistant(env, customerId, option.assistant_id);
   if (!assistant) return { kind: 'failed', code: 'ASSISTANT_NOT_FOUND' };
-  const wanted = {
-    id: activeflow.messageId,
-    assistantId: assistant.id,
-    epoch: fenceOf(context),
-    debounceMs: assistant.debounceMs,
-    activeflowId: activeflow.id,
-  };
-  const asked = await callObject(() =>
-    getConversation(env, conversation.id).requestTurn(activeflow.customerId, wanted),
-  );
-  if (asked.ok) return asked.value === null ? { kind: 'done' } : { kind: 'wait', turnId: asked.value };
+  const turnId = await uuidFrom(`turn ${activeflowId} ${count}`);
+  const { id: assistantId, debounceMs } = assistant;
+  const wanted = { turnId, messageId, assistantId, debounceMs, epoch: fenceOf(context), activeflowId };
+  const mustWait = await callObject(() => getConversation(env, conversation.id).requestTurn(customerId, wanted));
+  if (mustWait.ok) return mustWait.value ? { kind: 'wait', turnId } : { kind: 'done' };
   // Where people answer, no assistant does; a flow that is not fenced goes on all the same (seed 001).
-  return asked.error.code === 'MODE_CHANGED' && !activeflow.fenced
-    ? { kind: 'failed', code: asked.error.code }
-    : refused(asked.error);
+  const { code } = mustWait.error;
+  return code === 'MODE_CHANGED' && !activeflow.fenced ? { kind: 'failed', code } : refused(mustWait.error);
 }
 
-export const isTurnOver = async (env: Env, conversationId: string, turnId: string): Promise<boolean> =>
-  !(await callObject(() => getConversation(env, conversationId).isTurnOpen(turnId)));
+/** Looks after a turn that an activeflow waits for; while it is open, the activeflow is not overdue. */
+export async function isTurnOver(env: Env, activeflowId: string, turnId: string): Promise<boolean> {
+  const activeflow = await findAnyActiveflow(env, activeflowId);
+  if (activeflow?.status !== 'running') return true;
+  const isOpen = await callObject(() => getConversation(env, activeflow.conversationId).isTurnOpen(turnId));
+  if (isOpen) await putOff(env, activeflowId, Date.now() + 2 * ACTION_MS);
+  return !isOpen;
+}

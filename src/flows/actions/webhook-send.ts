@@ -1,6 +1,7 @@
 import type { ActionContext } from '../context.ts';
 import { configOf } from '../../env.ts';
-import type { ActionOf } from '../../domain/flow/action.ts';
+import { wellFormed } from '../../domain/content.ts';
+import { isShallow, type ActionOf } from '../../domain/flow/action.ts';
 import type { ActionResult } from '../../domain/flow/progress.ts';
 import { expand, expandJson, type Variables } from '../../domain/flow/variables.ts';
 import { SECOND } from '../../domain/time.ts';
@@ -18,7 +19,7 @@ const PAUSE_MS = 2 * SECOND;
 export async function webhookSend(context: ActionContext, { option }: ActionOf<'webhook_send'>): Promise<ActionResult> {
   const { env, activeflow, variables, count } = context;
   const options = { allowPrivate: configOf(env).ALLOW_PRIVATE_TARGETS, resolve: resolveHost };
-  const uri = expand(option.uri, variables, encodeURIComponent);
+  const uri = expand(option.uri, variables, (value) => encodeURIComponent(wellFormed(value)));
   const target = await checkResolved(uri, options).catch(() => null);
   if (!target?.ok) return { kind: 'failed', code: target ? 'TARGET_REFUSED' : 'NO_ADDRESS' };
   const body = bodyOf(option, variables);
@@ -49,9 +50,11 @@ function bodyOf({ method, data }: ActionOf<'webhook_send'>['option'], variables:
   return parsed === undefined ? expand(data, variables) : JSON.stringify(expandJson(parsed, variables));
 }
 
+/** Undefined for what is no JSON, or JSON so deep that nobody wrote it by hand. */
 function parsedJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const parsed: unknown = JSON.parse(text);
+    return isShallow(parsed) ? parsed : undefined;
   } catch {
     return undefined;
   }

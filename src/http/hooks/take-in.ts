@@ -5,7 +5,7 @@ import type { Received } from '../../objects/conversation/receive.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { addressName, callObject, getConversation } from '../../objects/stubs.ts';
 import type { Account } from '../../storage/accounts.ts';
-import { findAssistant } from '../../storage/assistants.ts';
+import { DEFAULT_DEBOUNCE_MS, findAssistant } from '../../storage/assistants.ts';
 import { findTimeouts } from '../../storage/customers.ts';
 
 /** How often a conversation may end between finding it and reaching it. */
@@ -57,8 +57,9 @@ async function automationOf(env: Env, account: Account): Promise<Automation> {
   if (messageFlowId !== NIL_UUID)
     return { flow: { id: messageFlowId, activeflowId: crypto.randomUUID() }, assistant: null };
   if (assistantId === NIL_UUID) return { flow: null, assistant: null };
-  const assistant = await findAssistant(env, customerId, assistantId);
-  return { flow: null, assistant: { id: assistantId, debounceMs: assistant?.debounceMs ?? 0 } };
+  // A message is taken in also while D1 is away.
+  const assistant = await findAssistant(env, customerId, assistantId).catch(() => null);
+  return { flow: null, assistant: { id: assistantId, debounceMs: assistant?.debounceMs ?? DEFAULT_DEBOUNCE_MS } };
 }
 
 /** A late redelivery, or an `unsend`, of something that the conversation before this one has. */

@@ -97,8 +97,8 @@ accountRoutes.openapi(listRoute, async (c) => {
 });
 
 accountRoutes.openapi(createAccountRoute, async (c) => {
-  await checkAutomation(c, c.req.valid('json'));
   const made = await once(c, async () => {
+    await checkAutomation(c, c.req.valid('json'));
     const account = newAccount(c.get('principal').customerId, c.req.valid('json'));
     const sealed = await sealAccount(c.env, account);
     return { statements: [insertAccount(c.env, sealed)], answer: presentAccount(account, publicUrlOf(c)) };

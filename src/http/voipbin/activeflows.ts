@@ -9,7 +9,13 @@ import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentActiveflow } from './present-automation.ts';
 import { activeflowFilter, activeflowSchema } from './schemas/automation.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { advanceActiveflow, findActiveflow, listActiveflows, type Activeflow } from '../../storage/activeflows.ts';
+import {
+  endActiveflow,
+  findActiveflow,
+  listActiveflows,
+  type Activeflow,
+  type ActiveflowView,
+} from '../../storage/activeflows.ts';
 
 const common = { tags: ['Flows'], security, middleware: allow('manager-or-admin') };
 const one = failures('PERMISSION_DENIED', 'ACTIVEFLOW_NOT_FOUND');
@@ -60,7 +66,7 @@ activeflowRoutes.openapi(readRoute, async (c) =>
 
 activeflowRoutes.openapi(stopRoute, async (c) => {
   const stopped = await once(c, async () => {
-    const activeflow = await mine(c, c.req.valid('param').id);
+    const { activeflow } = await mine(c, c.req.valid('param').id);
     if (activeflow.status === 'running') await stop(c.env, activeflow);
     return { statements: [], answer: presentActiveflow(await mine(c, activeflow.id)) };
   });
@@ -70,14 +76,14 @@ activeflowRoutes.openapi(stopRoute, async (c) => {
 /** The conversation's object first: it refuses from then on whatever the Workflow is just about to send. */
 async function stop(env: Env, { id, customerId, conversationId }: Activeflow): Promise<void> {
   await callObject(() => getConversation(env, conversationId).stopActiveflow(customerId, id));
-  await advanceActiveflow(env, id, { status: 'stopped', error: 'STOPPED' }, Date.now());
+  await endActiveflow(env, id, 'stopped', 'STOPPED', Date.now());
   // The row is what counts: a Workflow that wakes up and finds it stopped ends by itself.
   await env.FLOWS.get(id)
     .then((instance) => instance.terminate())
     .catch(() => undefined);
 }
 
-async function mine(c: AppContext, id: string): Promise<Activeflow> {
+async function mine(c: AppContext, id: string): Promise<ActiveflowView> {
   const activeflow = await findActiveflow(c.env, c.get('principal').customerId, id);
   if (!activeflow) throw new ApiError('ACTIVEFLOW_NOT_FOUND');
   return activeflow;

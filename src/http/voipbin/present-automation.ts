@@ -1,5 +1,6 @@
 import { blankTime, NEVER } from '../../dialects/voipbin/times.ts';
-import type { Activeflow } from '../../storage/activeflows.ts';
+import { messageVariables } from '../../domain/flow/variables.ts';
+import type { ActiveflowView } from '../../storage/activeflows.ts';
 import type { Assistant } from '../../storage/assistants.ts';
 import type { Flow } from '../../storage/flows.ts';
 
@@ -36,7 +37,7 @@ export const presentFlow = (flow: Flow) => ({
   ...stampsOf(flow),
 });
 
-export const presentActiveflow = (activeflow: Activeflow) => ({
+export const presentActiveflow = ({ activeflow, message }: ActiveflowView) => ({
   id: activeflow.id,
   customer_id: activeflow.customerId,
   flow_id: activeflow.flowId,
@@ -49,6 +50,6 @@ export const presentActiveflow = (activeflow: Activeflow) => ({
   actions: activeflow.actions,
   current_action: activeflow.status === 'running' ? (activeflow.actions[activeflow.position] ?? null) : null,
   executed_actions: activeflow.executed.map(({ at, ...executed }) => ({ ...executed, tm_execute: blankTime(at) })),
-  variables: activeflow.variables,
+  variables: { ...activeflow.variables, ...messageVariables(activeflow.messageId, message) },
   ...stampsOf(activeflow),
 });

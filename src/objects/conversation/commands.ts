@@ -1,14 +1,20 @@
-import type { Room } from './room.ts';
+import type { Alongside, Room } from './room.ts';
 import { cancelSends } from './deliver.ts';
+import { withoutActiveflow } from '../../domain/conversation/automation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
+import type { Consent } from '../../domain/conversation/consent.ts';
 import { decideConsent, decideDelete, decideUnassign, decideUpdate } from '../../domain/conversation/decide-change.ts';
 import { decideDeleteMessage } from '../../domain/conversation/decide-message.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
+import { stopSends } from '../../domain/conversation/fencing.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Actor } from '../../domain/permissions.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import type { Micros } from '../../domain/time.ts';
+import { DAY, type Micros } from '../../domain/time.ts';
+
+/** Longer than a Workflow repeats a step. */
+const STEP_LIFE_MS = 7 * DAY;
 
 /** A conversation after a command, and whether the command changed anything. */
 export interface Changed {
@@ -16,10 +22,27 @@ export interface Changed {
   changed: boolean;
 }
 
-export const updateConversation = (room: Room, command: UpdateCommand, activeflowId: string | null) =>
-  change(room, command.customerId, (state, at) =>
-    isStopped(room, activeflowId) ? err({ code: 'ACTIVEFLOW_STOPPED' }) : decideUpdate(state, command, at),
-  );
+export const updateConversation = (room: Room, command: UpdateCommand): Result<Changed, Refusal> =>
+  change(room, command.customerId, (state, at) => decideUpdate(state, command, at));
+
+/** The place of an action in its activeflow: what a repeat of it has in common with it. */
+export interface FlowStep {
+  activeflowId: string;
+  count: number;
+}
+
+/** An update by a flow's action, once. @returns the mode epoch that it left. */
+export function updateByFlow(room: Room, command: UpdateCommand, step: FlowStep): Result<number, Refusal> {
+  const key = `flow:${step.activeflowId} ${step.count}`;
+  const done = room.store.keys.used(key, Date.now());
+  if (done) return ok(Number(done.fingerprint));
+  if (isStopped(room, step.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
+  const epoch = () => room.store.record()?.conversation.modeEpoch ?? 0;
+  const rows = () =>
+    room.store.keys.save(key, { messageId: '', fingerprint: String(epoch()) }, Date.now() + STEP_LIFE_MS);
+  const changed = change(room, command.customerId, (state, at) => decideUpdate(state, command, at), { rows });
+  return changed.ok ? ok(epoch()) : changed;
+}
 
 export const unassignConversation = (room: Room, customerId: string, actor: Actor, asOwner: string | null) =>
   change(room, customerId, (state, at) => decideUnassign(state, actor, asOwner, at));
@@ -30,8 +53,14 @@ export function deleteConversation(room: Room, customerId: string): Result<Conve
   return deleted.ok ? ok(deleted.value.conversation) : deleted;
 }
 
-export const learnConsent = (room: Room, customerId: string, optOut: boolean): Result<Changed, Refusal> =>
-  change(room, customerId, (state, at) => ok(decideConsent(state, optOut, at)));
+/** Nothing happens where the contact has said something newer. */
+export function learnConsent(room: Room, customerId: string, consent: Consent): Result<Changed, Refusal> {
+  const isNews = consent.at > (room.store.record()?.consentAt ?? 0);
+  if (!isNews) return change(room, customerId, () => ok([]));
+  return change(room, customerId, (state, at) => ok(decideConsent(state, consent.optOut, at)), {
+    consentAt: consent.at,
+  });
+}
 
 export function deleteMessage(room: Room, customerId: string, messageId: string): Result<Message, Refusal> {
   const found = room.findMessage(customerId, messageId);
@@ -43,14 +72,19 @@ export function deleteMessage(room: Room, customerId: string, messageId: string)
 
 const stopKey = (activeflowId: string): string => `stopped:${activeflowId}`;
 
-/** From this commit on nothing of the activeflow is accepted here. */
+/** From this commit on nothing of the activeflow is accepted here, and nothing of it waits any more. */
 export function stopActiveflow(room: Room, customerId: string, activeflowId: string): Result<null, Refusal> {
   const found = room.find(customerId);
   if (!found.ok) return found;
-  room.storage.transactionSync(() =>
-    room.store.keys.save(stopKey(activeflowId), { messageId: '', fingerprint: '' }, null),
-  );
-  room.dropFlowStart(activeflowId);
+  const at = room.now();
+  const verdict = stopSends(activeflowId, room.underWay(), at);
+  room.commit(verdict.events, at, {
+    pending: (pending) => withoutActiveflow(pending, activeflowId),
+    rows: () => {
+      room.keepSends(verdict);
+      room.store.keys.save(stopKey(activeflowId), { messageId: '', fingerprint: '' }, null);
+    },
+  });
   return ok(null);
 }
 
@@ -59,13 +93,13 @@ export const isStopped = (room: Room, activeflowId: string | null): boolean =>
 
 type Decide = (state: ConversationState, at: Micros) => Result<NewConversationEvent[], Refusal>;
 
-function change(room: Room, customerId: string, decide: Decide): Result<Changed, Refusal> {
+function change(room: Room, customerId: string, decide: Decide, alongside: Alongside = {}) {
   const found = room.find(customerId);
   if (!found.ok) return found;
   const at = room.now();
   const decided = decide(found.value, at);
   if (!decided.ok) return decided;
-  room.commit(decided.value, at);
+  room.commit(decided.value, at, alongside);
   const conversation = room.store.record()?.conversation ?? found.value;
   return ok({ conversation, changed: decided.value.length > 0 });
 }

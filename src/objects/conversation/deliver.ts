@@ -11,7 +11,6 @@ import {
   type SendPolicy,
   type SendStep,
 } from '../../domain/conversation/sends.ts';
-import { whyWithdrawn } from '../../domain/conversation/fencing.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { joinStatus } from '../../domain/delivery-status.ts';
 
@@ -82,7 +81,7 @@ export function cancelSends(room: Room, message: Message): void {
 /** What a step of the send machine leaves, in one commit: the send itself, and the delivery's news. */
 export function commitStep(room: Room, send: Send, step: SendStep): void {
   const message = room.store.message(send.messageId);
-  const withdrawn = step.send && message ? whyNoMore(room, message) : null;
+  const withdrawn = step.send?.withdrawn ?? null;
   // A message that was deleted during an attempt has nothing left for another one.
   const next = message?.deletedAt === null && !withdrawn ? step.send : null;
   const keep = () => (next ? room.store.saveSend(next) : room.store.dropSend(send.deliveryId));
@@ -91,15 +90,13 @@ export function commitStep(room: Room, send: Send, step: SendStep): void {
   commitNews(room, message, send.deliveryId, news, keep);
 }
 
-/** An attempt that was under way when the conversation was taken over, or the contact opted out, is the last one. */
-function whyNoMore(room: Room, message: Message) {
-  const state = room.store.record()?.conversation;
-  return state ? whyWithdrawn(state, message) : null;
-}
-
 function commitNews(room: Room, message: Message, deliveryId: string, news: DeliveryNews, rows: () => void): void {
   const at = room.now();
-  const state = room.store.record()?.conversation;
-  const verdict = news.optedOut && state ? decideConsent(state, true, at) : [];
-  room.commit([...decideDeliveryNews(message, deliveryId, news, at), ...verdict], at, { rows });
+  const told = decideDeliveryNews(message, deliveryId, news, at);
+  const record = room.store.record();
+  // A verdict that is told again, or that is older than the contact's last word, says nothing of what it wants now.
+  const isVerdict = news.optedOut === true && told.length > 0 && message.createdAt > (record?.consentAt ?? 0);
+  const verdict = isVerdict && record ? decideConsent(record.conversation, true, at) : [];
+  const consent = verdict.length > 0 ? { untoldConsent: { optOut: true, at }, consentAt: at } : {};
+  room.commit([...told, ...verdict], at, { ...consent, rows });
 }

@@ -1,7 +1,7 @@
 import type { Room } from './room.ts';
 import { Outbox } from '../outbox.ts';
 import type { FlowStart } from '../../domain/conversation/automation.ts';
-import { activeflowVariables, conversationVariables, messageVariables } from '../../domain/flow/variables.ts';
+import { activeflowVariables, conversationVariables } from '../../domain/flow/variables.ts';
 import { beginActiveflow } from '../../storage/activeflows.ts';
 
 /** Starts the flows that inbound messages have started here: a row that shows it, and the Workflow that runs it. */
@@ -19,18 +19,18 @@ export const flowOutbox = (env: Env, room: Room): Outbox =>
 
 const startsOf = (room: Room): FlowStart[] => room.store.record()?.pending.flowStarts ?? [];
 
-/** May be repeated: the row is made once, and a Workflow with this id runs once. A flow that was deleted meanwhile starts nothing. */
+/** May be repeated: the row is made once, and a Workflow with this id runs once. Where the flow was deleted people must answer. */
 async function startFlow(env: Env, room: Room, start: FlowStart): Promise<void> {
   const conversation = room.store.record()?.conversation;
-  const message = room.store.message(start.messageId);
-  if (!conversation || !message) return;
+  if (!conversation) return;
   const { id, customerId } = conversation;
   const variables = {
     ...activeflowVariables(start.activeflowId, start.flowId, id),
     ...conversationVariables(conversation),
-    ...messageVariables(message),
   };
-  if (!(await beginActiveflow(env, customerId, id, { ...start, variables }, Date.now()))) return;
+  if (!(await beginActiveflow(env, customerId, id, { ...start, variables }, Date.now()))) {
+    return room.handToPeople({ type: 'flow', id: start.flowId }, 'flow_gone');
+  }
   try {
     await env.FLOWS.create({ id: start.activeflowId, params: { activeflowId: start.activeflowId } });
   } catch (error) {

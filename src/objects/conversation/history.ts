@@ -3,9 +3,9 @@ import { messagesJson, nextStretch, type Stretch } from '../stretch.ts';
 import type { ConversationStore } from '../store/conversation-store.ts';
 import type { LogStore } from '../store/log-store.ts';
 import { announce } from '../../dialects/voipbin/events.ts';
-import { fromLogRow } from '../../domain/conversation/log-row.ts';
+import { fromLogRow, readMessage } from '../../domain/conversation/log-row.ts';
 import type { Message } from '../../domain/conversation/state.ts';
-import { readOwnJson, type LogRow } from '../../domain/log-row.ts';
+import type { LogRow } from '../../domain/log-row.ts';
 import { projectConversation } from '../../storage/conversation-projection.ts';
 
 /** A conversation as D1 has it: its row, its messages, its events, and what webhooks must be told. */
@@ -53,5 +53,5 @@ export class ConversationHistory implements HistorySource {
 /** What the row's event is about, or null for an event of the conversation itself. */
 function messageOf({ messages }: Stretch, { messageId }: LogRow): Message | null {
   const text = messageId === null ? undefined : messages.get(messageId);
-  return text === undefined ? null : readOwnJson<Message>(text);
+  return text === undefined ? null : readMessage(text);
 }

@@ -1,8 +1,10 @@
 import type { Room } from './room.ts';
-import { isWithdrawn } from '../../domain/conversation/fencing.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 
-/** A provider that takes longer has our request by then, and only its answer is still missing. */
+/**
+ * A consumer begins its request within two seconds of its claim or not at all (queues/channel-sends.ts): after that a provider has it,
+ * and only its answer is still missing.
+ */
 const LONGEST_WAIT_MS: Millis = 3 * SECOND;
 
 /**
@@ -24,17 +26,14 @@ export class InFlight {
     waiting.forEach((resume) => resume());
   }
 
+  /** Also for a command that repeats a takeover whose first answer was lost. */
   async settled(): Promise<void> {
-    if (!this.#room.mayForbidSends) return;
     const end = Date.now() + LONGEST_WAIT_MS;
     while (this.#isBusy() && Date.now() < end) await this.#nextReport(end - Date.now());
-    this.#room.mayForbidSends = false;
   }
 
   #isBusy(): boolean {
-    const state = this.#room.store.record()?.conversation;
-    if (!state) return false;
-    return this.#room.waiting((send) => send.phase === 'claimed').some((each) => isWithdrawn(state, each));
+    return this.#room.store.sends().some((send) => send.phase === 'claimed' && send.withdrawn !== undefined);
   }
 
   /** The timer ends with the report, because an object with a timer is not put to sleep. */

@@ -1,10 +1,13 @@
 import type { Room } from './room.ts';
 import { startAutomation } from '../../domain/conversation/automation.ts';
 import type { InboundItem, ReceiveCommand } from '../../domain/conversation/commands.ts';
+import { optOutBy } from '../../domain/conversation/consent.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import { ok, type Result } from '../../domain/result.ts';
+import type { Micros } from '../../domain/time.ts';
+import type { ConversationRecord } from '../store/conversation-store.ts';
 
 /** What an inbound item became. A repeat names what the first one made; an item that made no message has an empty id. */
 export interface Received {
@@ -34,6 +37,7 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
     settings,
     addressName,
     ...(replyToken ? { replyToken } : {}),
+    ...consentIn(item, at),
     pending: (pending, after, placed) =>
       incomingOf(placed).reduce(
         (rest, message) => startAutomation(rest, after, message, automation, Date.now()),
@@ -44,6 +48,12 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
     },
   });
   return ok({ conversationId, messageId, duplicate: false });
+}
+
+/** A word about consent is told on even where it changes nothing here: another conversation may know it otherwise. */
+function consentIn(item: InboundItem, at: Micros): Partial<Pick<ConversationRecord, 'untoldConsent' | 'consentAt'>> {
+  const optOut = item.kind === 'message' ? (item.optOut ?? optOutBy(item.text)) : null;
+  return optOut === null ? {} : { untoldConsent: { optOut, at }, consentAt: at };
 }
 
 /** The message of a contact that these events brought, if any: an echo is none. */

@@ -1,32 +1,35 @@
 import { applyEvent, place } from '../../domain/conversation/apply.ts';
 import { keepAllowed, NOTHING_PENDING, type Pending } from '../../domain/conversation/automation.ts';
+import type { ChangeReason } from '../../domain/conversation/change.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
-import { decideWithdrawals, isWithdrawn, maySendLess, type Waiting } from '../../domain/conversation/fencing.ts';
-import { newSend, type Send } from '../../domain/conversation/sends.ts';
+import { decideHandover } from '../../domain/conversation/decide-change.ts';
+import { judgeSends, maySendLess, type UnderWay, type Verdict } from '../../domain/conversation/fencing.ts';
+import { newSend } from '../../domain/conversation/sends.ts';
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent, type NewConversationEvent } from '../../domain/conversation/events.ts';
 import { toLogRow } from '../../domain/conversation/log-row.ts';
+import type { Actor } from '../../domain/permissions.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { nextMicros, type Micros } from '../../domain/time.ts';
 import type { ConversationRecord, ConversationStore } from '../store/conversation-store.ts';
 import type { LogStore } from '../store/log-store.ts';
 
 /** Parts of the record that a commit changes beside the log. `pending` is told what the events have become. */
-type RecordParts = Partial<Pick<ConversationRecord, 'settings' | 'replyToken' | 'addressName'>> & {
+type RecordParts = Partial<
+  Pick<ConversationRecord, 'settings' | 'replyToken' | 'addressName' | 'untoldConsent' | 'consentAt'>
+> & {
   pending?: (pending: Pending, after: ConversationState, placed: ConversationEvent[]) => Pending;
 };
 
 /** The same, and rows that belong to the same transaction. */
-type Alongside = RecordParts & { rows?: () => void };
+export type Alongside = RecordParts & { rows?: () => void };
 
 /** One conversation's stored state and the only way to change it. Everything here is synchronous: no await can come between. */
 export class Room {
   readonly storage: DurableObjectStorage;
   readonly store: ConversationStore;
   readonly log: LogStore;
-  /** Set by every commit that may forbid sends which are under way; whoever has waited for those takes it back. */
-  mayForbidSends = false;
 
   constructor(storage: DurableObjectStorage, store: ConversationStore, log: LogStore) {
     this.storage = storage;
@@ -67,7 +70,7 @@ export class Room {
       const before = this.store.record();
       const placed = this.#append(events, before?.conversation ?? null, at);
       const changed = placed.reduce<ConversationState | null>(applyEvent, before?.conversation ?? null);
-      const withdrawn = before && changed ? this.#withdraw(before.conversation, changed, at) : [];
+      const withdrawn = before && changed ? this.#withdraw(before.conversation, changed, authorOf(placed), at) : [];
       const after = withdrawn.reduce<ConversationState | null>(applyEvent, changed);
       const { rows, ...parts } = alongside;
       if (after && (placed.length > 0 || Object.keys(parts).length > 0)) {
@@ -81,6 +84,12 @@ export class Room {
   savePending(pending: Pending): void {
     const record = this.store.record();
     if (record) this.store.saveRecord({ ...record, pending });
+  }
+
+  handToPeople(actor: Actor, reason: ChangeReason): void {
+    const state = this.store.record()?.conversation;
+    const at = this.now();
+    if (state) this.commit(decideHandover(state, { actor, reason }, at), at);
   }
 
   dropFlowStart(activeflowId: string): void {
@@ -102,25 +111,27 @@ export class Room {
     return placed;
   }
 
-  /** What waits to be sent and may not any more. An attempt under way cannot be called back; it is not repeated (deliver.ts). */
-  #withdraw(before: ConversationState, after: ConversationState, at: Micros): ConversationEvent[] {
+  /** What is under way and may not be any more: it fails, or its attempt is the last one (fencing.ts). */
+  #withdraw(before: ConversationState, after: ConversationState, by: Actor | null, at: Micros): ConversationEvent[] {
     if (!maySendLess(before, after)) return [];
-    this.mayForbidSends = true;
-    const forbidden = this.waiting((send) => send.phase !== 'claimed').filter((each) => isWithdrawn(after, each));
-    const events = this.#append(decideWithdrawals(after, forbidden, at), after, at);
-    forbidden.forEach(({ deliveryId }) => this.store.dropSend(deliveryId));
-    return events;
+    const verdict = judgeSends(after, by, this.underWay(), at);
+    this.keepSends(verdict);
+    return this.#append(verdict.events, after, at);
   }
 
-  /** The sends under way that `which` chooses, with their messages. */
-  waiting(which: (send: Send) => boolean): Waiting[] {
-    return this.store
-      .sends()
-      .filter(which)
-      .flatMap(({ deliveryId, messageId }) => {
-        const message = this.store.message(messageId);
-        return message ? [{ message, deliveryId }] : [];
-      });
+  /** Inside a commit, which also takes the verdict's events. */
+  keepSends({ failed, lastTry, refenced }: Verdict): void {
+    refenced.forEach(({ message }) => this.store.saveMessage(message));
+    lastTry.forEach(({ send }) => this.store.saveSend(send));
+    failed.forEach(({ send }) => this.store.dropSend(send.deliveryId));
+  }
+
+  /** The sends that nobody has reported the end of, with their messages. */
+  underWay(): UnderWay[] {
+    return this.store.sends().flatMap((send) => {
+      const message = this.store.message(send.messageId);
+      return message ? [{ send, message }] : [];
+    });
   }
 
   #appendOne(event: ConversationEvent): void {
@@ -149,16 +160,13 @@ function recordOf(
   { pending, ...parts }: RecordParts,
 ): ConversationRecord {
   const record = { ...(before ?? firstRecord(conversation, at, parts.settings)), ...parts };
-  const untoldConsent = consentIn(placed, at) ?? record.untoldConsent;
   const started = pending ? pending(record.pending, conversation, placed) : record.pending;
-  return { ...record, conversation, lastAt: at, untoldConsent, pending: keepAllowed(started, conversation) };
+  return { ...record, conversation, lastAt: at, pending: keepAllowed(started, conversation) };
 }
 
-function consentIn(placed: ConversationEvent[], at: Micros): Consent | null {
-  const words = placed.map((event) => (isMessageEvent(event) ? null : (event.change?.optOut ?? null)));
-  const optOut = words.findLast((word) => word !== null) ?? null;
-  return optOut === null ? null : { optOut, at };
-}
+/** Who changed the mode. */
+const authorOf = (placed: ConversationEvent[]): Actor | null =>
+  placed.flatMap((event) => ('change' in event && event.change?.mode ? [event.change.actor] : [])).at(-1) ?? null;
 
 function firstRecord(conversation: ConversationState, at: Micros, settings: Settings | undefined): ConversationRecord {
   if (!settings) throw new Error('the first commit of a conversation brings its settings');
@@ -170,6 +178,7 @@ function firstRecord(conversation: ConversationState, at: Micros, settings: Sett
     replyToken: null,
     addressName: '',
     untoldConsent: null,
+    consentAt: 0,
     pending: NOTHING_PENDING,
   };
 }

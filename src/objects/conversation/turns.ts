@@ -9,7 +9,7 @@ import {
   type TurnReport,
 } from '../../domain/conversation/decide-turn.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
-import { claimTurn, expireTurn, type NewTurn, type TurnClaim } from '../../domain/conversation/turns.ts';
+import { claimTurn, expireTurn, type TurnClaim } from '../../domain/conversation/turns.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Micros } from '../../domain/time.ts';
@@ -78,22 +78,32 @@ export function expireTurns(room: Room, now: number): void {
   }
 }
 
-/** What a flow asks for. `epoch`: the one in which a fenced flow began; null takes the present one. */
-export type RequestedTurn = Omit<NewTurn, 'from' | 'at' | 'epoch'> & { epoch: number | null; activeflowId: string };
+/** What a flow asks for, about the message that started it. `epoch`: the one in which a fenced flow began; null takes the present one. */
+export interface RequestedTurn {
+  /** Made up by the flow: the same for a repeat. */
+  turnId: string;
+  messageId: string;
+  assistantId: string;
+  debounceMs: number;
+  epoch: number | null;
+  activeflowId: string;
+}
 
-/** A flow's wish that an assistant answers the message with which the flow began. @returns the turn's id; null: it has answered. */
-export function request(room: Room, customerId: string, wanted: RequestedTurn): Result<string | null, Refusal> {
+/** A flow's wish that an assistant answers. @returns whether it has to be waited for: false when that is answered already. */
+export function request(room: Room, customerId: string, wanted: RequestedTurn): Result<boolean, Refusal> {
   const found = room.find(customerId);
   const record = room.store.record();
   if (!found.ok || !record) return err({ code: 'CONVERSATION_NOT_FOUND' });
-  const { activeflowId, ...begin } = wanted;
+  const { turnId: id, messageId, assistantId, debounceMs, activeflowId } = wanted;
   if (isStopped(room, activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
-  const from = room.store.message(wanted.id)?.sequence ?? record.conversation.sequence;
+  if (isTurnOpen(record.pending, id)) return ok(true);
+  const from = room.store.message(messageId)?.sequence ?? record.conversation.sequence;
   const epoch = wanted.epoch ?? record.conversation.modeEpoch;
-  const requested = requestTurn(found.value, record.pending, { ...begin, epoch, from, at: Date.now() });
+  const begin = { id, assistantId, epoch, from, at: Date.now(), debounceMs, askedBy: [activeflowId] };
+  const requested = requestTurn(found.value, record.pending, begin);
   if (!requested.ok) return requested;
-  room.savePending(requested.value.pending);
-  return ok(requested.value.turnId);
+  if (requested.value) room.savePending(requested.value);
+  return ok(requested.value !== null);
 }
 
 export const isOpen = (room: Room, turnId: string): boolean => {

@@ -4,6 +4,7 @@ import type { Change } from '../../domain/conversation/change.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { Send } from '../../domain/conversation/sends.ts';
+import { readMessage } from '../../domain/conversation/log-row.ts';
 import { readOwnJson } from '../../domain/log-row.ts';
 import type { Micros } from '../../domain/time.ts';
 import { KEYS_SQL, KeyStore } from './key-store.ts';
@@ -40,11 +41,13 @@ export interface ConversationRecord {
   addressName: string;
   /** The contact's consent, as long as the AddressObject has not been told of its change. */
   untoldConsent: Consent | null;
+  /** When the contact's consent was last heard of: its newest word counts. */
+  consentAt: Micros;
   pending: Pending;
 }
 
 /** Parts of a record that older versions of Parley did not write. */
-const ABSENT_BEFORE = { addressName: '', untoldConsent: null, pending: NOTHING_PENDING };
+const ABSENT_BEFORE = { addressName: '', untoldConsent: null, consentAt: 0, pending: NOTHING_PENDING };
 
 export type ChangeKind = 'mode' | 'owner';
 
@@ -180,6 +183,6 @@ export class ConversationStore {
 
   #messages(query: string, ...bindings: (string | number)[]): Message[] {
     const rows = this.#storage.sql.exec<{ data: string }>(query, ...bindings).toArray();
-    return rows.map((row) => readOwnJson<Message>(row.data));
+    return rows.map((row) => readMessage(row.data));
   }
 }

@@ -1,6 +1,6 @@
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import type { Action } from '../../domain/flow/action.ts';
-import type { ActiveflowStatus } from '../../domain/flow/progress.ts';
+import type { ActiveflowStatus, NextMove } from '../../domain/flow/progress.ts';
 import type { Variables } from '../../domain/flow/variables.ts';
 import { stamps } from './stamps.ts';
 
@@ -65,9 +65,15 @@ export const activeflows = sqliteTable(
     error: text('error').notNull(),
     /** The flow's actions as they were when it began: a flow that is edited does not change what runs. */
     actions: text('actions', { mode: 'json' }).$type<Action[]>().notNull(),
+    /** The action that runs, comes next, or rests. */
     position: integer('position').notNull(),
+    /** After a rest: the action that comes then. Null while none rests. */
+    resumeAt: integer('resume_at'),
     /** How many actions have been run: what a repeated step of the Workflow finds done already. */
     steps: integer('steps').notNull(),
+    /** What the last of them told the Workflow to do: a repeat is told the same. */
+    next: text('next', { mode: 'json' }).$type<NextMove>().notNull(),
+    /** Of the conversation. The message's own are read where it is, so that they go when it is deleted. */
     variables: text('variables', { mode: 'json' }).$type<Variables>().notNull(),
     executed: text('executed', { mode: 'json' }).$type<ExecutedAction[]>().notNull(),
     /** While running: when the next action should be over. Past it, the sweep wakes the Workflow. */

@@ -60,13 +60,26 @@ describe('progress', () => {
   const after = (position: number, result: ActionResult, steps = 1) => progressAfter(actions, position, result, steps);
 
   test('goes on, jumps, ends and stops', () => {
-    expect(after(0, { kind: 'done' })).toEqual({ status: 'running', position: 1, error: '' });
-    expect(after(0, { kind: 'failed', code: 'X' })).toEqual({ status: 'running', position: 1, error: '' });
+    const going = { status: 'running', position: 1, resumeAt: null, next: { kind: 'go' }, error: '' };
+    expect(after(0, { kind: 'done' })).toEqual(going);
+    expect(after(0, { kind: 'failed', code: 'X' })).toEqual(going);
+    const resting = { kind: 'rest', until: 99 } as const;
+    expect(after(3, resting)).toEqual({ status: 'running', position: 3, resumeAt: 4, next: resting, error: '' });
     expect(after(1, { kind: 'jump' })).toMatchObject({ status: 'running', position: 3 });
     expect(after(1, { kind: 'done' })).toMatchObject({ status: 'running', position: 2 });
-    expect(after(2, { kind: 'done' })).toEqual({ status: 'ended', position: 4, error: '' });
-    expect(after(3, { kind: 'done' })).toEqual({ status: 'ended', position: 4, error: '' });
-    expect(after(1, { kind: 'over', code: 'MODE_CHANGED' })).toEqual({
+    expect(after(2, { kind: 'done' })).toMatchObject({
+      status: 'ended',
+      position: 4,
+      next: { kind: 'over' },
+      error: '',
+    });
+    expect(after(3, { kind: 'done' })).toMatchObject({
+      status: 'ended',
+      position: 4,
+      next: { kind: 'over' },
+      error: '',
+    });
+    expect(after(1, { kind: 'over', code: 'MODE_CHANGED' })).toMatchObject({
       status: 'stopped',
       position: 1,
       error: 'MODE_CHANGED',

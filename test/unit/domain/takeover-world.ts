@@ -12,7 +12,7 @@ import { decideDeliveryNews } from '../../../src/domain/conversation/decide-mess
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideTurnEnd, decideTurnReport } from '../../../src/domain/conversation/decide-turn.ts';
 import { isMessageEvent, type NewConversationEvent } from '../../../src/domain/conversation/events.ts';
-import { decideWithdrawals, isWithdrawn, maySendLess, whyWithdrawn } from '../../../src/domain/conversation/fencing.ts';
+import { judgeSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/fencing.ts';
 import {
   claim,
   expire,
@@ -113,15 +113,21 @@ export class TakeoverWorld {
     const before = this.state;
     const at = this.#at();
     this.#append(events, at);
-    if (maySendLess(before, this.state)) {
-      const waiting = [...this.sends.values()].filter(({ phase }) => phase !== 'claimed');
-      const forbidden = waiting
-        .map(({ deliveryId, messageId }) => ({ deliveryId, message: this.#message(messageId) }))
-        .filter((each) => isWithdrawn(this.state, each));
-      this.#append(decideWithdrawals(this.state, forbidden, at), at);
-      forbidden.forEach(({ deliveryId }) => this.sends.delete(deliveryId));
-    }
+    if (maySendLess(before, this.state)) this.#withdraw(events, at);
     this.pending = keepAllowed(pending, this.state);
+  }
+
+  #withdraw(events: NewConversationEvent[], at: number): void {
+    const underWay: UnderWay[] = [...this.sends.values()].map((send) => ({
+      send,
+      message: this.#message(send.messageId),
+    }));
+    const by = events.flatMap((event) => ('change' in event && event.change?.mode ? [event.change.actor] : [])).at(-1);
+    const verdict = judgeSends(this.state, by ?? null, underWay, at);
+    verdict.refenced.forEach(({ message }) => this.messages.set(message.id, message));
+    verdict.lastTry.forEach(({ send }) => this.sends.set(send.deliveryId, send));
+    verdict.failed.forEach(({ send }) => this.sends.delete(send.deliveryId));
+    this.#append(verdict.events, at);
   }
 
   #append(events: NewConversationEvent[], at: number): void {
@@ -186,10 +192,7 @@ export class TakeoverWorld {
 
   /** What InFlight does: the answer waits for the attempts that the takeover forbids, as long as they may still reach the provider. */
   #acknowledge(): void {
-    const busy = this.calls.some(({ deliveryId }) => {
-      const send = this.sends.get(deliveryId);
-      return send?.phase === 'claimed' && whyWithdrawn(this.state, this.#message(send.messageId)) !== null;
-    });
+    const busy = [...this.sends.values()].some((send) => send.phase === 'claimed' && send.withdrawn !== undefined);
     const done = this.unacknowledged.filter(({ until }) => !busy || until <= this.now);
     this.unacknowledged = this.unacknowledged.filter((each) => !done.includes(each));
     this.acknowledged = Math.max(this.acknowledged, ...done.map(({ epoch }) => epoch));
@@ -293,11 +296,11 @@ export class TakeoverWorld {
   /** What deliver.ts' commitStep does. */
   #keep(send: Send, step: SendStep): void {
     const message = this.#message(send.messageId);
-    const withdrawn = step.send ? whyWithdrawn(this.state, message) : null;
-    const mayGoOn = step.send === send || !withdrawn;
-    if (step.send && mayGoOn) this.sends.set(send.deliveryId, step.send);
+    // A step that only looked (a lease that has not run out) leaves the send as it was.
+    const withdrawn = step.send === send ? undefined : step.send?.withdrawn;
+    if (step.send && !withdrawn) this.sends.set(send.deliveryId, step.send);
     else this.sends.delete(send.deliveryId);
-    const news = withdrawn && !mayGoOn ? ({ status: 'failed', error: withdrawn } as const) : step.news;
+    const news = withdrawn ? ({ status: 'failed', error: withdrawn } as const) : step.news;
     if (news) this.#commit(decideDeliveryNews(message, send.deliveryId, news, this.#at()));
   }
 

@@ -4,12 +4,14 @@ import { NOTHING_PENDING, type Pending } from '../../../src/domain/conversation/
 import { decideTurnReport, isTurnOpen, requestTurn } from '../../../src/domain/conversation/decide-turn.ts';
 import {
   addToTurns,
+  answersFor,
   claimTurn,
   expireTurn,
   newTurn,
   nextTurnAt,
   publishTurn,
   reportTurn,
+  withoutAsker,
   type NewTurn,
   type Turn,
 } from '../../../src/domain/conversation/turns.ts';
@@ -21,6 +23,7 @@ const begin = (from: number, at: number, debounceMs = 1000): NewTurn => ({
   from,
   at,
   debounceMs,
+  askedBy: null,
 });
 
 const claimed = (turn: Turn, head: number, attempt = 1, maxFailures = 2): Turn => {
@@ -46,13 +49,15 @@ describe('a turn', () => {
   test('is followed by one for what came while it was answered, and by none for what it had seen', () => {
     const open = claimed(newTurn(begin(1, 0)), 3);
     const [same] = addToTurns([open], begin(3, 100));
-    expect(same).toEqual(open);
-    const [more] = addToTurns(addToTurns([open], begin(4, 100)), begin(5, 200));
-    expect(more?.next).toEqual(begin(4, 100));
-    expect(more && reportTurn(more, 1, 'answered', 500)).toEqual({ turn: newTurn(begin(4, 100)), handOff: false });
+    expect(same).toEqual({ ...open, covers: ['m3'] });
+    const [more = open] = addToTurns(addToTurns([open], begin(4, 100)), begin(5, 200));
+    // The next one waits for the contact to pause as well.
+    expect(more.next).toEqual({ ...newTurn(begin(4, 100)), dueAt: 1200, covers: ['m5'] });
+    expect(reportTurn(more, 1, 'answered', 500)).toEqual({ turn: more.next, handOff: false });
     // An attempt that failed sees on its next try whatever came meanwhile.
-    const failed = more && reportTurn(more, 1, 'failed', 500);
-    expect(failed?.turn).toMatchObject({ id: 'm1', phase: 'waiting', next: null, dueAt: 1500 });
+    const failed = reportTurn(more, 1, 'failed', 500);
+    expect(failed?.turn).toMatchObject({ id: 'm1', phase: 'waiting', next: null, dueAt: 1500, covers: ['m4', 'm5'] });
+    expect(failed?.turn && answersFor(failed.turn, 'm5')).toBe(true);
   });
 
   test('ends with people after too many failures, at once when its assistant is gone', () => {
@@ -80,22 +85,40 @@ describe('the wish of a flow', () => {
   const pendingWith = (turns: Turn[], answered = {}): Pending => ({ ...NOTHING_PENDING, turns, answered });
 
   test('joins the turn that is open, and wants nothing that was answered already', () => {
-    const waiting = pendingWith([newTurn(begin(4, 0))]);
-    const joined = requestTurn(state, waiting, begin(2, 0));
-    expect(joined).toMatchObject({ ok: true, value: { turnId: 'm4', pending: { turns: [{ from: 2 }] } } });
+    const asked = (pending: Pending, from: number) => {
+      const requested = requestTurn(state, pending, { ...begin(from, 0), askedBy: [`flow${from}`] });
+      return requested.ok ? requested.value : null;
+    };
+    const waiting = asked(pendingWith([newTurn(begin(4, 0))]), 2);
+    expect(waiting?.turns).toMatchObject([{ id: 'm4', from: 2 }]);
+    expect(waiting && isTurnOpen(waiting, 'm2')).toBe(true);
     const answering = pendingWith([claimed(newTurn(begin(4, 0)), 5)]);
-    expect(requestTurn(state, answering, begin(5, 0))).toMatchObject({ ok: true, value: { turnId: 'm4' } });
-    const next = requestTurn(state, answering, begin(6, 0));
-    expect(next).toMatchObject({ ok: true, value: { turnId: 'm6' } });
-    expect(next.ok && isTurnOpen(next.value.pending, 'm6')).toBe(true);
-    expect(requestTurn(state, pendingWith([], { ada: 6 }), begin(6, 0))).toMatchObject({ value: { turnId: null } });
-    expect(requestTurn(state, pendingWith([], { ada: 6 }), begin(7, 0))).toMatchObject({ value: { turnId: 'm7' } });
+    expect(asked(answering, 5)?.turns).toMatchObject([{ id: 'm4', next: null }]);
+    const next = asked(answering, 6);
+    expect(next?.turns).toMatchObject([{ id: 'm4', next: { id: 'm6' } }]);
+    expect(next && isTurnOpen(next, 'm6')).toBe(true);
+    expect(asked(pendingWith([], { ada: 6 }), 6)).toBeNull();
+    expect(asked(pendingWith([], { ada: 6 }), 7)?.turns).toMatchObject([{ id: 'm7' }]);
+  });
+
+  test('is forgotten with the flow that was stopped, unless somebody else wants the same', () => {
+    const of = (...askedBy: string[]) => newTurn({ ...begin(4, 0), askedBy });
+    expect(withoutAsker(of('one'), 'one')).toBeNull();
+    expect(withoutAsker(of('one', 'two'), 'one')).toMatchObject({ id: 'm4', askedBy: ['two'] });
+    expect(withoutAsker(newTurn(begin(4, 0)), 'one')).toMatchObject({ id: 'm4' });
+    expect(withoutAsker({ ...of('one'), next: newTurn(begin(5, 0)) }, 'one')).toMatchObject({ id: 'm5' });
   });
 
   test('is refused where people answer, and to a fenced flow of an older epoch', () => {
-    for (const over of [{ ownerId: 'a' }, { aiMode: 'human' as const }, { optOut: true }, { modeEpoch: 2 }]) {
-      const refused = requestTurn({ ...state, ...over }, NOTHING_PENDING, begin(6, 0));
-      expect(refused).toEqual({ ok: false, error: { code: 'MODE_CHANGED' } });
+    const refusals = [
+      [{ ownerId: 'a' }, 'MODE_CHANGED'],
+      [{ aiMode: 'human' as const }, 'MODE_CHANGED'],
+      [{ modeEpoch: 2 }, 'MODE_CHANGED'],
+      [{ optOut: true }, 'CONTACT_OPTED_OUT'],
+      [{ lifecycle: 'closed' as const }, 'CONVERSATION_CLOSED'],
+    ] as const;
+    for (const [over, code] of refusals) {
+      expect(requestTurn({ ...state, ...over }, NOTHING_PENDING, begin(6, 0))).toEqual({ ok: false, error: { code } });
     }
   });
 });
