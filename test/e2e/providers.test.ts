@@ -130,8 +130,8 @@ function twilioProvider(account: Json): Provider {
     garbage: (url) => twilioRequest(AUTH_TOKEN, url, { Something: 'else' }),
     signatureHeaders: ['x-twilio-signature'],
     refusal: {
-      body: JSON.stringify({ code: 21610, message: 'Attempt to send to unsubscribed recipient', status: 400 }),
-      shown: { code: '21610', message: 'Attempt to send to unsubscribed recipient' },
+      body: JSON.stringify({ code: 21614, message: '‘To’ number is not a valid mobile number', status: 400 }),
+      shown: { code: '21614', message: '‘To’ number is not a valid mobile number' },
     },
   };
 }

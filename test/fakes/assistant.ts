@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import type { Json } from '../support/http.ts';
 
@@ -19,7 +19,7 @@ export async function startAssistant(answer: (data: Json) => Promise<Json>): Pro
   const asked: Json[] = [];
   const violations: string[] = [];
   let webhook: Webhook | null = null;
-  const server = createServer(async (request, response) => {
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await read(request);
     try {
       webhook?.verify(body, request.headers as Record<string, string>);
@@ -30,7 +30,8 @@ export async function startAssistant(answer: (data: Json) => Promise<Json>): Pro
     asked.push(data);
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(await answer(data)));
-  });
+  };
+  const server = createServer((request, response) => void take(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const place = server.address();

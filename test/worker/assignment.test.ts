@@ -64,7 +64,9 @@ describe.each(['/v1.0/conversations', '/v1.0/service_agents/conversations'])('se
     expect((await other.call('POST', `${base}/${id}/unassign`)).status).toBe(403);
     expect((await hub.call('POST', `${base}/${crypto.randomUUID()}/unassign`)).status).toBe(404);
     expect((await hub.call('POST', `${base}/nonsense/unassign`)).status).toBe(400);
-    for (const nobody of [crypto.randomUUID(), 'nonsense']) {
+    const gone = await newAgent(`gone-${base.length}`);
+    await ok(hub.call('DELETE', `/v1.0/agents/${gone.id}`));
+    for (const nobody of [crypto.randomUUID(), 'nonsense', gone.id]) {
       expect(await hub.call('PUT', `${base}/${id}`, { owner_id: nobody })).toMatchObject({
         status: 400,
         body: { error: { details: { owner_id: expect.any(String) } } },

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 import { newPeople, type Person } from '../support/people.ts';
 import { listen } from '../support/receiver-worker.ts';
+import { hmacSha256, toHex, utf8 } from '../../src/security/encoding.ts';
 
 let hub: Hub;
 let agent: Person;
@@ -46,9 +47,8 @@ const ended = (id: string, count = 1): Promise<Json[]> =>
 describe('a flow', () => {
   test('is started by each message of an unowned conversation, fills in its variables, and shows what it did', async () => {
     const receiver = listen();
-    const { webhook_secret: _ } = await ok(
-      hub.call('PUT', '/v1.0/customer', { webhook_secret: 'a-secret-of-the-customer' }),
-    );
+    const secret = 'a-secret-of-the-customer';
+    await ok(hub.call('PUT', '/v1.0/customer', { webhook_secret: secret }));
     const actions = [
       send('Hello ${voipbin.conversation.peer.target}, you wrote “${voipbin.conversation_message.text}”.', 'greet'),
       {
@@ -92,6 +92,8 @@ describe('a flow', () => {
       method: 'POST',
       body: { text: 'a "quoted" \\ text', ids: [activeflow.id] },
     });
+    const [{ headers, text } = { headers: new Headers(), text: '' }] = receiver.received;
+    expect(headers.get('x-voipbin-signature')).toBe(`sha256=${toHex(await hmacSha256(utf8(secret), text))}`);
     await inbound(hub, account.id, contact, 'again');
     await ended(id, 2);
     expect(await ok(hub.call('GET', `/v1.0/activeflows/${activeflow.id}`))).toEqual(activeflow);

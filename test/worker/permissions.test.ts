@@ -85,17 +85,19 @@ async function tryAs(caller: Caller, route: string, query = ''): Promise<number>
   const [method = '', path = ''] = route.split(' ');
   const { id, messageId } = path.includes('{') ? await newOwned() : { id: '', messageId: '' };
   const target = path.replace('{id}', id).replace('{message_id}', messageId).replace('{index}', '0');
-  const credential = credentials[caller];
   const body = path.endsWith('/unassign') ? undefined : BODIES[method];
-  const response = await exports.default.fetch(`${ORIGIN}${target}${query}`, {
-    method,
-    headers: {
-      ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(path.endsWith('/ws') ? { upgrade: 'websocket' } : {}),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+  const headers = { ...authorizationOf(caller), ...(path.endsWith('/ws') ? { upgrade: 'websocket' } : {}) };
+  return request(`${target}${query}`, method, headers, body);
+}
+
+const authorizationOf = (caller: Caller): Record<string, string> =>
+  credentials[caller] === null ? {} : { authorization: `Bearer ${credentials[caller]}` };
+
+async function request(target: string, method: string, headers: Record<string, string>, body: Json): Promise<number> {
+  const content = body === undefined ? {} : { body: JSON.stringify(body) };
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const init = { method, headers: { ...headers, ...type }, ...content };
+  const response = await exports.default.fetch(`${ORIGIN}${target}`, init);
   response.webSocket?.accept();
   response.webSocket?.close();
   await response.body?.cancel();

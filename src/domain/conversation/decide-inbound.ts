@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../result.ts';
 import type { Change } from './change.ts';
-import { optOutBy } from './consent.ts';
+import { consentIn } from './consent.ts';
 import { changeMode, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
@@ -96,10 +96,10 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
 
 type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'optOut'>;
 
-function toldBy(item: OpeningItem, { reachable, lifecycle, optOut }: ConversationState): Told {
+function toldBy(item: OpeningItem, { reachable, lifecycle, optOut, peer }: ConversationState): Told {
   if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, optOut };
   if (item.kind === 'echo') return { reachable, lifecycle: 'active', optOut };
-  return { reachable: true, lifecycle: 'active', optOut: item.optOut ?? optOutBy(item.text) ?? optOut };
+  return { reachable: true, lifecycle: 'active', optOut: consentIn(item, peer) ?? optOut };
 }
 
 function incoming(state: ConversationState, item: Extract<InboundItem, { kind: 'message' }>, at: Micros): Message {

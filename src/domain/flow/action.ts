@@ -26,7 +26,7 @@ const MAX_DEPTH = 20;
 export function isShallow(value: unknown): boolean {
   let layer: unknown[] = [value];
   for (let depth = 0; depth <= MAX_DEPTH && layer.length > 0; depth += 1) {
-    layer = layer.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
+    layer = layer.flatMap((each): unknown[] => (typeof each === 'object' && each !== null ? Object.values(each) : []));
   }
   return layer.length === 0;
 }

@@ -1,7 +1,7 @@
 import type { Room } from './room.ts';
 import { startAutomation } from '../../domain/conversation/automation.ts';
-import type { InboundItem, ReceiveCommand } from '../../domain/conversation/commands.ts';
-import { optOutBy } from '../../domain/conversation/consent.ts';
+import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
+import { consentIn } from '../../domain/conversation/consent.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
@@ -37,7 +37,7 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
     settings,
     addressName,
     ...(replyToken ? { replyToken } : {}),
-    ...consentIn(item, at),
+    ...toldConsent(item, opening, at),
     pending: (pending, after, placed) =>
       incomingOf(placed).reduce(
         (rest, message) => startAutomation(rest, after, message, automation, Date.now()),
@@ -51,10 +51,12 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
 }
 
 /** A word about consent is told on even where it changes nothing here: another conversation may know it otherwise. */
-function consentIn(item: InboundItem, at: Micros): Partial<Pick<ConversationRecord, 'untoldConsent' | 'consentAt'>> {
-  const optOut = item.kind === 'message' ? (item.optOut ?? optOutBy(item.text)) : null;
+function toldConsent(item: InboundItem, { peer }: Opening, at: Micros): Partial<ToldConsent> {
+  const optOut = item.kind === 'message' ? consentIn(item, peer) : null;
   return optOut === null ? {} : { untoldConsent: { optOut, at }, consentAt: at };
 }
+
+type ToldConsent = Pick<ConversationRecord, 'untoldConsent' | 'consentAt'>;
 
 /** The message of a contact that these events brought, if any: an echo is none. */
 const incomingOf = (placed: ConversationEvent[]) =>

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aSend, NOW, BY, SOMEBODY } from './support.ts';
 import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
+import { address } from '../../../src/domain/addresses.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideClose, decideDelete, decideUpdate } from '../../../src/domain/conversation/decide-change.ts';
 import { decideDeleteMessage, decideDeliveryNews } from '../../../src/domain/conversation/decide-message.ts';
@@ -88,6 +89,24 @@ describe('a send', () => {
     const refused = decideSend(aConversation({ sequence: 9 }), aSend({ expectedSequence: 3 }), unseen, NOW);
     expect(refused).toEqual({ ok: false, error: { code: 'SEQUENCE_MISMATCH', sequence: 9, unseen } });
     expect(decideSend(aConversation(), aSend({ expectedSequence: 1 }), [], NOW).ok).toBe(true);
+  });
+
+  test('is 422 to who opted out, and one member’s word opts no group out', () => {
+    const optOutAfter = (peer: string, text: string) => {
+      const opening = anOpening({ peer: address('line', peer) });
+      const state = aConversation({ peer: opening.peer });
+      const received = events(decideReceive(state, opening, anInbound({ senderId: 'U1', text }), null, NOW));
+      return received.some((event) => 'change' in event && event.change?.optOut === true);
+    };
+    expect([optOutAfter('U1', 'stop'), optOutAfter('C9', 'stop'), optOutAfter('U1', 'stop it')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(decideSend(aConversation({ optOut: true }), aSend(), [], NOW)).toMatchObject({
+      ok: false,
+      error: { code: 'CONTACT_OPTED_OUT' },
+    });
   });
 
   test('of a person takes the conversation over, and so does an access key’s that says so; another one does not', () => {

@@ -39,6 +39,8 @@ export type Move =
   | { kind: 'report'; pick: number; accepted: boolean }
   | { kind: 'later'; ms: number };
 
+type Picking = Extract<Move, { pick: number }>;
+
 type Call = { deliveryId: string; attempt: number; claimedAt: number; arrived: boolean };
 
 /** One conversation's object as its shell runs it, with queues, consumers and a provider around it: nothing but the pure core and a clock. */
@@ -67,32 +69,31 @@ export class TakeoverWorld {
   }
 
   #act(move: Move): void {
+    if ('pick' in move) return this.#actOn(move);
+    if (move.kind === 'later') return this.#wait(move.ms);
+    return this.#moves[move.kind]();
+  }
+
+  readonly #moves: Record<Exclude<Move['kind'], Picking['kind'] | 'later'>, () => void> = {
+    says: () => this.#says('hello'),
+    stop: () => this.#commit(decideConsent(this.state, !this.state.optOut, this.#at())),
+    drain: () => this.#drain(),
+    flow: () => this.#send(null, 'flow'),
+    // Most of them in time, some with an epoch that is over.
+    'fenced-flow': () => this.#send(Math.max(0, this.state.modeEpoch - (this.#count % 4 === 0 ? 1 : 0)), 'fenced flow'),
+    takeover: () => this.#takeOver(() => this.#update({ aiMode: 'human' })),
+    reply: () => this.#takeOver(() => this.#send(null, 'person', true)),
+    echo: () => this.#takeOver(() => this.#says('echo')),
+    'give-back': () => this.#update({ aiMode: 'ai' }),
+  };
+
+  #actOn(move: Picking): void {
     switch (move.kind) {
-      case 'says':
-        return this.#says('hello');
-      case 'stop':
-        return this.#commit(decideConsent(this.state, !this.state.optOut, this.#at()));
-      case 'drain':
-        return this.#drain();
       case 'turn':
         this.#drain();
         return this.#takeTurn(move.pick);
       case 'answer':
         return this.#answer(move);
-      case 'flow':
-        return this.#send(null, 'flow');
-      case 'fenced-flow':
-        return this.#send(Math.max(0, this.state.modeEpoch - (this.#count % 4 === 0 ? 1 : 0)), 'fenced flow');
-      case 'takeover':
-        return this.#takeOver(() => this.#update({ aiMode: 'human' }));
-      case 'reply':
-        return this.#takeOver(() => this.#send(null, 'person', true));
-      case 'echo':
-        return this.#takeOver(() => this.#says('echo'));
-      case 'give-back':
-        return this.#update({ aiMode: 'ai' });
-      case 'later':
-        return this.#wait(move.ms);
       case 'lose':
         this.sendJobs.splice(move.pick % Math.max(1, this.sendJobs.length), 1);
         return;
