@@ -53,7 +53,7 @@ async function discreet<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    // oxlint-disable-next-line preserve-caught-error -- its cause is what must not be kept
+    // Without its cause, which is what must not be kept.
     throw new Error(errorName(error));
   }
 }
