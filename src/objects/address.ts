@@ -45,14 +45,13 @@ export class AddressObject extends DurableObject<Env> {
 
   /**
    * The contact's latest word counts, from whichever of its conversations it comes: a provider's verdict may reach the one before.
-   * @returns the conversation that answers now, which must know it too.
+   * @returns the conversations that must know it too: the one that answers now, and the one before, which may still send.
    */
-  noteConsent(consent: Consent): { conversationId: string | null } {
+  noteConsent(consent: Consent): { current: string | null; predecessor: string | null } {
     const stored = this.#read();
-    if (!stored) return { conversationId: null };
-    if (consent.at < (stored.consent?.at ?? 0)) return { conversationId: null };
+    if (!stored || consent.at < (stored.consent?.at ?? 0)) return { current: null, predecessor: null };
     this.#write({ ...stored, consent });
-    return { conversationId: stored.current };
+    return { current: stored.current, predecessor: stored.predecessor?.id ?? null };
   }
 
   #read(): Stored | null {

@@ -44,7 +44,10 @@ export class ConversationObject extends DurableObject<Env> {
     this.#alarm = new AlarmClock(ctx);
     this.#room = new Room(ctx.storage, new ConversationStore(ctx.storage), new LogStore(ctx.storage.sql));
     this.#inFlight = new InFlight(this.#room);
-    this.#drains = new Drains(ctx, env, this.#room, () => this.#rearm());
+    this.#drains = new Drains(ctx, env, this.#room, {
+      rearm: () => this.#rearm(),
+      committed: () => ctx.waitUntil(this.#settle()),
+    });
     this.#sessions = conversationSessions(ctx, env, this.#room, () => this.#rearm());
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.load();

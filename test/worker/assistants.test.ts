@@ -209,6 +209,42 @@ describe('people', () => {
     expect(await textsOf(id)).toEqual(['help', 'a person']);
   });
 
+  test('who take over after it has handed over are not talked over by what it had said before', async () => {
+    const staffed = await staff(() => Response.json({ text: 'A person will help you.', handoff: true }));
+    await ok(
+      hub.call('POST', '/v1.0/sandbox/faults', {
+        account_id: staffed.account.id,
+        count: 1000,
+        kind: 'throttle',
+        retry_after: 3600,
+      }),
+    );
+    const id = await says(staffed, nextContact(), 'a person, please');
+    await eventually(async () => expect(await read(id)).toMatchObject({ ai_mode: 'human', mode_epoch: 1 }));
+    // By hand the mode is `human` already: nothing changes, and no event tells of it.
+    const before = await read(id);
+    expect(await put(id, { ai_mode: 'human' })).toEqual(before);
+    await put(id, { owner_id: hub.adminId });
+    expect(await read(id)).toMatchObject({ ai_mode: 'human', mode_epoch: 2 });
+    const { result } = await ok(hub.call('GET', `/v1.0/conversations/${id}/messages`));
+    expect(result[0]).toMatchObject({
+      text: 'A person will help you.',
+      status: 'failed',
+      deliveries: [{ error: { code: 'MODE_CHANGED' } }],
+    });
+  });
+
+  test('are left alone by one that is to answer what was taken back', async () => {
+    const staffed = await staff(says200('what?'), { debounce_ms: 1000 });
+    const contact = nextContact();
+    const landed = await inbound(hub, staffed.account.id, contact, 'regretted');
+    await ok(hub.call('DELETE', `/v1.0/conversations/${landed.conversation_id}/messages/${landed.message_id}`));
+    const other = await says(staffed, nextContact(), 'meant');
+    await eventually(async () => expect(await textsOf(other)).toEqual(['meant', 'what?']));
+    expect(staffed.asked).toHaveLength(1);
+    expect(await read(landed.conversation_id)).toMatchObject({ ai_mode: 'ai' });
+  });
+
   test('who own a conversation, or took its mode, get its messages without the assistant', async () => {
     const staffed = await staff(says200('hi'), { debounce_ms: 60_000 });
     const contact = nextContact();

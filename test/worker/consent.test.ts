@@ -85,6 +85,18 @@ describe('STOP', () => {
     expect(await send(id)).toMatchObject(REFUSED);
   });
 
+  test('withdraws also what the conversation before still has to send', async () => {
+    const contact = nextContact();
+    const first = await says(contact, 'hello');
+    faults.queueFails = true;
+    const sent = await ok(send(first));
+    await close(first);
+    await says(contact, 'STOP');
+    faults.queueFails = false;
+    const found = await ok(hub.call('GET', `/v1.0/conversations/${first}/messages/${sent.id}`));
+    expect(found).toMatchObject({ status: 'failed', deliveries: [{ error: { code: 'CONTACT_OPTED_OUT' } }] });
+  });
+
   test('withdraws what waits to be sent', async () => {
     const contact = nextContact();
     const id = await says(contact, 'hello');
@@ -111,6 +123,19 @@ test('a verdict that is told again after START says nothing of what the contact 
   for (let times = 0; times < 2; times += 1) await object.receipt(hub.customerId, sent.deliveries[0].id, news);
   expect(await read(id)).toMatchObject({ opt_out: false });
   await ok(send(id));
+});
+
+test('a verdict on what was sent before START, told to the conversation before, leaves the contact opted in', async () => {
+  const contact = nextContact();
+  const first = await says(contact, 'hello');
+  const sent = await ok(send(first));
+  await close(first);
+  const second = await says(contact, 'START');
+  const news = { status: 'failed' as const, error: { code: '21610', text: 'unsubscribed' }, optedOut: true };
+  await env.CONVERSATION.getByName(first).receipt(hub.customerId, sent.deliveries[0].id, news);
+  expect(await read(second)).toMatchObject({ opt_out: false });
+  await close(second);
+  expect(await read(await says(contact, 'hello'))).toMatchObject({ opt_out: false });
 });
 
 test('a word that changes nothing here is told on all the same, and beats an older verdict', async () => {

@@ -240,6 +240,23 @@ describe('a flow', () => {
     );
   });
 
+  test('that is fenced and assigned the conversation is taken over by the person’s reply', async () => {
+    const actions = [
+      { type: 'assign', option: { owner_id: agent.id } },
+      send('Olive will help.'),
+      sleep(1500),
+      send('And?'),
+    ];
+    const account = await withFlow(await newFlow(actions, { fenced: true }));
+    const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');
+    await eventually(async () => expect(await textsOf(id)).toContain('Olive will help.'));
+    await ok(agent.call('POST', `/v1.0/service_agents/conversations/${id}/messages`, { text: 'I am here.' }));
+    await eventually(async () =>
+      expect(await activeflowsOf(id)).toMatchObject([{ status: 'stopped', error: 'MODE_CHANGED' }]),
+    );
+    expect(await textsOf(id)).toEqual(['hi', 'Olive will help.', 'I am here.']);
+  });
+
   test('does an assignment once, however often its step is repeated', async () => {
     const account = await newSandbox(hub);
     const { conversation_id: id } = await inbound(hub, account.id, nextContact(), 'hi');

@@ -26,12 +26,15 @@ export function render(outbound: Pick<Outbound, 'text' | 'medias'>): LineOutgoin
   return [...texts, ...outbound.medias.map(renderMedia)];
 }
 
-/** Answers with the reply token where there is one, because that costs nothing; pushes otherwise, or when the token is spent. */
+/**
+ * Answers with the reply token where there is one, because that costs nothing; pushes otherwise. A token that is spent makes the next
+ * attempt a push: one attempt is one request, so that a takeover knows when nothing can follow any more.
+ */
 export async function send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome> {
   const messages = render(outbound);
   if (outbound.replyToken !== null) {
     const call = await reply(outbound.replyToken, messages, account, io);
-    if (!isSpentToken(call)) return replyOutcome(call, account);
+    return isSpentToken(call) ? SPENT : replyOutcome(call, account);
   }
   return pushOutcome(await push(outbound, messages, account, io), account);
 }
@@ -68,6 +71,13 @@ const post = (
     headers: { authorization: `Bearer ${account.token}`, 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
+
+const SPENT: SendOutcome = {
+  kind: 'retry',
+  code: 'REPLY_TOKEN_SPENT',
+  text: 'the reply token is spent; the message is pushed instead',
+  retryAfterMs: null,
+};
 
 const isSpentToken = (call: Call): boolean =>
   call.kind === 'answer' && call.status === 400 && /reply token/i.test(fault(call.text)?.text ?? '');

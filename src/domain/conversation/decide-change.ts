@@ -10,7 +10,20 @@ import type { AiMode, ConversationState } from './state.ts';
 /** The conversation in another mode, with its epoch grown; null when it is in that mode already. */
 export function changeMode(state: ConversationState, aiMode: AiMode, at: Micros): ConversationState | null {
   if (state.aiMode === aiMode) return null;
-  return { ...state, aiMode, modeEpoch: state.modeEpoch + 1, updatedAt: at };
+  return { ...state, aiMode, modeEpoch: state.modeEpoch + 1, handedOver: false, updatedAt: at };
+}
+
+/** A person answers from now on: also a takeover, in another epoch, where a machine had left the conversation to people. */
+export function takeOver(state: ConversationState, at: Micros): ConversationState | null {
+  const isTaken = state.aiMode === 'human' && state.handedOver;
+  if (isTaken) return { ...state, handedOver: false, modeEpoch: state.modeEpoch + 1, updatedAt: at };
+  return changeMode(state, 'human', at);
+}
+
+/** A machine leaves the conversation to people. */
+export function handOver(state: ConversationState, at: Micros): ConversationState | null {
+  const moded = changeMode(state, 'human', at);
+  return moded && { ...moded, handedOver: true };
 }
 
 /** PUT on a conversation. A change that changes nothing is no event, but `updatedAt` of a real one always moves. */
@@ -24,7 +37,7 @@ export function decideUpdate(
   const { ownerId, aiMode } = command;
   const by = { actor: command.actor, reason: 'request' } as const;
   const relabeled = relabel(state, command, at);
-  const owned = ownerId === undefined ? relabeled : (changeOwner(relabeled, ownerId, at) ?? relabeled);
+  const owned = ownerId === undefined ? relabeled : (changeOwner(relabeled, ownerId, command.actor, at) ?? relabeled);
   if (aiMode === 'closed' && state.lifecycle !== 'closed') return ok([closing(state, owned, at, by)]);
   const next = aiMode === undefined ? owned : (changeMode(owned, aiMode, at) ?? owned);
   return ok(next === state ? [] : [updating(state, next, by)]);
@@ -58,11 +71,17 @@ function relabel(state: ConversationState, command: UpdateCommand, at: Micros): 
 }
 
 /** An assignment is a takeover by people; taking the owner away gives the conversation back to automation (spec section 11). */
-export function changeOwner(state: ConversationState, ownerId: string | null, at: Micros): ConversationState | null {
+export function changeOwner(
+  state: ConversationState,
+  ownerId: string | null,
+  actor: Actor,
+  at: Micros,
+): ConversationState | null {
   if (state.ownerId === ownerId) return null;
   const owned = { ...state, ownerId, updatedAt: at };
   if (state.lifecycle === 'closed') return owned;
-  return changeMode(owned, ownerId === null ? 'ai' : 'human', at) ?? owned;
+  if (ownerId === null) return changeMode(owned, 'ai', at) ?? owned;
+  return (actor.type === 'flow' ? handOver(owned, at) : takeOver(owned, at)) ?? owned;
 }
 
 /** Ownership is decided where it changes, so that an agent that has just lost a conversation cannot act in it any more. */
@@ -77,7 +96,7 @@ export function decideUnassign(
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (!mayActAs(state, asOwner)) return err({ code: 'PERMISSION_DENIED' });
-  const released = changeOwner(state, null, at);
+  const released = changeOwner(state, null, actor, at);
   return ok(released ? [updating(state, released, { actor, reason: 'request' })] : []);
 }
 
@@ -96,7 +115,7 @@ function closing(before: ConversationState, changed: ConversationState, at: Micr
 /** Where what should have answered cannot, people must: once, and only where it would still have answered. */
 export function decideHandover(state: ConversationState, by: By, at: Micros): NewConversationEvent[] {
   const isMeant = state.aiMode === 'ai' && state.ownerId === null && state.deletedAt === null;
-  const next = isMeant ? changeMode(state, 'human', at) : null;
+  const next = isMeant ? handOver(state, at) : null;
   return next ? [updating(state, next, by)] : [];
 }
 

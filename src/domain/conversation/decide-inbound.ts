@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../result.ts';
 import type { Change } from './change.ts';
 import { consentIn } from './consent.ts';
-import { changeMode, updating } from './decide-change.ts';
+import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
 import type { Refusal } from '../errors.ts';
@@ -20,6 +20,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     lifecycle: 'active',
     aiMode: 'ai',
     modeEpoch: 0,
+    handedOver: false,
     tags: [],
     reachable: true,
     sequence: 0,
@@ -82,7 +83,7 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
   const told = toldBy(item, state);
   const targetName = opening.peer.targetName || state.peer.targetName;
   const { accountId } = opening;
-  const moded = item.kind === 'echo' ? changeMode(state, 'human', at) : null;
+  const moded = item.kind === 'echo' ? takeOver(state, at) : null;
   const unchanged =
     moded === null &&
     accountId === state.accountId &&

@@ -3,7 +3,7 @@ import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
-import { changeMode, isFencedOut, mayActAs, updating } from './decide-change.ts';
+import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
 import { newMessage, newDelivery } from './new-message.ts';
 import type { ConversationState, Message } from './state.ts';
 
@@ -39,7 +39,7 @@ const takesOver = (command: SendCommand): boolean => command.takeover || command
 
 /** A person's reply takes the conversation over, from whatever answered before (spec section 5); any message wakes an idle one. */
 function afterSend(state: ConversationState, command: SendCommand, at: Micros): ConversationState | null {
-  const mode = takesOver(command) ? changeMode(state, 'human', at) : null;
+  const mode = takesOver(command) ? takeOver(state, at) : null;
   if (state.lifecycle === 'active') return mode;
   return { ...(mode ?? state), lifecycle: 'active', updatedAt: at };
 }

@@ -5,7 +5,7 @@ import type { Micros, Millis } from '../time.ts';
 import { isAutomatic, type Pending } from './automation.ts';
 import { isOver } from './decide-inbound.ts';
 import type { SendCommand } from './commands.ts';
-import { changeMode, updating } from './decide-change.ts';
+import { handOver, updating } from './decide-change.ts';
 import { decideSend } from './decide-send.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { ConversationState } from './state.ts';
@@ -81,7 +81,7 @@ function handedOver(
 ): NewConversationEvent[] {
   const actor: Actor = { type: 'assistant', id: turn.assistantId };
   const before = said.reduce((latest, event) => ('conversation' in event ? event.conversation : latest), state);
-  const after = changeMode(before, 'human', at);
+  const after = handOver(before, at);
   return after ? [...said, updating(before, after, { actor, reason })] : said;
 }
 

@@ -8,7 +8,11 @@ import type { ConversationState, Message, ProviderError } from './state.ts';
 
 /** Whether a change of the conversation may forbid sends that it allowed before. An end is no takeover: what was accepted goes out. */
 export const maySendLess = (before: ConversationState, after: ConversationState): boolean =>
-  (before.modeEpoch !== after.modeEpoch && after.lifecycle !== 'closed') || (after.optOut && !before.optOut);
+  (before.modeEpoch !== after.modeEpoch && (after.lifecycle !== 'closed' || isAssigned(before, after))) ||
+  (after.optOut && !before.optOut);
+
+const isAssigned = (before: ConversationState, after: ConversationState): boolean =>
+  after.ownerId !== null && after.ownerId !== before.ownerId;
 
 /** A send under way, and its message. */
 export interface UnderWay {

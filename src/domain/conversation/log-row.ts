@@ -8,16 +8,21 @@ import type { ConversationState, Delivery, Message } from './state.ts';
 /** A message as it was stored, also by a version of Parley that knew no fences. */
 export const readMessage = (text: string): Message => ({ fence: null, ...readOwnJson<Stored<Message, 'fence'>>(text) });
 
-/** The same for a conversation of before opt-outs. */
+/** The same for a conversation of before opt-outs and handovers. */
 export const readConversation = (text: string): ConversationState => ({
-  optOut: false,
-  ...readOwnJson<Stored<ConversationState, 'optOut'>>(text),
+  ...OLDER_CONVERSATION,
+  ...readOwnJson<OlderState>(text),
 });
+
+/** What older versions of Parley did not know of a conversation. */
+export const OLDER_CONVERSATION = { optOut: false, handedOver: false };
+
+type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;
 
 type Stored<T, Newer extends keyof T> = Omit<T, Newer> & Partial<Pick<T, Newer>>;
 
 /** The conversation as the event left it, and what the event turned over. */
-type ConversationFacts = ConversationState & { change?: Change | null };
+type ConversationFacts = OlderState & { change?: Change | null };
 
 interface MessageFacts {
   deliveries: Delivery[];
@@ -44,7 +49,7 @@ export function fromLogRow(row: LogRow, message: Message | null): ConversationEv
     const { change = null, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
     return {
       type,
-      conversation: { ...conversation, optOut: conversation.optOut === true, sequence },
+      conversation: { ...OLDER_CONVERSATION, ...conversation, sequence },
       change,
       sequence,
       at,

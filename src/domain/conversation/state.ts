@@ -24,6 +24,8 @@ export interface ConversationState {
   aiMode: AiMode;
   /** Grows with every change of mode; an assistant's turn is fenced by it. */
   modeEpoch: number;
+  /** People answer because a machine left it to them: the next person's word is the takeover from that machine. */
+  handedOver: boolean;
   /** The contact asked us to stop (spec section 9): nothing may be sent. Kept across conversations by the AddressObject. */
   optOut: boolean;
   tags: string[];

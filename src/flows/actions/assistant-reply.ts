@@ -23,7 +23,7 @@ export async function assistantReply(
   const { id: assistantId, debounceMs } = assistant;
   const wanted = { turnId, messageId, assistantId, debounceMs, epoch: fenceOf(context), activeflowId };
   const mustWait = await callObject(() => getConversation(env, conversation.id).requestTurn(customerId, wanted));
-  if (mustWait.ok) return mustWait.value ? { kind: 'wait', turnId } : { kind: 'done' };
+  if (mustWait.ok) return mustWait.value ? { kind: 'wait', turnId } : { kind: 'failed', code: 'ALREADY_ANSWERED' };
   // Where people answer, no assistant does; a flow that is not fenced goes on all the same (seed 001).
   const { code } = mustWait.error;
   return code === 'MODE_CHANGED' && !activeflow.fenced ? { kind: 'failed', code } : refused(mustWait.error);

@@ -6,9 +6,10 @@ import type { ActionResult } from '../../domain/flow/progress.ts';
 import { expand, expandJson, type Variables } from '../../domain/flow/variables.ts';
 import { SECOND } from '../../domain/time.ts';
 import { uuidFrom } from '../../security/encoding.ts';
+import { findAnyActiveflow } from '../../storage/activeflows.ts';
 import { customerSecrets } from '../../storage/webhook-endpoints.ts';
 import { checkResolved } from '../../webhooks/guard.ts';
-import { postWebhook } from '../../webhooks/post.ts';
+import { postWebhook, type Attempt } from '../../webhooks/post.ts';
 import { resolveHost } from '../../webhooks/resolve.ts';
 import { signedHeaders } from '../../webhooks/sign.ts';
 
@@ -29,16 +30,18 @@ export async function webhookSend(context: ActionContext, { option }: ActionOf<'
     body,
   };
   const headers = await signedHeaders(signed, await customerSecrets(env, activeflow.customerId, Date.now()));
-  return attempt({ url: target.value, method: option.method, headers, body });
+  return attempt(context, { url: target.value, method: option.method, headers, body });
 }
 
-async function attempt(request: Parameters<typeof postWebhook>[0]): Promise<ActionResult> {
+/** One that was stopped meanwhile makes no further attempt. */
+async function attempt({ env, activeflow }: ActionContext, request: Attempt): Promise<ActionResult> {
   for (let tries = 1; ; tries += 1) {
     const result = await postWebhook(request, (url, init) => fetch(url, init));
     if (result.delivered) return { kind: 'done' };
     const isFinal = result.status !== null && result.status < 500 && result.status !== 429;
     if (isFinal || tries === TRIES) return { kind: 'failed', code: result.error };
     await scheduler.wait(PAUSE_MS * tries);
+    if ((await findAnyActiveflow(env, activeflow.id))?.status !== 'running') return { kind: 'failed', code: 'STOPPED' };
   }
 }
 

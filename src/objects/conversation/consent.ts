@@ -1,12 +1,13 @@
 import type { Room } from './room.ts';
 import { Outbox } from '../outbox.ts';
 import { callObject, getConversation } from '../stubs.ts';
+import type { Consent } from '../../domain/conversation/consent.ts';
 import { microsOf, MINUTE } from '../../domain/time.ts';
 
 /** A conversation whose first message is on its way is made within this time, or never. */
 const BEING_MADE_MS = MINUTE;
 
-/** Tells the AddressObject what the contact wants, so that the next conversation knows it too, and the one that answers by now. */
+/** Tells the AddressObject what the contact wants, so that the next conversation knows it too, and its other conversations. */
 export const consentOutbox = (env: Env, room: Room): Outbox =>
   new Outbox(
     'consent',
@@ -16,16 +17,18 @@ export const consentOutbox = (env: Env, room: Room): Outbox =>
       const consent = untold(room);
       if (!record || !consent) return;
       const stub = () => env.ADDRESS.getByName(record.addressName);
-      const { conversationId } = await callObject(() => stub().noteConsent(consent));
+      const { current, predecessor } = await callObject(() => stub().noteConsent(consent));
       const { id, customerId } = record.conversation;
-      if (conversationId !== null && conversationId !== id) {
-        const learnt = await callObject(() => getConversation(env, conversationId).learnConsent(customerId, consent));
-        const isBeingMade = !learnt.ok && microsOf(Date.now() - BEING_MADE_MS) < consent.at;
-        if (isBeingMade) throw new Error('the conversation that must know is not there yet');
+      const tell = (other: string) => callObject(() => getConversation(env, other).learnConsent(customerId, consent));
+      if (predecessor !== null && predecessor !== id) await tell(predecessor);
+      if (current !== null && current !== id && !(await tell(current)).ok && isFresh(consent)) {
+        throw new Error('the conversation that must know is not there yet');
       }
       room.markConsentTold(consent);
     },
   );
+
+const isFresh = ({ at }: Consent): boolean => at > microsOf(Date.now() - BEING_MADE_MS);
 
 const untold = (room: Room) => {
   const record = room.store.record();

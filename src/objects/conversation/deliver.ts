@@ -80,6 +80,7 @@ export function cancelSends(room: Room, message: Message): void {
 
 /** What a step of the send machine leaves, in one commit: the send itself, and the delivery's news. */
 export function commitStep(room: Room, send: Send, step: SendStep): void {
+  if (step.send === send && !step.news) return;
   const message = room.store.message(send.messageId);
   const withdrawn = step.send?.withdrawn ?? null;
   // A message that was deleted during an attempt has nothing left for another one.
@@ -94,9 +95,10 @@ function commitNews(room: Room, message: Message, deliveryId: string, news: Deli
   const at = room.now();
   const told = decideDeliveryNews(message, deliveryId, news, at);
   const record = room.store.record();
-  // A verdict that is told again, or that is older than the contact's last word, says nothing of what it wants now.
-  const isVerdict = news.optedOut === true && told.length > 0 && message.createdAt > (record?.consentAt ?? 0);
+  // A verdict on a message is as old as the message: told again, or after the contact's later word, it says nothing new.
+  const { createdAt } = message;
+  const isVerdict = news.optedOut === true && createdAt > (record?.consentAt ?? 0);
   const verdict = isVerdict && record ? decideConsent(record.conversation, true, at) : [];
-  const consent = verdict.length > 0 ? { untoldConsent: { optOut: true, at }, consentAt: at } : {};
+  const consent = verdict.length > 0 ? { untoldConsent: { optOut: true, at: createdAt }, consentAt: createdAt } : {};
   room.commit([...told, ...verdict], at, { ...consent, rows });
 }

@@ -19,6 +19,14 @@ const FIRST_HISTORY_MS = 250;
 /** As long as a contact's STOP waits for the AddressObject to know it too. */
 const CONSENT_MS = 5000;
 
+/** What the drains of a conversation need of their object. */
+interface DrainsHost {
+  /** When something is due may have changed. */
+  rearm(): void;
+  /** A drain has made a commit of its own. */
+  committed(): void;
+}
+
 /** Everything that a commit is followed by: what others must be told of it, each at its own pace. No drain ever throws. */
 export class Drains {
   readonly history: HistorySink;
@@ -33,17 +41,16 @@ export class Drains {
   readonly #drainSends: () => Promise<void>;
   readonly #drainHistory: () => Promise<void>;
 
-  /** `rearm`: when something is due may have changed. */
-  constructor(ctx: DurableObjectState, env: Env, room: Room, rearm: () => void) {
+  constructor(ctx: DurableObjectState, env: Env, room: Room, host: DrainsHost) {
     this.#ctx = ctx;
     this.#room = room;
-    this.#rearm = rearm;
+    this.#rearm = () => host.rearm();
     this.history = new HistorySink(env, new ConversationHistory(env.DB, room.store, room.log));
     this.feed = new FeedSink(env, new ConversationFeed(room));
     this.sends = new SendSink(env, ctx.storage, room.store);
     this.#turns = new TurnSink(env, room);
     this.#consent = consentOutbox(env, room);
-    this.#flows = flowOutbox(env, room);
+    this.#flows = flowOutbox(env, room, () => host.committed());
     // Apart, so that a D1 that is slow holds up no send.
     this.#drainSends = singleFlight(() =>
       this.#afterwards(this.sends.drain(room.store.record()?.conversation.id ?? null)),

@@ -5,35 +5,36 @@ import { activeflowVariables, conversationVariables } from '../../domain/flow/va
 import { beginActiveflow } from '../../storage/activeflows.ts';
 
 /** Starts the flows that inbound messages have started here: a row that shows it, and the Workflow that runs it. */
-export const flowOutbox = (env: Env, room: Room): Outbox =>
+export const flowOutbox = (env: Env, room: Room, committed: () => void): Outbox =>
   new Outbox(
     'flows',
     () => startsOf(room).length > 0,
     async () => {
       for (let start = startsOf(room)[0]; start; start = startsOf(room)[0]) {
-        await startFlow(env, room, start);
+        const isStarted = await startFlow(env, room, start);
+        if (!isStarted) room.handToPeople({ type: 'flow', id: start.flowId }, 'flow_gone');
         room.dropFlowStart(start.activeflowId);
+        if (!isStarted) committed();
       }
     },
   );
 
 const startsOf = (room: Room): FlowStart[] => room.store.record()?.pending.flowStarts ?? [];
 
-/** May be repeated: the row is made once, and a Workflow with this id runs once. Where the flow was deleted people must answer. */
-async function startFlow(env: Env, room: Room, start: FlowStart): Promise<void> {
+/** May be repeated: the row is made once, and a Workflow with this id runs once. False where the flow was deleted: people must answer. */
+async function startFlow(env: Env, room: Room, start: FlowStart): Promise<boolean> {
   const conversation = room.store.record()?.conversation;
-  if (!conversation) return;
+  if (!conversation) return true;
   const { id, customerId } = conversation;
   const variables = {
     ...activeflowVariables(start.activeflowId, start.flowId, id),
     ...conversationVariables(conversation),
   };
-  if (!(await beginActiveflow(env, customerId, id, { ...start, variables }, Date.now()))) {
-    return room.handToPeople({ type: 'flow', id: start.flowId }, 'flow_gone');
-  }
+  if (!(await beginActiveflow(env, customerId, id, { ...start, variables }, Date.now()))) return false;
   try {
     await env.FLOWS.create({ id: start.activeflowId, params: { activeflowId: start.activeflowId } });
   } catch (error) {
     if (!(error instanceof Error && error.message.includes('already_exists'))) throw error;
   }
+  return true;
 }

@@ -1,4 +1,5 @@
 import type { Room } from './room.ts';
+import { CLAIM_LEASE_MS } from '../../domain/conversation/sends.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 
 /**
@@ -28,12 +29,14 @@ export class InFlight {
 
   /** Also for a command that repeats a takeover whose first answer was lost. */
   async settled(): Promise<void> {
-    const end = Date.now() + LONGEST_WAIT_MS;
-    while (this.#isBusy() && Date.now() < end) await this.#nextReport(end - Date.now());
+    for (let end = this.#busyUntil(); end > Date.now(); end = this.#busyUntil())
+      await this.#nextReport(end - Date.now());
   }
 
-  #isBusy(): boolean {
-    return this.#room.store.sends().some((send) => send.phase === 'claimed' && send.withdrawn !== undefined);
+  /** Until when an attempt that is not to be may still reach its provider; 0 when none is under way. */
+  #busyUntil(): Millis {
+    const forbidden = this.#room.store.sends().filter((send) => send.phase === 'claimed' && send.withdrawn);
+    return Math.max(0, ...forbidden.map(({ dueAt }) => dueAt - CLAIM_LEASE_MS + LONGEST_WAIT_MS));
   }
 
   /** The timer ends with the report, because an object with a timer is not put to sleep. */

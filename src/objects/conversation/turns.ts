@@ -38,8 +38,15 @@ export function claim(room: Room, turnId: string, taken: TurnClaim & { history: 
   const turns = record.pending.turns.map((each) => (each.id === turnId ? claimed : each));
   room.savePending({ ...record.pending, turns });
   const messages = room.store.incomingSince(turn.from, MOST_MESSAGES).toReversed();
+  if (messages.length === 0) return endInSilence(room, turnId, taken.attempt);
   const history = taken.history === 0 ? [] : newestOthers(room, messages, taken.history);
   return { conversation, messages, history, publicUrl: settings.publicUrl };
+}
+
+/** The contact has taken back everything that was to be answered. */
+function endInSilence(room: Room, turnId: string, attempt: number): null {
+  report(room, { turnId, attempt, outcome: 'answered', answer: null });
+  return null;
 }
 
 /** The newest of the rest: what was said before the turn, and what was answered meanwhile. */
@@ -97,13 +104,21 @@ export function request(room: Room, customerId: string, wanted: RequestedTurn): 
   const { turnId: id, messageId, assistantId, debounceMs, activeflowId } = wanted;
   if (isStopped(room, activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
   if (isTurnOpen(record.pending, id)) return ok(true);
-  const from = room.store.message(messageId)?.sequence ?? record.conversation.sequence;
+  const from = firstUnanswered(room, messageId, record.pending.answered[assistantId] ?? 0);
+  if (from === null) return ok(false);
   const epoch = wanted.epoch ?? record.conversation.modeEpoch;
   const begin = { id, assistantId, epoch, from, at: Date.now(), debounceMs, askedBy: [activeflowId] };
   const requested = requestTurn(found.value, record.pending, begin);
   if (!requested.ok) return requested;
   if (requested.value) room.savePending(requested.value);
   return ok(requested.value !== null);
+}
+
+/** Where the turn of a flow begins: with its own message, or after what the assistant has answered. Null when nothing is new. */
+function firstUnanswered(room: Room, messageId: string, answered: number): number | null {
+  const own = room.store.message(messageId)?.sequence ?? 0;
+  if (own > answered) return own;
+  return room.store.incomingSince(answered + 1, 1).length > 0 ? answered + 1 : null;
 }
 
 export const isOpen = (room: Room, turnId: string): boolean => {

@@ -4,7 +4,7 @@ import type { Change } from '../../domain/conversation/change.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { Send } from '../../domain/conversation/sends.ts';
-import { readMessage } from '../../domain/conversation/log-row.ts';
+import { OLDER_CONVERSATION, readMessage } from '../../domain/conversation/log-row.ts';
 import { readOwnJson } from '../../domain/log-row.ts';
 import type { Micros } from '../../domain/time.ts';
 import { KEYS_SQL, KeyStore } from './key-store.ts';
@@ -72,7 +72,7 @@ export class ConversationStore {
     const row = this.#storage.sql.exec<{ data: string }>('SELECT data FROM record').toArray()[0];
     if (!row) return null;
     const record = { ...ABSENT_BEFORE, ...readOwnJson<ConversationRecord>(row.data) };
-    return { ...record, conversation: { ...record.conversation, optOut: record.conversation.optOut === true } };
+    return { ...record, conversation: { ...OLDER_CONVERSATION, ...record.conversation } };
   }
 
   prepare(): void {

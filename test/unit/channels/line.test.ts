@@ -280,9 +280,10 @@ describe('outbound', () => {
     expect(fake.violations).toEqual([]);
   });
 
-  test('pushes in the same call when the reply token is spent or too old', async () => {
+  test('leaves the push to the next attempt when the reply token is spent or too old: one attempt is one request', async () => {
     fake.expireReplyToken('old');
-    expect(await send({ replyToken: 'old' })).toMatchObject({ kind: 'accepted' });
+    expect(await send({ replyToken: 'old' })).toMatchObject({ kind: 'retry', code: 'REPLY_TOKEN_SPENT' });
+    expect(await send({ replyToken: null })).toMatchObject({ kind: 'accepted' });
     expect(fake.received).toMatchObject([{ method: 'push', to: USER }]);
     expect(fake.violations).toEqual([]);
   });

@@ -15,6 +15,7 @@ import { isMessageEvent, type NewConversationEvent } from '../../../src/domain/c
 import { judgeSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/fencing.ts';
 import {
   claim,
+  CLAIM_LEASE_MS,
   expire,
   heads,
   newSend,
@@ -56,7 +57,7 @@ export class TakeoverWorld {
   readonly calls: Call[] = [];
   /** Since which epoch nothing that began before may reach the provider: the newest takeover that was acknowledged. */
   acknowledged = 0;
-  unacknowledged: { epoch: number; until: number }[] = [];
+  unacknowledged: number[] = [];
   /** What reached the provider although a takeover had been acknowledged. Must stay empty. */
   readonly lateArrivals: Message[] = [];
   readonly arrivals: Message[] = [];
@@ -188,15 +189,18 @@ export class TakeoverWorld {
     const before = this.state.modeEpoch;
     act();
     if (this.state.modeEpoch === before) return;
-    this.unacknowledged.push({ epoch: this.state.modeEpoch, until: this.now + REACHES_MS });
+    this.unacknowledged.push(this.state.modeEpoch);
   }
 
   /** What InFlight does: the answer waits for the attempts that the takeover forbids, as long as they may still reach the provider. */
   #acknowledge(): void {
-    const busy = [...this.sends.values()].some((send) => send.phase === 'claimed' && send.withdrawn !== undefined);
-    const done = this.unacknowledged.filter(({ until }) => !busy || until <= this.now);
+    const busy = [...this.sends.values()].some(
+      ({ phase, withdrawn, dueAt }) =>
+        phase === 'claimed' && withdrawn && dueAt - CLAIM_LEASE_MS + REACHES_MS > this.now,
+    );
+    const done = busy ? [] : this.unacknowledged;
     this.unacknowledged = this.unacknowledged.filter((each) => !done.includes(each));
-    this.acknowledged = Math.max(this.acknowledged, ...done.map(({ epoch }) => epoch));
+    this.acknowledged = Math.max(this.acknowledged, ...done);
   }
 
   #drain(): void {
@@ -297,8 +301,8 @@ export class TakeoverWorld {
   /** What deliver.ts' commitStep does. */
   #keep(send: Send, step: SendStep): void {
     const message = this.#message(send.messageId);
-    // A step that only looked (a lease that has not run out) leaves the send as it was.
-    const withdrawn = step.send === send ? undefined : step.send?.withdrawn;
+    if (step.send === send && !step.news) return;
+    const withdrawn = step.send?.withdrawn;
     if (step.send && !withdrawn) this.sends.set(send.deliveryId, step.send);
     else this.sends.delete(send.deliveryId);
     const news = withdrawn ? ({ status: 'failed', error: withdrawn } as const) : step.news;
