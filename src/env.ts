@@ -29,6 +29,7 @@ const configSchema = z.object({
   LINE_DATA_API_BASE: origin,
   TWILIO_API_BASE: origin,
   TELNYX_API_BASE: origin,
+  META_GRAPH_BASE: origin,
   /** Signs the agents' tokens. At least 32 characters. */
   JWT_SECRET: z.string().min(32),
   /** 32 bytes in base64; seals accounts' and webhooks' secrets in D1. Losing it loses them. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Address } from '../domain/addresses.ts';
-import type { Media } from '../domain/content.ts';
+import type { Media, Template, TemplateUse } from '../domain/content.ts';
 import type { DeliveryNews, InboundItem } from '../domain/conversation/commands.ts';
 import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
 import type { Segments } from '../domain/conversation/state.ts';
@@ -31,7 +31,7 @@ export interface HookRequest {
   body: Uint8Array;
 }
 
-type WithoutId<T> = T extends { messageId: string } ? Omit<T, 'messageId' | 'deliveryId'> : T;
+type WithoutId<T> = T extends { messageId: string } ? Omit<T, 'messageId' | 'deliveryId' | 'windowUntil'> : T;
 
 /** What one contact did. The core gives a message its id. */
 export interface HookInbound {
@@ -65,6 +65,7 @@ export interface Outbound {
   from: Address;
   text: string;
   medias: Media[];
+  template: TemplateUse | null;
   /** A fresh permission to answer at no cost, given to one attempt only (LINE). */
   replyToken: string | null;
   /** Where the provider reports the delivery's fate: `<origin>/hooks/<account>/status?conversation=<id>&delivery=<id>`. */
@@ -74,7 +75,7 @@ export interface Outbound {
 /** Everything outside that an adapter may touch. */
 export interface ChannelIo {
   fetch: (url: string, init?: RequestInit) => Promise<Response>;
-  bases: { line: string; lineData: string; twilio: string; telnyx: string; sandbox: string };
+  bases: { line: string; lineData: string; twilio: string; telnyx: string; meta: string; sandbox: string };
   /** Whether a URL that somebody else wrote may be read: not one that leads into a private network. */
   mayRead: (url: string) => boolean;
   /** For one provider request; shorter than the claim's lease (domain/conversation/sends.ts). */
@@ -89,9 +90,11 @@ export interface ContentLimits {
   maxSegments: number | null;
 }
 
-/** Whether a provider's refusal, at once or in a later receipt, is the contact's own opt-out. */
-export const isOptOut = (channel: Channel, code: string | undefined): boolean =>
-  code !== undefined && channel.optOutCodes.includes(code);
+/** What a provider's refusal, at once or in a later receipt, says beside that. */
+export const verdictOn = ({ verdicts }: Channel, code = ''): Pick<DeliveryNews, 'optedOut' | 'windowClosed'> => ({
+  optedOut: verdicts.optOut.includes(code),
+  windowClosed: verdicts.windowClosed.includes(code),
+});
 
 /**
  * One provider of one channel. Adapters translate and nothing else: no storage, no clock, no retries.
@@ -109,8 +112,15 @@ export interface Channel {
   credentials: z.ZodType<AccountCredentials>;
   limits: ContentLimits;
   policy: SendPolicy;
-  /** The provider's error codes that say: this contact opted out of this number. */
-  optOutCodes: readonly string[];
+  /** The provider's error codes that say more than that a message failed. */
+  verdicts: {
+    /** This contact opted out of this number. */
+    optOut: readonly string[];
+    /** The time for free text is over. */
+    windowClosed: readonly string[];
+  };
+  /** How long a contact's message allows free text; null where it may be sent at any time. */
+  windowMs: Millis | null;
   /** Our own address, and the text that tells this account's conversations from another's. */
   self(account: AccountCredentials & { id: string }): { address: Address; key: string };
   /** SMS only: how the text will be billed. */
@@ -120,6 +130,12 @@ export interface Channel {
   /** A verified request in the core's words. The error names what is malformed, and never quotes it. */
   parse(request: HookRequest, account: ChannelAccount, now: Millis): Result<HookContent, string>;
   /** The 2xx that the provider expects. */
+  /** What the provider asks for before it sends anything (Meta's `hub.challenge`): the answer's body, or null for a refusal. */
+  challenge?(request: HookRequest, account: ChannelAccount): Promise<string | null>;
+  /** The templates that the provider has approved. The error is a code. */
+  listTemplates?(account: ChannelAccount, io: ChannelIo): Promise<Result<Template[], string>>;
+  /** What of a message this provider would refuse, under its field's name; null when nothing. Beyond `limits`. */
+  refuses?(text: string, medias: Pick<Media, 'type'>[]): { field: string; problem: string } | null;
   acknowledgement: { status: number; contentType: string | null; body: string | null };
   send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome>;
   /** The file behind a media with a `providerRef`, fetched with the account's credentials. */

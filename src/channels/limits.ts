@@ -1,7 +1,12 @@
 import type { Channel } from './contract.ts';
+import type { Media } from '../domain/content.ts';
 
 /** What a message has too much of for its channel, under the name of its field; null when it fits. */
-export function overLimit(channel: Channel, text: string, medias: number): { field: string; problem: string } | null {
+export function overLimit(
+  channel: Channel,
+  text: string,
+  medias: Pick<Media, 'type'>[],
+): { field: string; problem: string } | null {
   const { maxTextLength, maxMedias, maxSegments } = channel.limits;
   const segments = channel.segments(text)?.count ?? 0;
   if (text.length > maxTextLength)
@@ -9,5 +14,6 @@ export function overLimit(channel: Channel, text: string, medias: number): { fie
   if (maxSegments !== null && segments > maxSegments) {
     return { field: 'text', problem: `is ${segments} SMS segments, and the provider takes at most ${maxSegments}` };
   }
-  return medias > maxMedias ? { field: 'medias', problem: `${channel.label} takes at most ${maxMedias}` } : null;
+  if (medias.length > maxMedias) return { field: 'medias', problem: `${channel.label} takes at most ${maxMedias}` };
+  return channel.refuses?.(text, medias) ?? null;
 }

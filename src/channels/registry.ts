@@ -3,9 +3,10 @@ import { line } from './line/index.ts';
 import { sandbox } from './sms/sandbox/index.ts';
 import { telnyx } from './sms/telnyx/index.ts';
 import { twilio } from './sms/twilio/index.ts';
+import { whatsapp } from './whatsapp/index.ts';
 
 /** Every channel that Parley speaks. */
-export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox];
+export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox, whatsapp];
 
 /** The channel of an account: its type alone, or its type and its provider. Null when there is none such. */
 export function channelOf(accountType: string, providerData: ProviderData): Channel | null {

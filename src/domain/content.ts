@@ -27,6 +27,26 @@ export interface Content {
   medias: Media[];
 }
 
+/** A text that the provider has approved beforehand, with `{{1}}`, `{{2}}`, … for what differs (WhatsApp). */
+export interface Template {
+  name: string;
+  language: string;
+  category: string;
+  text: string;
+  /** How many parameters its text takes. */
+  parameters: number;
+}
+
+export interface TemplateUse {
+  name: string;
+  language: string;
+  parameters: string[];
+}
+
+/** How a template reads with its parameters filled in. */
+export const renderTemplate = ({ text }: Template, parameters: readonly string[]): string =>
+  text.replaceAll(/\{\{(\d+)\}\}/g, (_, place: string) => parameters[Number(place) - 1] ?? '');
+
 /** Bounds that hold on every channel; a channel may be stricter (channels/contract.ts). */
 export const MAX_TEXT_LENGTH = 10_000;
 export const MAX_MEDIAS = 10;

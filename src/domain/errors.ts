@@ -10,6 +10,8 @@ export type Refusal =
   /** People took over since the caller's work began (spec section 5, fencing). */
   | { code: 'MODE_CHANGED' }
   | { code: 'CONTACT_OPTED_OUT' }
+  /** The channel's time for free text is over: templates alone may be sent. */
+  | { code: 'WINDOW_CLOSED' }
   | { code: 'ACTIVEFLOW_STOPPED' }
   | { code: 'TALK_NOT_FOUND' }
   | { code: 'TALK_MESSAGE_NOT_FOUND' }
@@ -27,6 +29,7 @@ export const REFUSAL_MESSAGES: Record<Refusal['code'], string> = {
   CONVERSATION_CLOSED: 'the conversation is closed; the next message of the contact opens a new one',
   MODE_CHANGED: 'the conversation was taken over since this work began',
   CONTACT_OPTED_OUT: 'the contact opted out: nothing may be sent until it opts in again',
+  WINDOW_CLOSED: 'the time for free text is over: send a template, or wait for the contact to write',
   ACTIVEFLOW_STOPPED: 'the activeflow was stopped',
   TALK_NOT_FOUND: 'there is no such talk',
   TALK_MESSAGE_NOT_FOUND: 'there is no such message',

@@ -6,6 +6,7 @@ export const EVENTS = {
   'conversation.created': 'conversation',
   'conversation.updated': 'conversation',
   'conversation.closed': 'conversation',
+  'conversation.window_closing': 'conversation',
   'conversation.deleted': 'conversation',
   'message.created': 'message',
   'message.updated': 'message',

@@ -33,6 +33,7 @@ import { talkLiveRoutes } from './voipbin/talk/live.ts';
 import { talkMessageListRoutes, talkMessagesRoutes } from './voipbin/talk/messages.ts';
 import { talkMessageRoutes } from './voipbin/talk/one-message.ts';
 import { talkParticipantRoutes } from './voipbin/talk/participants.ts';
+import { templateRoutes } from './voipbin/templates.ts';
 import { streamRoutes } from './voipbin/streams.ts';
 import { webhookDeliveryRoutes } from './voipbin/webhook-deliveries.ts';
 import { webhookEndpointRoutes } from './voipbin/webhook-endpoints.ts';
@@ -68,6 +69,7 @@ function voipbin(): OpenAPIHono<AppEnv> {
   api.route('/accesskeys', accessKeyRoutes);
   api.route('/conversation_accounts', accountRoutes);
   api.route('/conversation-accounts', accountRoutes);
+  api.route('/conversation_accounts', templateRoutes);
   api.route('/conversations', streamRoutes);
   api.route('/conversations', mediaRoutes);
   api.route('/conversations', conversationRoutes('managers'));

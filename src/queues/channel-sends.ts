@@ -1,5 +1,5 @@
 import type { ChannelSendJob } from './jobs.ts';
-import { isOptOut, type Channel, type Outbound } from '../channels/contract.ts';
+import { verdictOn, type Channel, type Outbound } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
 import type { SendOutcome } from '../domain/conversation/sends.ts';
 import { SECOND } from '../domain/time.ts';
@@ -56,7 +56,7 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
 async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {
   try {
     const outcome = await channel.send(outboundOf(order, account), account, channelIo(env));
-    return outcome.kind === 'rejected' ? { ...outcome, optedOut: isOptOut(channel, outcome.code) } : outcome;
+    return outcome.kind === 'rejected' ? { ...outcome, ...verdictOn(channel, outcome.code) } : outcome;
   } catch {
     return { kind: 'unknown', code: 'ADAPTER_FAULT', text: 'the channel adapter failed' };
   }
@@ -73,6 +73,7 @@ function outboundOf(order: Order, account: Account): Outbound {
     from: message.source,
     text: message.text,
     medias: message.medias,
+    template: message.template,
     replyToken: order.replyToken,
     statusCallbackUrl: `${publicUrl}/hooks/${account.id}/status?${query.toString()}`,
   };

@@ -17,6 +17,7 @@ export function channelIo(env: Env): ChannelIo {
       lineData: config.LINE_DATA_API_BASE,
       twilio: config.TWILIO_API_BASE,
       telnyx: config.TELNYX_API_BASE,
+      meta: config.META_GRAPH_BASE,
       sandbox: SANDBOX_ORIGIN,
     },
     mayRead: (url) => checkTarget(url, config.ALLOW_PRIVATE_TARGETS).ok,

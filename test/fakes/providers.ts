@@ -45,21 +45,21 @@ export interface ProviderFake {
   close(): Promise<void>;
 }
 
-interface Incoming {
+export interface Incoming {
   method: string;
   url: URL;
   headers: IncomingHttpHeaders;
   body: string;
 }
 
-interface Answer {
+export interface Answer {
   status: number;
   headers?: Record<string, string>;
   body?: string | Uint8Array;
 }
 
 /** A refusal that a correct client never sees: it is noted as a violation. */
-class Violation extends Error {
+export class Violation extends Error {
   readonly answer: Answer;
   constructor(message: string, answer: Answer) {
     super(message);
@@ -67,13 +67,13 @@ class Violation extends Error {
   }
 }
 
-const json = (status: number, value: unknown, headers: Record<string, string> = {}): Answer => ({
+export const json = (status: number, value: unknown, headers: Record<string, string> = {}): Answer => ({
   status,
   headers: { 'content-type': 'application/json', ...headers },
   body: JSON.stringify(value),
 });
 
-async function startFake<T extends object>(
+export async function startFake<T extends object>(
   handle: (request: Incoming, received: Received[], violations: string[]) => Answer,
   more: T,
 ): Promise<ProviderFake & T> {
@@ -130,10 +130,10 @@ function write(response: ServerResponse, { status, headers, body }: Answer): voi
   response.end(body);
 }
 
-const header = (request: Incoming, name: string): string => [request.headers[name] ?? ''].flat().join(', ');
+export const header = (request: Incoming, name: string): string => [request.headers[name] ?? ''].flat().join(', ');
 
 /** The JSON object in a body, or a violation. */
-function jsonBody(request: Incoming, refusal: Answer): Record<string, unknown> {
+export function jsonBody(request: Incoming, refusal: Answer): Record<string, unknown> {
   if (!/^application\/json(;|$)/.test(header(request, 'content-type')))
     throw new Violation('not application/json', refusal);
   try {
@@ -145,22 +145,22 @@ function jsonBody(request: Incoming, refusal: Answer): Record<string, unknown> {
   throw new Violation('the body is not a JSON object', refusal);
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+export const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
-function textIn(body: Record<string, unknown>, key: string): string {
+export function textIn(body: Record<string, unknown>, key: string): string {
   const value = body[key];
   return isText(value) ? value : '';
 }
 
-const isUrl = (value: unknown, protocols: string[]): boolean =>
+export const isUrl = (value: unknown, protocols: string[]): boolean =>
   isText(value) && URL.canParse(value) && protocols.includes(new URL(value).protocol);
 
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter(isText) : []);
 
-function onlyFields(body: Record<string, unknown>, allowed: string[], refusal: Answer): void {
+export function onlyFields(body: Record<string, unknown>, allowed: string[], refusal: Answer): void {
   const unknown = Object.keys(body).filter((key) => !allowed.includes(key));
   if (unknown.length > 0) throw new Violation(`unknown fields: ${unknown.join(', ')}`, refusal);
 }

@@ -19,7 +19,8 @@ export const line: Channel = {
   limits: { maxTextLength: MAX_TEXT, maxMedias: MAX_MESSAGES - 1, maxSegments: null },
   // The retry key makes LINE drop a repeat (developers.line.biz, "Retry failed API requests").
   policy: { idempotent: true, receiptWaitMs: 0 },
-  optOutCodes: [],
+  verdicts: { optOut: [], windowClosed: [] },
+  windowMs: null,
   // LINE never tells the account's own id before the first event: seed 000 shows an empty target named "me".
   self: (account) => ({ address: address('line', '', 'me'), key: account.id }),
   segments: () => null,

@@ -31,6 +31,7 @@ export const presentConversation = (state: ConversationState) => ({
   ai_mode: state.aiMode,
   mode_epoch: state.modeEpoch,
   opt_out: state.optOut,
+  window_expires_at: state.window && state.window.until > 0 ? blankTime(state.window.until) : null,
   sequence: state.sequence,
   last_message_at: state.lastMessageAt === null ? null : blankTime(state.lastMessageAt),
   tags: state.tags,

@@ -11,6 +11,7 @@ const NAMES = {
   'conversation.created': 'conversation_created',
   'conversation.updated': 'conversation_updated',
   'conversation.closed': 'conversation_closed',
+  'conversation.window_closing': 'conversation_window_closing',
   'conversation.deleted': 'conversation_deleted',
   'message.created': 'conversation_message_created',
   'message.updated': 'conversation_message_updated',

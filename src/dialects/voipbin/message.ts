@@ -49,6 +49,7 @@ export const presentMessage = (message: Message) => ({
   sender: { type: message.sender.type, id: message.sender.id, name: message.sender.name },
   deliveries: message.deliveries.map(presentDelivery),
   client_id: message.clientId,
+  template: message.template,
 });
 
 /** What seed 000 calls the channel of an inbound message: SMS and MMS are one conversation type, and two channels. */

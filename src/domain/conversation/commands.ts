@@ -1,5 +1,5 @@
 import type { Address } from '../addresses.ts';
-import type { Media } from '../content.ts';
+import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Millis } from '../time.ts';
@@ -7,6 +7,8 @@ import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */
 export interface Opening {
+  /** Whether the channel allows free text for a time after each message of the contact only (window.ts). */
+  hasWindow: boolean;
   /** What the AddressObject knows of the contact's consent. */
   optOut: boolean;
   conversationId: string;
@@ -34,6 +36,8 @@ export type InboundItem =
       medias: Media[];
       senderId: string;
       senderName: string;
+      /** Until when it allows free text; null on channels without such a window. */
+      windowUntil: Millis | null;
       /** The provider's own reading of a STOP or START, which knows more languages than we do (Twilio's Advanced Opt-Out). */
       optOut?: boolean;
       replyToken: ReplyToken | null;
@@ -89,6 +93,8 @@ export interface SendCommand {
   deliveryId: string;
   text: string;
   medias: Media[];
+  /** Set when the message is a template of the provider's: `text` is how it reads. */
+  template: TemplateUse | null;
   clientId: string;
   segments: Segments | null;
   /** The sender's view of the log (`If-Match`); null sends whatever has happened. */
@@ -127,4 +133,6 @@ export interface DeliveryNews {
   attempts?: number;
   /** The provider refuses because the contact opted out there. */
   optedOut?: boolean;
+  /** The provider refuses because the time for free text is over. */
+  windowClosed?: boolean;
 }

@@ -6,6 +6,7 @@ import { SYSTEM, type Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { UpdateCommand } from './commands.ts';
 import type { AiMode, ConversationState } from './state.ts';
+import { shut } from './window.ts';
 
 /** The conversation in another mode, with its epoch grown; null when it is in that mode already. */
 export function changeMode(state: ConversationState, aiMode: AiMode, at: Micros): ConversationState | null {
@@ -124,6 +125,13 @@ export const decideConsent = (state: ConversationState, optOut: boolean, at: Mic
   state.optOut === optOut
     ? []
     : [updating(state, { ...state, optOut, updatedAt: at }, { actor: SYSTEM, reason: 'provider' })];
+
+/** The provider's word that the time for free text is over. */
+export function decideWindowClosed(state: ConversationState, at: Micros): NewConversationEvent[] {
+  const window = shut(state.window, at);
+  if (window === state.window) return [];
+  return [updating(state, { ...state, window, updatedAt: at }, { actor: SYSTEM, reason: 'provider' })];
+}
 
 export function decideDelete(state: ConversationState, at: Micros): NewConversationEvent[] {
   return [{ type: 'conversation.deleted', conversation: { ...state, updatedAt: at, deletedAt: at }, change: null }];

@@ -4,6 +4,7 @@ import { consentIn } from './consent.ts';
 import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
+import { NEVER_OPENED, reopened } from './window.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { InboundItem, Opening } from './commands.ts';
@@ -12,7 +13,7 @@ import type { ConversationState, Message } from './state.ts';
 
 /** A conversation's first state, before any event: `sequence` 0, which the log's first event makes 1. */
 export function openConversation(opening: Opening, at: Micros): ConversationState {
-  const { conversationId, ...facts } = opening;
+  const { conversationId, hasWindow, ...facts } = opening;
   return {
     ...facts,
     id: conversationId,
@@ -21,6 +22,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     aiMode: 'ai',
     modeEpoch: 0,
     handedOver: false,
+    window: hasWindow ? NEVER_OPENED : null,
     tags: [],
     reachable: true,
     sequence: 0,
@@ -90,17 +92,19 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
     targetName === state.peer.targetName &&
     told.reachable === state.reachable &&
     told.lifecycle === state.lifecycle &&
+    told.window === state.window &&
     told.optOut === state.optOut;
   if (unchanged) return null;
   return { ...(moded ?? state), ...told, accountId, peer: { ...state.peer, targetName }, updatedAt: at };
 }
 
-type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'optOut'>;
+type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'optOut' | 'window'>;
 
-function toldBy(item: OpeningItem, { reachable, lifecycle, optOut, peer }: ConversationState): Told {
-  if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, optOut };
-  if (item.kind === 'echo') return { reachable, lifecycle: 'active', optOut };
-  return { reachable: true, lifecycle: 'active', optOut: consentIn(item, peer) ?? optOut };
+function toldBy(item: OpeningItem, { reachable, lifecycle, optOut, window, peer }: ConversationState): Told {
+  if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, optOut, window };
+  if (item.kind === 'echo') return { reachable, lifecycle: 'active', optOut, window };
+  const known = { optOut: consentIn(item, peer) ?? optOut, window: reopened(window, item.windowUntil) };
+  return { reachable: true, lifecycle: 'active', ...known };
 }
 
 function incoming(state: ConversationState, item: Extract<InboundItem, { kind: 'message' }>, at: Micros): Message {

@@ -5,6 +5,7 @@ import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
 import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
 import { newMessage, newDelivery } from './new-message.ts';
+import { isWindowClosed } from './window.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /**
@@ -22,6 +23,7 @@ export function decideSend(
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
   if (isFencedOut(state, command.fence)) return err({ code: 'MODE_CHANGED' });
   if (state.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
+  if (command.template === null && isWindowClosed(state, at)) return err({ code: 'WINDOW_CLOSED' });
   const expected = command.expectedSequence;
   if (expected !== null && (unseen.length > 0 || expected > state.sequence)) {
     return err({ code: 'SEQUENCE_MISMATCH', sequence: state.sequence, unseen });
@@ -51,6 +53,7 @@ const outgoing = (state: ConversationState, command: SendCommand, at: Micros): M
   destination: state.peer,
   sender: { ...command.actor, name: command.actorName },
   clientId: command.clientId,
+  template: command.template,
   // What takes over is not fenced by its own takeover.
   fence: takesOver(command) ? null : command.fence,
   deliveries: [newDelivery(state, command.deliveryId, command.segments, at)],

@@ -3,6 +3,7 @@ import type { NewConversationEvent } from './events.ts';
 import { SYSTEM } from '../permissions.ts';
 import { decideClose } from './decide-change.ts';
 import type { ConversationState, Settings } from './state.ts';
+import { noticeAt } from './window.ts';
 
 const lastActivity = (state: ConversationState): Millis => millisOf(state.lastMessageAt ?? state.createdAt);
 
@@ -10,10 +11,11 @@ const lastActivity = (state: ConversationState): Millis => millisOf(state.lastMe
 export function nextLifecycleAt(state: ConversationState, settings: Settings): Millis | null {
   if (state.lifecycle === 'closed' || state.deletedAt !== null) return null;
   const closeAt = lastActivity(state) + settings.closeMs;
-  return state.lifecycle === 'idle' ? closeAt : Math.min(closeAt, lastActivity(state) + settings.idleMs);
+  const silentAt = state.lifecycle === 'idle' ? closeAt : Math.min(closeAt, lastActivity(state) + settings.idleMs);
+  return Math.min(silentAt, noticeAt(state) ?? Infinity);
 }
 
-/** What time alone does: active → idle → closed, each after its silence (seed 002's lifecycle). */
+/** What time alone does: active → idle → closed, each after its silence (seed 002's lifecycle), and the near end of its window. */
 export function decideLifecycle(
   state: ConversationState,
   settings: Settings,
@@ -22,7 +24,16 @@ export function decideLifecycle(
 ): NewConversationEvent[] {
   const due = nextLifecycleAt(state, settings);
   if (due === null || now < due) return [];
+  if (now >= (noticeAt(state) ?? Infinity)) return [nearingEnd(state, at)];
   if (now >= lastActivity(state) + settings.closeMs)
     return decideClose(state, { actor: SYSTEM, reason: 'timeout' }, at);
   return [{ type: 'conversation.updated', conversation: { ...state, lifecycle: 'idle', updatedAt: at }, change: null }];
 }
+
+/** Not moved by it: `updatedAt` is for what somebody changed. */
+const nearingEnd = (state: ConversationState, at: Micros): NewConversationEvent => {
+  const { window } = state;
+  const isOver = window !== null && at >= window.until;
+  const warned = { ...state, window: window && { ...window, warned: true } };
+  return { type: isOver ? 'conversation.updated' : 'conversation.window_closing', conversation: warned, change: null };
+};

@@ -5,8 +5,12 @@ import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent } from './events.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
-/** A message as it was stored, also by a version of Parley that knew no fences. */
-export const readMessage = (text: string): Message => ({ fence: null, ...readOwnJson<Stored<Message, 'fence'>>(text) });
+/** A message as it was stored, also by a version of Parley that knew no fences and no templates. */
+export const readMessage = (text: string): Message => ({
+  fence: null,
+  template: null,
+  ...readOwnJson<Stored<Message, 'fence' | 'template'>>(text),
+});
 
 /** The same for a conversation of before opt-outs and handovers. */
 export const readConversation = (text: string): ConversationState => ({
@@ -15,7 +19,7 @@ export const readConversation = (text: string): ConversationState => ({
 });
 
 /** What older versions of Parley did not know of a conversation. */
-export const OLDER_CONVERSATION = { optOut: false, handedOver: false };
+export const OLDER_CONVERSATION = { optOut: false, handedOver: false, window: null };
 
 type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;
 

@@ -16,6 +16,7 @@ export const newMessage = (state: ConversationState, content: Content & { messag
     medias: content.medias,
     clientId: '',
     fence: null,
+    template: null,
     deliveries: [],
     createdAt: at,
     updatedAt: at,

@@ -42,7 +42,7 @@ export interface SendPolicy {
 export type SendOutcome =
   | { kind: 'accepted'; providerId: string }
   /** Final: the provider understood and refused. */
-  | { kind: 'rejected'; code: string; text: string; optedOut?: boolean }
+  | { kind: 'rejected'; code: string; text: string; optedOut?: boolean; windowClosed?: boolean }
   /** Certainly not accepted; worth another try. */
   | { kind: 'retry'; code: string; text: string; retryAfterMs: number | null }
   /** No answer: the provider may have accepted it. */
@@ -144,8 +144,10 @@ const failed = (code: string, text: string, attempts: number): SendStep => ({
 });
 
 function rejected(outcome: Extract<SendOutcome, { kind: 'rejected' }>, attempt: number): SendStep {
-  const { send, news } = failed(outcome.code, outcome.text, attempt);
-  return { send, news: news && outcome.optedOut ? { ...news, optedOut: true } : news };
+  const { code, text, optedOut, windowClosed } = outcome;
+  const { send, news } = failed(code, text, attempt);
+  const verdict = { ...(optedOut ? { optedOut } : {}), ...(windowClosed ? { windowClosed } : {}) };
+  return { send, news: news && { ...news, ...verdict } };
 }
 
 /** The sends that may be in the queue now: the first of each lane. */

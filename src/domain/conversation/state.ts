@@ -1,8 +1,9 @@
 import type { Address } from '../addresses.ts';
-import type { Media } from '../content.ts';
+import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
+import type { ServiceWindow } from './window.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
 export type AiMode = 'ai' | 'human' | 'closed';
@@ -28,6 +29,8 @@ export interface ConversationState {
   handedOver: boolean;
   /** The contact asked us to stop (spec section 9): nothing may be sent. Kept across conversations by the AddressObject. */
   optOut: boolean;
+  /** Null on channels where free text may be sent at any time. */
+  window: ServiceWindow | null;
   tags: string[];
   /** False after the contact blocked or left the account (LINE `unfollow`, `leave`). */
   reachable: boolean;
@@ -91,6 +94,8 @@ export interface Message {
   clientId: string;
   /** The mode epoch without which it must not go out: set on what assistants and fenced flows say. */
   fence: number | null;
+  /** The provider's template that it is, or null for what the sender wrote; `text` is how it reads. */
+  template: TemplateUse | null;
   deliveries: Delivery[];
   createdAt: Micros;
   updatedAt: Micros;

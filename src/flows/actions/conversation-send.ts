@@ -21,7 +21,7 @@ export async function conversationSend(
   if (!channel) return { kind: 'failed', code: 'CONVERSATION_ACCOUNT_GONE' };
   const text = expand(option.text, context.variables);
   if (text.trim() === '') return { kind: 'failed', code: 'EMPTY_TEXT' };
-  if (overLimit(channel, text, 0)) return { kind: 'failed', code: 'TEXT_TOO_LONG' };
+  if (overLimit(channel, text, [])) return { kind: 'failed', code: 'TEXT_TOO_LONG' };
   const command = { ...(await sendCommand(context)), text, segments: channel.segments(text) };
   const sent = await callObject(() => getConversation(env, conversation.id).send(command));
   return sent.ok ? { kind: 'done' } : refused(sent.error);
@@ -41,6 +41,7 @@ async function sendCommand(context: ActionContext): Promise<Omit<SendCommand, 't
     messageId: await uuidFrom(`message ${place}`),
     deliveryId: await uuidFrom(`delivery ${place}`),
     medias: [],
+    template: null,
     clientId: '',
     expectedSequence: null,
     idempotency: null,

@@ -5,7 +5,7 @@ import { ApiError, tooMany } from '../errors.ts';
 import { failures } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
-import { isOptOut, type Channel, type HookContent, type HookRequest } from '../../channels/contract.ts';
+import { verdictOn, type Channel, type HookContent, type HookRequest } from '../../channels/contract.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { isUuid } from '../../domain/ids.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
@@ -30,6 +30,26 @@ export const hookRoutes = newRouter();
 
 hookRoutes.openapi(hook('/{account_id}', 'What contacts did, from a provider'), takeHook);
 hookRoutes.openapi(hook('/{account_id}/status', 'What became of our sends, from a provider'), takeHook);
+
+hookRoutes.openapi(
+  createRoute({
+    tags: ['Provider hooks'],
+    method: 'get',
+    path: '/{account_id}',
+    summary: 'Meta’s question whether this webhook is ours, asked once when it is set up',
+    request: { params: z.object({ account_id: z.string() }) },
+    responses: {
+      200: { description: 'The challenge', content: { 'text/plain': { schema: z.string() } } },
+      ...failures('INVALID_SIGNATURE', 'CONVERSATION_ACCOUNT_NOT_FOUND'),
+    },
+  }),
+  async (c) => {
+    const { account, channel } = await findHookAccount(c);
+    const challenge = await channel.challenge?.(await hookRequest(c), account);
+    if (challenge) return c.text(challenge, 200);
+    throw new ApiError('INVALID_SIGNATURE', 'the verify token is missing or wrong');
+  },
+);
 
 async function takeHook(c: AppContext): Promise<Response> {
   const { account, channel } = await findHookAccount(c);
@@ -71,7 +91,7 @@ async function store(c: AppContext, account: Account, channel: Channel, content:
   for (const inbound of inOrder) await takeIn(c.env, account, channel, inbound, publicUrlOf(c));
   for (const { conversationId, deliveryId, news } of content.receipts) {
     if (!isUuid(conversationId)) continue;
-    const told = { ...news, optedOut: isOptOut(channel, news.error?.code) };
+    const told = { ...news, ...verdictOn(channel, news.error?.code) };
     await callObject(() =>
       getConversation(c.env, conversationId.toLowerCase()).receipt(account.customerId, deliveryId, told),
     );

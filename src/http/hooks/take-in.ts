@@ -1,6 +1,7 @@
 import type { Channel, HookInbound } from '../../channels/contract.ts';
 import type { Automation, InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import type { Address } from '../../domain/addresses.ts';
+import type { Millis } from '../../domain/time.ts';
 import type { Received } from '../../objects/conversation/receive.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { addressName, callObject, getConversation } from '../../objects/stubs.ts';
@@ -40,7 +41,7 @@ export async function takeIn(
   let conversationId = (await answeredBefore(env, inbound, claim.predecessor)) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
     const opening = { ...openingOf(account, channel, inbound, self.address, conversationId), optOut };
-    const item = itemOf(inbound, ids, mediaBase(publicUrl, conversationId, ids.messageId));
+    const item = itemOf(inbound, ids, mediaBase(publicUrl, conversationId, ids.messageId), channel.windowMs);
     const command: ReceiveCommand = { opening, addressName: name, automation, item, settings };
     const received = await callObject(() => getConversation(env, conversationId).receive(command));
     if (received.ok) return received.value;
@@ -86,6 +87,7 @@ function openingOf(
     dialogId,
     name: `${channel.label} · ${shown}`,
     detail: `${channel.label} conversation`,
+    hasWindow: channel.windowMs !== null,
     self,
     peer,
   };
@@ -95,11 +97,18 @@ const mediaBase = (publicUrl: string, conversationId: string, messageId: string)
   `${publicUrl}/v1.0/conversations/${conversationId}/messages/${messageId}/medias`;
 
 /** The item with its message's id, and with our own URL where only the account's credentials open the provider's. */
-function itemOf({ item }: HookInbound, ids: { messageId: string; deliveryId: string }, base: string): InboundItem {
+function itemOf(
+  { item, occurredAt }: HookInbound,
+  ids: { messageId: string; deliveryId: string },
+  base: string,
+  windowMs: Millis | null,
+): InboundItem {
   if (item.kind === 'echo') return { ...item, ...ids };
   if (item.kind !== 'message') return item;
   const medias = item.medias.map((media, index) =>
     media.providerRef === '' ? media : { ...media, url: `${base}/${index}` },
   );
-  return { ...item, messageId: ids.messageId, medias };
+  // By the provider's clock, which decides in the end; but nothing was said in the future.
+  const windowUntil = windowMs === null ? null : Math.min(occurredAt, Date.now()) + windowMs;
+  return { ...item, messageId: ids.messageId, medias, windowUntil };
 }

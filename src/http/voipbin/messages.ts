@@ -7,7 +7,8 @@ import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { messageSchema } from './schemas/conversation.ts';
+import { messageSchema, templateUseSchema } from './schemas/conversation.ts';
+import { templateText, usableTemplates } from './templates.ts';
 import type { Channel } from '../../channels/contract.ts';
 import { overLimit } from '../../channels/limits.ts';
 import { channelOf } from '../../channels/registry.ts';
@@ -16,7 +17,7 @@ import { media, MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } f
 import type { SendCommand } from '../../domain/conversation/commands.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { findAnyAccount } from '../../storage/accounts.ts';
+import { findAnyAccount, type Account } from '../../storage/accounts.ts';
 import { findSignedIn } from '../../storage/agents.ts';
 import { findTimeouts } from '../../storage/customers.ts';
 import { pageOf } from '../../storage/page.ts';
@@ -29,6 +30,9 @@ const newMessageSchema = z
     text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
     client_id: z.string().max(255).default('').openapi({ description: 'Your own name for the message, echoed back' }),
+    template: templateUseSchema.optional().openapi({
+      description: 'WhatsApp: one of the account’s approved templates, which may be sent at any time',
+    }),
     takeover: z.boolean().default(false).openapi({
       description: 'True makes a send with an access key a person’s reply: the conversation’s mode becomes `human`',
     }),
@@ -36,9 +40,13 @@ const newMessageSchema = z
       description: 'For assistants: the `mode_epoch` that their turn began with. 409 MODE_CHANGED after a takeover',
     }),
   })
-  .refine(({ text, medias }) => text.trim() !== '' || medias.length > 0, {
+  .refine(({ text, medias, template }) => text.trim() !== '' || medias.length > 0 || template !== undefined, {
     path: ['text'],
     message: 'is empty, and there are no medias',
+  })
+  .refine(({ text, medias, template }) => template === undefined || (text === '' && medias.length === 0), {
+    path: ['template'],
+    message: 'has its own text: send no text and no medias with it',
   })
   .openapi('NewMessage');
 
@@ -83,6 +91,8 @@ const sendRoute = (access: Access) =>
         'CONVERSATION_ACCOUNT_GONE',
         'MODE_CHANGED',
         'CONTACT_OPTED_OUT',
+        'WINDOW_CLOSED',
+        'TEMPLATES_NOT_AVAILABLE',
         'IDEMPOTENCY_KEY_REUSED',
         'SEQUENCE_MISMATCH',
       ),
@@ -130,10 +140,11 @@ export function messageRoutes(access: Access) {
 
   routes.openapi(sendRoute(access), async (c) => {
     const { id, accountId } = await readableConversation(c, c.req.valid('param').id);
-    const channel = await channelOfAccount(c, accountId);
-    const command = await sendCommand(c, channel, c.req.valid('json'), c.req.valid('header')['if-match']);
-    const message = valueOf(await callObject(() => getConversation(c.env, id).send(command)));
-    return c.json(presentMessage(message), 200);
+    const by = await carrierOf(c, accountId);
+    const command = await sendCommand(c, by, c.req.valid('json'), c.req.valid('header')['if-match']);
+    const sent = await callObject(() => getConversation(c.env, id).send(command));
+    if (!sent.ok && sent.error.code === 'WINDOW_CLOSED') throw await windowClosed(c, by);
+    return c.json(presentMessage(valueOf(sent)), 200);
   });
 
   routes.openapi(readRoute(access), async (c) => {
@@ -153,22 +164,33 @@ const removeMessage: RouteHandler<ReturnType<typeof deleteRoute>, AppEnv> = asyn
   return c.json(presentMessage(valueOf(await getConversation(c.env, id).removeMessage(customerId, message_id))), 200);
 };
 
-async function channelOfAccount(c: AppContext, accountId: string): Promise<Channel> {
+/** What carries a conversation's messages. */
+interface Carrier {
+  account: Account;
+  channel: Channel;
+}
+
+async function carrierOf(c: AppContext, accountId: string): Promise<Carrier> {
   const account = await findAnyAccount(c.env, accountId);
   const channel = account && channelOf(account.type, account.providerData);
   if (!channel) throw new ApiError('CONVERSATION_ACCOUNT_GONE');
-  return channel;
+  return { account, channel };
 }
+
+/** With what may be sent instead. */
+const windowClosed = async (c: AppContext, { account, channel }: Carrier): Promise<ApiError> =>
+  new ApiError('WINDOW_CLOSED', undefined, { templates: await usableTemplates(c.env, account, channel) });
 
 async function sendCommand(
   c: AppContext,
-  channel: Channel,
+  { account, channel }: Carrier,
   wanted: z.infer<typeof newMessageSchema>,
   ifMatch: string | undefined,
 ): Promise<SendCommand> {
   const principal = c.get('principal');
-  const { text, medias, client_id: clientId } = wanted;
-  const tooMuch = overLimit(channel, text, medias.length);
+  const { medias, template = null, client_id: clientId } = wanted;
+  const text = template ? await templateText(c, account, channel, template) : wanted.text;
+  const tooMuch = overLimit(channel, text, medias);
   if (tooMuch) throw invalidField(tooMuch.field, tooMuch.problem);
   const timeouts = await findTimeouts(c.env, principal.customerId);
   return {
@@ -183,6 +205,7 @@ async function sendCommand(
     deliveryId: crypto.randomUUID(),
     text,
     medias: medias.map(({ type, ...parts }) => media(type, parts)),
+    template,
     clientId,
     segments: channel.segments(text),
     expectedSequence: ifMatch === undefined ? null : Number(ifMatch.replaceAll('"', '')),

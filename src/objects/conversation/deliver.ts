@@ -1,6 +1,6 @@
 import type { Room } from './room.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
-import { decideConsent } from '../../domain/conversation/decide-change.ts';
+import { decideConsent, decideWindowClosed } from '../../domain/conversation/decide-change.ts';
 import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
 import {
   claim,
@@ -100,5 +100,6 @@ function commitNews(room: Room, message: Message, deliveryId: string, news: Deli
   const isVerdict = news.optedOut === true && createdAt > (record?.consentAt ?? 0);
   const verdict = isVerdict && record ? decideConsent(record.conversation, true, at) : [];
   const consent = verdict.length > 0 ? { untoldConsent: { optOut: true, at: createdAt }, consentAt: createdAt } : {};
-  room.commit([...told, ...verdict], at, { ...consent, rows });
+  const closed = news.windowClosed && record ? decideWindowClosed(record.conversation, at) : [];
+  room.commit([...told, ...verdict, ...closed], at, { ...consent, rows });
 }

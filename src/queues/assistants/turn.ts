@@ -75,7 +75,7 @@ async function answerFrom(
   const account = await findAnyAccount(env, conversation.accountId);
   const channel = account && channelOf(account.type, account.providerData);
   if (!channel) return err('CONVERSATION_ACCOUNT_GONE');
-  if (overLimit(channel, text, 0)) return err('ANSWER_TOO_LONG');
+  if (overLimit(channel, text, [])) return err('ANSWER_TOO_LONG');
   const message: SendCommand = {
     customerId: assistant.customerId,
     actor: { type: 'assistant', id: assistant.id },
@@ -88,6 +88,7 @@ async function answerFrom(
     deliveryId: crypto.randomUUID(),
     text,
     medias: [],
+    template: null,
     clientId: '',
     segments: channel.segments(text),
     expectedSequence: null,

@@ -48,7 +48,13 @@ describe.each(channels.map((channel) => [channel.id, channel] as const))('%s', (
 
   test('fails closed: no headers, garbage headers, an account without secrets', async () => {
     expect(await channel.verify(hook('{}'), account, NOW)).toBe(false);
-    const names = ['x-line-signature', 'x-twilio-signature', 'telnyx-signature-ed25519', 'telnyx-timestamp'];
+    const names = [
+      'x-line-signature',
+      'x-twilio-signature',
+      'telnyx-signature-ed25519',
+      'telnyx-timestamp',
+      'x-hub-signature-256',
+    ];
     await fc.assert(
       fc.asyncProperty(fc.uint8Array(), fc.base64String(), async (body, value) => {
         const request = hook(body, Object.fromEntries(names.map((name) => [name, value])));

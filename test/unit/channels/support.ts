@@ -37,6 +37,17 @@ export const accounts: Record<string, ChannelAccount> = {
     token: 'telnyx-api-key',
     providerData: { provider: 'telnyx', number: '+17735550002' },
   },
+  whatsapp: {
+    ...common,
+    secret: 'meta-app-secret',
+    token: 'whatsapp-access-token',
+    providerData: {
+      phone_number_id: '106540352242922',
+      number: '+15550783881',
+      verify_token: 'whatsapp-verify-token',
+      waba_id: '102290129340398',
+    },
+  },
   'sms/sandbox': { ...common, secret: '', token: '', providerData: { provider: 'sandbox', number: '+15550001111' } },
 };
 
@@ -88,7 +99,7 @@ export function content(channel: Channel, body: string, url?: string): HookConte
 
 export const io = (base: string, timeoutMs = 300): ChannelIo => ({
   fetch: (url, init) => fetch(url, init),
-  bases: { line: base, lineData: base, twilio: base, telnyx: base, sandbox: base },
+  bases: { line: base, lineData: base, twilio: base, telnyx: base, meta: base, sandbox: base },
   mayRead: (url) => url.startsWith('http'),
   timeoutMs,
 });
@@ -101,6 +112,7 @@ export const outbound = (parts: Partial<Outbound> = {}): Outbound => ({
   from: address('tel', '+18005550100'),
   text: 'hello',
   medias: [],
+  template: null,
   replyToken: null,
   statusCallbackUrl: STATUS_URL,
   ...parts,

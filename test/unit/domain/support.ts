@@ -19,6 +19,7 @@ export const anOpening = (parts: Partial<Opening> = {}): Opening => ({
   detail: 'SMS conversation',
   self: address('tel', '+15550100000'),
   peer: address('tel', '+15559876543'),
+  hasWindow: false,
   optOut: false,
   ...parts,
 });
@@ -39,6 +40,7 @@ export const anInbound = (parts: Partial<MessageItem> = {}): MessageItem => ({
   medias: [],
   senderId: '+15559876543',
   senderName: '',
+  windowUntil: null,
   replyToken: null,
   ...parts,
 });
@@ -55,6 +57,7 @@ export const aSend = (parts: Partial<SendCommand> = {}): SendCommand => ({
   deliveryId: '77777777-7777-4777-8777-777777777777',
   text: 'hi',
   medias: [],
+  template: null,
   clientId: '',
   segments: null,
   expectedSequence: null,

@@ -24,7 +24,8 @@ export const telnyx: Channel = {
   // No idempotency key either: the finalized event is what tells an accepted message after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   // "Blocked due to STOP message" (developers.telnyx.com, messaging error codes).
-  optOutCodes: ['40300'],
+  verdicts: { optOut: ['40300'], windowClosed: [] },
+  windowMs: null,
   verify,
   parse,
   acknowledgement: { status: 200, contentType: null, body: null },

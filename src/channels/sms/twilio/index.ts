@@ -27,7 +27,8 @@ export const twilio: Channel = {
   // The API takes no idempotency key; the status callback is what tells an accepted message after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   // "Attempt to send to unsubscribed recipient" (twilio.com/docs/api/errors/21610).
-  optOutCodes: ['21610'],
+  verdicts: { optOut: ['21610'], windowClosed: [] },
+  windowMs: null,
   verify,
   parse,
   acknowledgement: { status: 200, contentType: 'text/xml', body: '<Response></Response>' },

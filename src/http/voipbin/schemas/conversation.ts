@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { wellFormed } from '../../../domain/content.ts';
 import { ACTOR_TYPES } from '../../../domain/permissions.ts';
 
 const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
@@ -36,6 +37,10 @@ export const conversationSchema = z
       .int()
       .openapi({ description: 'Grows with every change of `ai_mode`; fences assistants’ sends' }),
     opt_out: z.boolean().openapi({ description: 'The contact asked to stop (STOP): sends are 422 until START' }),
+    window_expires_at: time.nullable().openapi({
+      description:
+        'WhatsApp: until when free text may be sent; null where it may always, or where the contact never wrote',
+    }),
     sequence: z.number().int().openapi({ description: 'The last event; the value for If-Match' }),
     last_message_at: time.nullable(),
     tags: z.array(z.string()),
@@ -70,6 +75,14 @@ export const mediaSchema = z
   })
   .catchall(z.string())
   .openapi('Media');
+
+export const templateUseSchema = z
+  .object({
+    name: z.string().min(1).max(512),
+    language: z.string().min(2).max(16).openapi({ example: 'en_US' }),
+    parameters: z.array(z.string().min(1).max(1024).transform(wellFormed)).max(50).default([]),
+  })
+  .openapi('TemplateUse');
 
 export const deliverySchema = z
   .object({
@@ -108,6 +121,7 @@ export const messageSchema = z
     sender: z.object({ type: z.enum(ACTOR_TYPES), id: z.string(), name: z.string() }),
     deliveries: z.array(deliverySchema),
     client_id: z.string(),
+    template: templateUseSchema.nullable().openapi({ description: 'The template that it is; `text` is how it reads' }),
   })
   .openapi('Message');
 

@@ -1,0 +1,48 @@
+import { media, type Content, type Media } from '../../domain/content.ts';
+import type { WhatsAppMessage } from './wire.ts';
+
+const FILES = ['image', 'audio', 'video', 'document', 'sticker'] as const;
+
+/** What a message says, in the core's words. A kind that we do not know becomes a placeholder, and never an empty text. */
+export function contentOf(message: WhatsAppMessage): Content {
+  const found = textContent(message) ?? fileContent(message) ?? otherContent(message);
+  return found ?? { text: '', medias: [media('unsupported', { details: { kind: message.type } })] };
+}
+
+function textContent({ text, button, interactive }: WhatsAppMessage): Content | null {
+  if (text?.body) return { text: text.body, medias: [] };
+  if (button) return chosen(button.text, button.payload);
+  const reply = interactive?.button_reply ?? interactive?.list_reply;
+  return reply ? chosen(reply.title, reply.id) : null;
+}
+
+/** What the contact chose reads like a text; which of our buttons it was stands beside it. */
+const chosen = (title: string, data: string): Content => ({
+  text: title,
+  medias: [media('postback', { details: { data } })],
+});
+
+/** Only the account's token opens a file, so a client gets our own URL of it. */
+function fileContent(message: WhatsAppMessage): Content | null {
+  for (const kind of FILES) {
+    const file = message[kind];
+    if (!file?.id) continue;
+    const { id: providerRef, mime_type, filename, caption } = file;
+    return { text: caption, medias: [media(mime_type.split(';')[0] || kind, { providerRef, filename })] };
+  }
+  return null;
+}
+
+function otherContent({ location, reaction, contacts }: WhatsAppMessage): Content | null {
+  if (location) return { text: '', medias: [place(location)] };
+  if (reaction) {
+    const details = { message_id: reaction.message_id, emoji: reaction.emoji };
+    return { text: '', medias: [media('reaction', { details })] };
+  }
+  if (!contacts || contacts.length === 0) return null;
+  const names = contacts.map(({ name }) => name.formatted_name).join(', ');
+  return { text: '', medias: [media('contacts', { details: { names } })] };
+}
+
+const place = ({ latitude, longitude, name, address }: NonNullable<WhatsAppMessage['location']>): Media =>
+  media('location', { details: { latitude: String(latitude), longitude: String(longitude), title: name, address } });

@@ -1,0 +1,118 @@
+import { address, type Address } from '../../domain/addresses.ts';
+import type { ProviderError } from '../../domain/conversation/state.ts';
+import type { DeliveryStatus } from '../../domain/delivery-status.ts';
+import { isUuid } from '../../domain/ids.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import { SECOND, type Millis } from '../../domain/time.ts';
+import type { ChannelAccount, HookContent, HookInbound, HookReceipt, HookRequest } from '../contract.ts';
+import { providerText } from '../credentials.ts';
+import { parseJson, textOf } from '../encoding.ts';
+import { contentOf } from './content.ts';
+import {
+  bodySchema,
+  changeSchema,
+  contactSchema,
+  messageSchema,
+  statusSchema,
+  type WhatsAppContact,
+  type WhatsAppMessage,
+  type WhatsAppStatus,
+} from './wire.ts';
+
+/** `played` is what `read` is to a voice message. Statuses come in any order; `delivered` may never come. */
+const STATUSES: Record<string, DeliveryStatus> = {
+  sent: 'sent',
+  delivered: 'delivered',
+  read: 'read',
+  played: 'read',
+  failed: 'failed',
+};
+
+/** One part that cannot be read does not keep the others from being taken in. What is of another number is another account's. */
+export function parse(request: HookRequest, account: ChannelAccount, now: Millis): Result<HookContent, string> {
+  const { data: body } = bodySchema.safeParse(parseJson(textOf(request.body)));
+  if (!body) return err('the body is not a WhatsApp webhook: no object, or no list of entries');
+  const changes = body.entry
+    .flatMap((entry) => entry.changes)
+    .map((change) => changeSchema.safeParse(change).data)
+    .filter((change) => change?.value.metadata.phone_number_id === providerText(account, 'phone_number_id'))
+    .filter((change) => change !== undefined);
+  const values = changes.map(({ value }) => value);
+  return ok({
+    inbound: values
+      .flatMap((value) => [
+        ...messagesIn(value.messages).map((message) => saidBy(message, contactsIn(value.contacts), now)),
+        ...messagesIn(value.message_echoes).map((message) => echoOf(message, now)),
+      ])
+      .filter((item) => item !== null),
+    receipts: values.flatMap((value) => value.statuses.flatMap(receiptsIn)),
+  });
+}
+
+const messagesIn = (raw: unknown[]): WhatsAppMessage[] =>
+  raw.flatMap((each) => messageSchema.safeParse(each).data ?? []);
+
+const contactsIn = (raw: unknown[]): WhatsAppContact[] =>
+  raw.flatMap((each) => contactSchema.safeParse(each).data ?? []);
+
+/**
+ * A contact is its telephone number, or its business-scoped user id where it shows none (facts/providers.md 1.4): Meta recommends
+ * the number as long as there is one.
+ */
+const peerOf = (phone: string, userId: string, name: string): Address | null => {
+  if (/^\+?\d{5,15}$/.test(phone)) return address('whatsapp', `+${phone.replace('+', '')}`, name);
+  return userId === '' ? null : address('whatsapp', userId, name);
+};
+
+function saidBy(message: WhatsAppMessage, contacts: WhatsAppContact[], now: Millis): HookInbound | null {
+  const contact = contacts.find(
+    ({ wa_id, user_id }) => isSame(wa_id, message.from) || isSame(user_id, message.from_user_id),
+  );
+  const name = contact?.profile.name || contact?.profile.username || '';
+  const peer = peerOf(message.from, message.from_user_id || (contact?.user_id ?? ''), name);
+  if (!peer) return null;
+  const item = { ...keyOf(message), ...contentOf(message), senderId: peer.target, senderName: name };
+  return { ...placeOf(peer, message, now), item: { kind: 'message', ...item, replyToken: null } };
+}
+
+const isSame = (one: string, other: string): boolean => one !== '' && one === other;
+
+/** What the business wrote in its own app, on a number that both use (`smb_message_echoes`). */
+function echoOf(message: WhatsAppMessage, now: Millis): HookInbound | null {
+  const peer = peerOf(message.to, message.to_user_id, '');
+  if (!peer) return null;
+  return {
+    ...placeOf(peer, message, now),
+    item: { kind: 'echo', ...keyOf(message), ...contentOf(message), providerId: message.id },
+  };
+}
+
+const keyOf = ({ id }: WhatsAppMessage) => ({ dedupeKey: `whatsapp:${id}` });
+
+const placeOf = (peer: Address, { timestamp }: WhatsAppMessage, now: Millis) => ({
+  peer,
+  dialogId: peer.target,
+  occurredAt: /^\d{1,12}$/.test(timestamp) ? Number(timestamp) * SECOND : now,
+});
+
+/** Our own word for the delivery comes back with each status (`biz_opaque_callback_data`); what is not ours has none. */
+function receiptsIn(raw: unknown): HookReceipt[] {
+  const { data } = statusSchema.safeParse(raw);
+  const target = data && targetOf(data);
+  const status = data && Object.hasOwn(STATUSES, data.status) ? STATUSES[data.status] : undefined;
+  if (!data || !target || !status) return [];
+  const failure = status === 'failed' ? { error: errorOf(data) } : {};
+  return [{ ...target, news: { status, providerId: data.id, ...failure } }];
+}
+
+function targetOf({
+  biz_opaque_callback_data: ours,
+}: WhatsAppStatus): Pick<HookReceipt, 'conversationId' | 'deliveryId'> | null {
+  const [conversationId = '', deliveryId = ''] = ours.split('.');
+  return isUuid(conversationId) && isUuid(deliveryId) ? { conversationId, deliveryId } : null;
+}
+
+function errorOf({ errors: [error] }: WhatsAppStatus): ProviderError {
+  if (!error) return { code: 'FAILED', text: 'WhatsApp reports failed' };
+  return { code: String(error.code), text: error.error_data.details || error.title };
+}

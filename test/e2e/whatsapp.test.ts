@@ -1,0 +1,267 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  metaRequest,
+  startWhatsApp,
+  whatsAppBody,
+  whatsAppStatus,
+  whatsAppText,
+  type WhatsAppFake,
+} from '../fakes/meta.ts';
+import type { Received } from '../fakes/providers.ts';
+import { eventually, type Json, ok } from '../support/http.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+/** WhatsApp over the network, against a Graph API as strict as its documentation. */
+const SECRET = 'meta-app-secret';
+const TOKEN = 'whatsapp-access-token';
+const PHONE_ID = '106540352242922';
+const WABA_ID = '102290129340398';
+const HOUR = 3_600_000;
+
+let server: TestServer;
+let meta: WhatsAppFake;
+let account: Json;
+
+beforeAll(async () => {
+  meta = await startWhatsApp({ token: TOKEN, phoneNumberId: PHONE_ID, wabaId: WABA_ID });
+  meta.templates.push({
+    name: 'order_update',
+    language: 'en_US',
+    status: 'APPROVED',
+    category: 'UTILITY',
+    components: [{ type: 'BODY', text: 'Hello {{1}}, order {{2}} is on its way.' }],
+  });
+  server = await startServer(['--var', `META_GRAPH_BASE:${meta.url}`]);
+  account = await ok(
+    server.call('POST', '/v1.0/conversation_accounts', {
+      type: 'whatsapp',
+      secret: SECRET,
+      token: TOKEN,
+      provider_data: { phone_number_id: PHONE_ID, number: '+15550783881', verify_token: 'let-me-in', waba_id: WABA_ID },
+    }),
+  );
+});
+
+afterAll(async () => {
+  await Promise.all([server?.dispose(), meta?.close()]);
+});
+
+afterEach(() => {
+  expect(meta.violations).toEqual([]);
+});
+
+let contacts = 0;
+const newContact = (): string => `1650555${String((contacts += 1)).padStart(4, '0')}`;
+
+async function deliver(body: unknown, secret = SECRET): Promise<number> {
+  const request = metaRequest(secret, body);
+  return (await server.as(null)('POST', account.hook_url, request.body, request.headers)).status;
+}
+
+/** The contact writes; `hoursAgo` by Meta's clock. @returns its conversation. */
+async function says(contact: string, text: string, hoursAgo = 0): Promise<string> {
+  expect(await deliver(whatsAppBody(PHONE_ID, whatsAppText(contact, text, Date.now() - hoursAgo * HOUR)))).toBe(200);
+  return eventually(async () => {
+    const { result } = await ok(server.call('GET', `/v1.0/conversations?peer=${encodeURIComponent(`+${contact}`)}`));
+    expect(result.length).toBeGreaterThan(0);
+    return result[0].id;
+  });
+}
+
+const reply = (id: string, body: Json) => server.call('POST', `/v1.0/conversations/${id}/messages`, body);
+const read = (id: string): Promise<Json> => ok(server.call('GET', `/v1.0/conversations/${id}`));
+const messageOf = (id: string, messageId: string): Promise<Json> =>
+  ok(server.call('GET', `/v1.0/conversations/${id}/messages/${messageId}`));
+const sentTo = (contact: string): Received[] => meta.received.filter(({ to }) => to === `+${contact}`);
+const waitFor = (contact: string, count: number): Promise<Received> =>
+  eventually(() => {
+    const sent = sentTo(contact)[count - 1];
+    if (!sent) throw new Error(`only ${sentTo(contact).length} sent`);
+    return sent;
+  });
+
+describe('what comes in', () => {
+  it('is asked for by a challenge, and taken in when it is signed', async () => {
+    const ask = (token: string) =>
+      fetch(`${account.hook_url}?hub.mode=subscribe&hub.verify_token=${token}&hub.challenge=1158201444`);
+    const right = await ask('let-me-in');
+    expect([right.status, await right.text()]).toEqual([200, '1158201444']);
+    expect((await ask('wrong')).status).toBe(401);
+    const body = whatsAppBody(PHONE_ID, whatsAppText(newContact(), 'forged'));
+    expect(await deliver(body, 'not the secret')).toBe(401);
+    expect(await deliver('{"object":"page"}')).toBe(400);
+  });
+
+  it('is one conversation per contact, once however often it is delivered, with the file behind a picture', async () => {
+    const contact = newContact();
+    const id = await says(contact, 'hello');
+    const picture = meta.putMedia('image/png', new Uint8Array([137, 80, 78, 71]));
+    const message = {
+      from: contact,
+      id: 'wamid.picture',
+      timestamp: String(Math.floor(Date.now() / 1000)),
+      type: 'image',
+    };
+    const body = whatsAppBody(PHONE_ID, {
+      messages: [{ ...message, image: { id: picture, mime_type: 'image/png', caption: 'look' } }],
+    });
+    for (let times = 0; times < 3; times += 1) expect(await deliver(body)).toBe(200);
+    const { result } = await ok(server.call('GET', `/v1.0/conversations/${id}/messages`));
+    expect(result).toMatchObject([{ text: 'look', medias: [{ type: 'image/png' }] }, { text: 'hello' }]);
+    const file = await fetch(result[0].medias[0].url, { headers: { authorization: `Bearer ${server.accessKey}` } });
+    expect([file.status, [...new Uint8Array(await file.arrayBuffer())]]).toEqual([200, [137, 80, 78, 71]]);
+    expect(await read(id)).toMatchObject({
+      type: 'whatsapp',
+      peer: { target: `+${contact}`, target_name: 'Ada Lovelace' },
+    });
+  });
+
+  it('by an echo of the business’s own app is a takeover', async () => {
+    const contact = newContact();
+    const id = await says(contact, 'hello');
+    const echo = {
+      from: '15550783881',
+      to: contact,
+      id: `wamid.echo.${contact}`,
+      timestamp: '1',
+      type: 'text',
+      text: { body: 'I am on it' },
+    };
+    expect(await deliver(whatsAppBody(PHONE_ID, { field: 'smb_message_echoes', message_echoes: [echo] }))).toBe(200);
+    expect(await read(id)).toMatchObject({ ai_mode: 'human' });
+    const { result } = await ok(server.call('GET', `/v1.0/conversations/${id}/messages`));
+    expect(result[0]).toMatchObject({
+      text: 'I am on it',
+      direction: 'outgoing',
+      status: 'done',
+      sender: { type: 'device' },
+    });
+    expect(sentTo(contact)).toEqual([]);
+  });
+});
+
+describe('statuses', () => {
+  it.each([
+    [['sent', 'delivered', 'read'], 'read'],
+    [['read', 'sent', 'delivered'], 'read'],
+    [['delivered', 'sent', 'sent'], 'delivered'],
+    [['failed', 'delivered'], 'delivered'],
+    [['sent', 'failed', 'sent'], 'failed'],
+  ])('%j give %s, and never move back', async (statuses, end) => {
+    const contact = newContact();
+    const id = await says(contact, 'hello');
+    const sent = await ok(reply(id, { text: 'hi' }));
+    const received = await waitFor(contact, 1);
+    for (const status of statuses) {
+      const errors = status === 'failed' ? [{ code: 131026, title: 'Message undeliverable' }] : [];
+      expect(await deliver(whatsAppBody(PHONE_ID, whatsAppStatus(received, status, errors)))).toBe(200);
+    }
+    const found = await messageOf(id, sent.id);
+    expect(found.deliveries[0]).toMatchObject({ status: end, provider_id: received.id });
+  });
+});
+
+describe('the window of 24 hours', () => {
+  const template = { name: 'order_update', language: 'en_US', parameters: ['Ada', '5678'] };
+
+  it('is kept by Meta’s clock: outside it nothing but a template goes, and the contact’s next message opens it again', async () => {
+    const contact = newContact();
+    const id = await says(contact, 'hello', 25);
+    const refused = await reply(id, { text: 'free text' });
+    expect(refused).toMatchObject({
+      status: 422,
+      body: {
+        error: {
+          reason: 'WINDOW_CLOSED',
+          details: { templates: [{ name: 'order_update', language: 'en_US', parameters: 2 }] },
+        },
+      },
+    });
+    const sent = await ok(reply(id, { template }));
+    expect(sent).toMatchObject({ text: 'Hello Ada, order 5678 is on its way.', template, status: 'progressing' });
+    expect((await waitFor(contact, 1)).method).toBe('template');
+    await says(contact, 'thanks');
+    await ok(reply(id, { text: 'you are welcome' }));
+    expect((await waitFor(contact, 2)).text).toBe('you are welcome');
+    expect(sentTo(contact)).toHaveLength(2);
+    const { window_expires_at: expires } = await read(id);
+    const left = Date.parse(`${expires.replace(' ', 'T')}Z`) - Date.now();
+    expect(Math.abs(left - 24 * HOUR)).toBeLessThan(60_000);
+  });
+
+  it('is over when Meta says so, whatever we had counted', async () => {
+    const contact = newContact();
+    const id = await says(contact, 'hello');
+    const sent = await ok(reply(id, { text: 'hi' }));
+    const error = { code: 131047, title: 'Re-engagement message', error_data: { details: 'More than 24 hours' } };
+    expect(await deliver(whatsAppBody(PHONE_ID, whatsAppStatus(await waitFor(contact, 1), 'failed', [error])))).toBe(
+      200,
+    );
+    expect(await messageOf(id, sent.id)).toMatchObject({
+      status: 'failed',
+      deliveries: [{ error: { code: '131047' } }],
+    });
+    expect(await reply(id, { text: 'again' })).toMatchObject({
+      status: 422,
+      body: { error: { reason: 'WINDOW_CLOSED' } },
+    });
+  });
+
+  it('announces its end an hour before', async () => {
+    const id = await says(newContact(), 'hello', 23.5);
+    await eventually(async () => {
+      const { result } = await ok(server.call('GET', '/v1.0/events?after=0&page_size=100'));
+      const closing = result.filter(({ type }: Json) => type === 'conversation_window_closing');
+      expect(closing.map(({ data }: Json) => data.id)).toEqual([id]);
+    });
+    await ok(reply(id, { text: 'still in time' }));
+  });
+});
+
+describe('what WhatsApp would refuse', () => {
+  it.each([
+    ['an unknown template', { template: { name: 'no_such', language: 'en_US' } }, 'template.name'],
+    ['another language', { template: { name: 'order_update', language: 'ko' } }, 'template.language'],
+    [
+      'too few parameters',
+      { template: { name: 'order_update', language: 'en_US', parameters: ['Ada'] } },
+      'template.parameters',
+    ],
+    [
+      'a template with a text of its own',
+      { text: 'x', template: { name: 'order_update', language: 'en_US' } },
+      'template',
+    ],
+    [
+      'a picture of another kind',
+      { medias: [{ type: 'image/tiff', url: 'https://example.com/1.tiff' }] },
+      'medias.0.type',
+    ],
+    [
+      'a text with a voice message',
+      { text: 'x', medias: [{ type: 'audio/ogg', url: 'https://example.com/1.ogg' }] },
+      'text',
+    ],
+    ['a text that is too long', { text: 'x'.repeat(4097) }, 'text'],
+  ])('%s is a 400 that names the field', async (_, body, field) => {
+    const contact = newContact();
+    const id = await says(contact, 'hello');
+    expect(await reply(id, body)).toMatchObject({
+      status: 400,
+      body: { error: { details: { [field]: expect.any(String) } } },
+    });
+    expect(sentTo(contact)).toEqual([]);
+  });
+
+  it('on a channel without templates a template is', async () => {
+    const inbound = { account_id: server.sandboxAccount, from: '+15559990001', text: 'hi' };
+    const { conversation_id: id } = await ok(server.call('POST', '/v1.0/sandbox/inbound', inbound));
+    const refused = await reply(id, { template: { name: 'x', language: 'en' } });
+    expect(refused).toMatchObject({ status: 400, body: { error: { details: { template: expect.any(String) } } } });
+    const { result } = await ok(server.call('GET', `/v1.0/conversation_accounts/${account.id}/templates`));
+    expect(result).toMatchObject([{ name: 'order_update', parameters: 2 }]);
+    expect(
+      await ok(server.call('GET', `/v1.0/conversation_accounts/${server.sandboxAccount}/templates`)),
+    ).toMatchObject({ result: [] });
+  });
+});

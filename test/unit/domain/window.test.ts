@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { aConversation, anInbound, anOpening, aSend, NOW } from './support.ts';
+import { decideWindowClosed } from '../../../src/domain/conversation/decide-change.ts';
+import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
+import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
+import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
+import type { ConversationState } from '../../../src/domain/conversation/state.ts';
+import { HOUR, microsOf, millisOf, MINUTE } from '../../../src/domain/time.ts';
+
+const now = millisOf(NOW);
+const withWindow = (until: number, warned = false): ConversationState =>
+  aConversation({ window: { until: microsOf(until), warned } });
+
+const afterMessage = (state: ConversationState | null, windowUntil: number): ConversationState | undefined => {
+  const decided = decideReceive(state, anOpening({ hasWindow: true }), anInbound({ windowUntil }), null, NOW);
+  if (!decided.ok) return undefined;
+  return decided.value.flatMap((event) => ('conversation' in event ? [event.conversation] : [])).at(-1);
+};
+
+describe('the window for free text', () => {
+  test('is opened by each message, and a late one does not shorten it', () => {
+    const opened = afterMessage(null, now + 24 * HOUR);
+    expect(opened?.window).toEqual({ until: microsOf(now + 24 * HOUR), warned: false });
+    expect(afterMessage(withWindow(now + HOUR, true), now + 2 * HOUR)?.window?.warned).toBe(false);
+    expect(afterMessage(withWindow(now + 2 * HOUR), now + HOUR)).toBeUndefined();
+  });
+
+  test('does not exist on other channels', () => {
+    const decided = decideReceive(null, anOpening(), anInbound({ windowUntil: null }), null, NOW);
+    expect(decided).toMatchObject({ value: [{ conversation: { window: null } }, {}] });
+    expect(decideSend(aConversation(), aSend(), [], NOW).ok).toBe(true);
+  });
+
+  test('refuses free text at its end and lets templates pass', () => {
+    const template = { name: 'hello', language: 'en_US', parameters: [] };
+    expect(decideSend(withWindow(now + 1), aSend(), [], NOW).ok).toBe(true);
+    for (const over of [withWindow(now), withWindow(0)]) {
+      expect(decideSend(over, aSend(), [], NOW)).toEqual({ ok: false, error: { code: 'WINDOW_CLOSED' } });
+      expect(decideSend(over, aSend({ template }), [], NOW).ok).toBe(true);
+    }
+  });
+
+  test('is over when the provider says so, once', () => {
+    const [closed] = decideWindowClosed(withWindow(now + HOUR), NOW);
+    expect(closed).toMatchObject({ conversation: { window: { until: NOW, warned: true } } });
+    expect(decideWindowClosed(withWindow(now - HOUR), NOW)).toEqual([]);
+    expect(decideWindowClosed(aConversation(), NOW)).toEqual([]);
+  });
+
+  test('is announced an hour before its end, once, and not at all when it is over already', () => {
+    const settings = { idleMs: 1000 * HOUR, closeMs: 2000 * HOUR, publicUrl: '' };
+    const state = withWindow(now + 24 * HOUR);
+    const due = now + 23 * HOUR;
+    expect(nextLifecycleAt(state, settings)).toBe(due);
+    expect(decideLifecycle(state, settings, due - 1, NOW)).toEqual([]);
+    const [closing] = decideLifecycle(state, settings, due, microsOf(due));
+    expect(closing).toMatchObject({ type: 'conversation.window_closing', conversation: { window: { warned: true } } });
+    const warned = withWindow(now + 24 * HOUR, true);
+    expect(nextLifecycleAt(warned, settings)).toBe(now + 1000 * HOUR);
+    const late = decideLifecycle(state, settings, now + 25 * HOUR, microsOf(now + 25 * HOUR + MINUTE));
+    expect(late).toMatchObject([{ type: 'conversation.updated', conversation: { window: { warned: true } } }]);
+  });
+});
