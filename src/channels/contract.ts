@@ -66,6 +66,8 @@ export interface Outbound {
   text: string;
   medias: Media[];
   template: TemplateUse | null;
+  /** A person answers after the time for free text (Messenger's HUMAN_AGENT). */
+  asHuman: boolean;
   /** A fresh permission to answer at no cost, given to one attempt only (LINE). */
   replyToken: string | null;
   /** Where the provider reports the delivery's fate: `<origin>/hooks/<account>/status?conversation=<id>&delivery=<id>`. */
@@ -119,8 +121,8 @@ export interface Channel {
     /** The time for free text is over. */
     windowClosed: readonly string[];
   };
-  /** How long a contact's message allows free text; null where it may be sent at any time. */
-  windowMs: Millis | null;
+  /** How long a contact's message allows free text, and how much longer a person's; null where it may be sent at any time. */
+  window: { ms: Millis; humanExtraMs: Millis } | null;
   /** Our own address, and the text that tells this account's conversations from another's. */
   self(account: AccountCredentials & { id: string }): { address: Address; key: string };
   /** SMS only: how the text will be billed. */

@@ -1,12 +1,13 @@
 import type { Channel, ProviderData } from './contract.ts';
 import { line } from './line/index.ts';
+import { messenger } from './messenger/index.ts';
 import { sandbox } from './sms/sandbox/index.ts';
 import { telnyx } from './sms/telnyx/index.ts';
 import { twilio } from './sms/twilio/index.ts';
 import { whatsapp } from './whatsapp/index.ts';
 
 /** Every channel that Parley speaks. */
-export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox, whatsapp];
+export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox, whatsapp, messenger];
 
 /** The channel of an account: its type alone, or its type and its provider. Null when there is none such. */
 export function channelOf(accountType: string, providerData: ProviderData): Channel | null {

@@ -63,7 +63,7 @@ async function send(env: Env, order: Order, account: Account, channel: Channel):
 }
 
 function outboundOf(order: Order, account: Account): Outbound {
-  const { message, deliveryId, publicUrl } = order;
+  const { message, deliveryId, publicUrl, isAfterWindow } = order;
   const query = new URLSearchParams({ conversation: message.conversationId, delivery: deliveryId });
   return {
     deliveryId,
@@ -74,6 +74,7 @@ function outboundOf(order: Order, account: Account): Outbound {
     text: message.text,
     medias: message.medias,
     template: message.template,
+    asHuman: isAfterWindow && message.sender.type === 'agent',
     replyToken: order.replyToken,
     statusCallbackUrl: `${publicUrl}/hooks/${account.id}/status?${query.toString()}`,
   };

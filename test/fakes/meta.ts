@@ -1,4 +1,4 @@
-/** WhatsApp's Graph API on 127.0.0.1, as strict as its documentation; and its webhooks, signed as Meta signs them. */
+/** The Graph API of WhatsApp and Messenger on 127.0.0.1, as strict as its documentation; and its webhooks, signed as Meta signs them. */
 import { createHmac, randomUUID } from 'node:crypto';
 import {
   type Answer,
@@ -18,13 +18,15 @@ import {
   Violation,
 } from './providers.ts';
 
-export interface WhatsAppFakeOptions {
+export interface MetaFakeOptions {
+  /** WhatsApp's. */
   token: string;
   phoneNumberId: string;
   wabaId: string;
+  page?: { id: string; token: string };
 }
 
-export interface WhatsAppFake extends ProviderFake {
+export interface MetaFake extends ProviderFake {
   /** What `GET /{waba}/message_templates` lists. */
   templates: Record<string, unknown>[];
   /** Stores a file; the answer is the media id of a webhook. */
@@ -37,14 +39,15 @@ const refusal = (status: number, code: number, message: string): Answer =>
 const FIELDS = ['messaging_product', 'recipient_type', 'to', 'recipient', 'type', 'biz_opaque_callback_data'];
 const KINDS = ['text', 'template', 'image', 'audio', 'video', 'document', 'sticker'];
 
-export async function startWhatsApp({ token, phoneNumberId, wabaId }: WhatsAppFakeOptions): Promise<WhatsAppFake> {
+export async function startMeta({ token, phoneNumberId, wabaId, page }: MetaFakeOptions): Promise<MetaFake> {
   const templates: Record<string, unknown>[] = [];
   const files = new Map<string, { contentType: string; bytes: Uint8Array }>();
 
   function handle(request: Incoming, received: Received[]): Answer {
-    if (header(request, 'authorization') !== `Bearer ${token}`)
-      throw new Violation('wrong Authorization', refusal(401, 190, 'Invalid OAuth access token'));
     const [, version = '', id = '', edge = ''] = request.url.pathname.split('/');
+    const expected = page && id === page.id ? page.token : token;
+    if (header(request, 'authorization') !== `Bearer ${expected}`)
+      throw new Violation('wrong Authorization', refusal(401, 190, 'Invalid OAuth access token'));
     if (version === 'files') return fileAnswer(id);
     const answer = /^v\d+\.0$/.test(version) ? route(`${request.method} ${id} ${edge}`, request, received) : undefined;
     if (answer) return answer;
@@ -54,6 +57,7 @@ export async function startWhatsApp({ token, phoneNumberId, wabaId }: WhatsAppFa
   function route(call: string, request: Incoming, received: Received[]): Answer | undefined {
     if (call === `GET ${wabaId} message_templates`) return json(200, { data: templates });
     if (call === `POST ${phoneNumberId} messages`) return accept(request, received);
+    if (page && call === `POST ${page.id} messages`) return acceptMessenger(request, received);
     const [method, id = ''] = call.split(' ');
     return method === 'GET' && files.has(id)
       ? json(200, { url: `${fake.url}/files/${id}`, messaging_product: 'whatsapp' })
@@ -100,6 +104,27 @@ function accept(request: Incoming, received: Received[]): Answer {
     body,
   });
   return json(200, { messaging_product: 'whatsapp', contacts: [{ input: textIn(body, 'to') }], messages: [{ id }] });
+}
+
+const TAGS = ['HUMAN_AGENT', 'ACCOUNT_UPDATE', 'CONFIRMED_EVENT_UPDATE', 'POST_PURCHASE_UPDATE'];
+
+function acceptMessenger(request: Incoming, received: Received[]): Answer {
+  const body = jsonBody(request, refusal(400, 100, 'Invalid parameter'));
+  onlyFields(body, ['recipient', 'messaging_type', 'tag', 'message'], refusal(400, 100, 'Unknown field'));
+  const { recipient, message, messaging_type: type, tag } = body;
+  if (!isObject(recipient) || !isText(recipient['id']))
+    throw new Violation('recipient', refusal(400, 100, 'No recipient'));
+  if (!isObject(message)) throw new Violation('message', refusal(400, 100, 'No message'));
+  const isTyped = type === 'MESSAGE_TAG' ? TAGS.includes(String(tag)) : type === 'RESPONSE' && tag === undefined;
+  if (!isTyped) throw new Violation(`messaging_type ${String(type)}`, refusal(400, 100, 'Invalid messaging_type'));
+  const { text, attachment } = message;
+  const isOne = isText(text) ? attachment === undefined && text.length <= 2000 : isObject(attachment);
+  if (!isOne) throw new Violation('content', refusal(400, 100, 'text or attachment'));
+  const id = `m_${randomUUID()}`;
+  const to = recipient['id'];
+  const place = { method: String(tag ?? type), to, from: '', medias: [], key: textIn(message, 'metadata') };
+  received.push({ id, ...place, text: isText(text) ? text : '', statusCallbackUrl: '', body });
+  return json(200, { recipient_id: to, message_id: id });
 }
 
 function checkRecipient(body: Record<string, unknown>): void {
@@ -178,4 +203,23 @@ export const whatsAppStatus = (sent: Received, status: string, errors: Value[] =
       ...(errors.length === 0 ? {} : { errors }),
     },
   ],
+});
+
+/** One event of a page's webhook, each from a contact unless `from` says otherwise. */
+export const messengerBody = (pageId: string, ...events: Value[]): Value => ({
+  object: 'page',
+  entry: [{ id: pageId, time: Date.now(), messaging: events }],
+});
+
+export const messengerText = (
+  pageId: string,
+  contact: string,
+  text: string,
+  at = Date.now(),
+  mid = `m_${randomUUID()}`,
+): Value => ({
+  sender: { id: contact },
+  recipient: { id: pageId },
+  timestamp: at,
+  message: { mid, text },
 });

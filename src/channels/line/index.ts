@@ -20,7 +20,7 @@ export const line: Channel = {
   // The retry key makes LINE drop a repeat (developers.line.biz, "Retry failed API requests").
   policy: { idempotent: true, receiptWaitMs: 0 },
   verdicts: { optOut: [], windowClosed: [] },
-  windowMs: null,
+  window: null,
   // LINE never tells the account's own id before the first event: seed 000 shows an empty target named "me".
   self: (account) => ({ address: address('line', '', 'me'), key: account.id }),
   segments: () => null,

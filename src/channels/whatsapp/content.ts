@@ -6,7 +6,8 @@ const FILES = ['image', 'audio', 'video', 'document', 'sticker'] as const;
 /** What a message says, in the core's words. A kind that we do not know becomes a placeholder, and never an empty text. */
 export function contentOf(message: WhatsAppMessage): Content {
   const found = textContent(message) ?? fileContent(message) ?? otherContent(message);
-  return found ?? { text: '', medias: [media('unsupported', { details: { kind: message.type } })] };
+  const kind = message.type;
+  return found ?? { text: `[unsupported: ${kind}]`, medias: [media('unsupported', { details: { kind } })] };
 }
 
 function textContent({ text, button, interactive }: WhatsAppMessage): Content | null {

@@ -31,7 +31,7 @@ export const whatsapp: Channel = {
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   // 131047: more than 24 hours since the contact wrote; 470 is its older name.
   verdicts: { optOut: [], windowClosed: ['131047', '470'] },
-  windowMs: DAY,
+  window: { ms: DAY, humanExtraMs: 0 },
   self(account) {
     const number = providerText(account, 'number');
     return { address: address('whatsapp', number), key: number };

@@ -4,7 +4,7 @@ import { err, ok, type Result } from '../../domain/result.ts';
 import type { ChannelAccount, ChannelIo, Outbound } from '../contract.ts';
 import { providerText } from '../credentials.ts';
 import { parseJson, webUrl } from '../encoding.ts';
-import { fault, GRAPH_VERSION, tryLater } from '../meta/graph.ts';
+import { authorized, fault, graphUrl, tryLater } from '../meta/graph.ts';
 import { callProvider, fetchFile, outcomeOf, type AnswerReader } from '../provider-http.ts';
 import { mediaSchema, sentSchema, templatesSchema } from './wire.ts';
 
@@ -67,11 +67,6 @@ export async function send(outbound: Outbound, account: ChannelAccount, io: Chan
   });
   return tryLater(outcomeOf(call, reader, account));
 }
-
-const graphUrl = (io: ChannelIo, ...parts: string[]): string =>
-  [io.bases.meta, GRAPH_VERSION, ...parts.map(encodeURIComponent)].join('/');
-
-const authorized = (account: ChannelAccount) => ({ authorization: `Bearer ${account.token}` });
 
 const reader: AnswerReader = {
   accepted: ({ text }) => ({

@@ -2,13 +2,13 @@ import type { Address } from '../addresses.ts';
 import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
-import type { Millis } from '../time.ts';
+import type { Micros, Millis } from '../time.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */
 export interface Opening {
-  /** Whether the channel allows free text for a time after each message of the contact only (window.ts). */
-  hasWindow: boolean;
+  /** Set where the channel allows free text for a time after each message of the contact only (window.ts); null elsewhere. */
+  window: { humanExtraMs: Millis } | null;
   /** What the AddressObject knows of the contact's consent. */
   optOut: boolean;
   conversationId: string;
@@ -51,6 +51,8 @@ export type InboundItem =
       medias: Media[];
       providerId: string;
     })
+  /** Everything that we had sent until then has reached the contact, or has been read (Messenger's watermarks). */
+  | (InboundBase & { kind: 'horizon'; status: 'delivered' | 'read'; until: Micros })
   /** The contact took a message back: its content must be hidden (LINE `unsend`). */
   | (InboundBase & { kind: 'redaction'; targetKey: string })
   /** The contact can be reached from now on, or no longer (LINE `follow`, `unfollow`, `join`, `leave`). */

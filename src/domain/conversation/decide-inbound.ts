@@ -4,16 +4,16 @@ import { consentIn } from './consent.ts';
 import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
-import { NEVER_OPENED, reopened } from './window.ts';
+import { neverOpened, reopened } from './window.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { InboundItem, Opening } from './commands.ts';
-import { decideDeleteMessage } from './decide-message.ts';
+import { decideDeleteMessage, decideReached } from './decide-message.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** A conversation's first state, before any event: `sequence` 0, which the log's first event makes 1. */
 export function openConversation(opening: Opening, at: Micros): ConversationState {
-  const { conversationId, hasWindow, ...facts } = opening;
+  const { conversationId, window, ...facts } = opening;
   return {
     ...facts,
     id: conversationId,
@@ -22,7 +22,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     aiMode: 'ai',
     modeEpoch: 0,
     handedOver: false,
-    window: hasWindow ? NEVER_OPENED : null,
+    window: window && neverOpened(window.humanExtraMs),
     tags: [],
     reachable: true,
     sequence: 0,
@@ -38,16 +38,17 @@ export const isOver = (state: ConversationState): boolean => state.lifecycle ===
 /**
  * What an inbound item does to a conversation. A closed or deleted conversation takes nothing more:
  * the caller asks the AddressObject for the next one (seed 002: "Conversation ended, new messages create new conversation").
- * What was said in it can still be taken back: `target` is the message that a redaction names, when this conversation has it.
+ * What was said in it can still be taken back: `targets` are the messages that a redaction or a horizon is about, as far as this conversation has them.
  */
 export function decideReceive(
   state: ConversationState | null,
   opening: Opening,
   item: InboundItem,
-  target: Message | null,
+  targets: Message[],
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
-  if (item.kind === 'redaction') return ok(state && target ? decideDeleteMessage(target, at) : []);
+  if (item.kind === 'redaction') return ok(targets.flatMap((target) => decideDeleteMessage(target, at)));
+  if (item.kind === 'horizon') return ok(targets.flatMap((target) => decideReached(target, item.status, at)));
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
   if (state && isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const current = state ?? openConversation(opening, at);
@@ -71,7 +72,7 @@ const originOf = (item: OpeningItem): Pick<Change, 'actor' | 'reason'> =>
     ? { actor: { type: 'device', id: '' }, reason: 'reply' }
     : { actor: { type: 'contact', id: item.kind === 'message' ? item.senderId : '' }, reason: 'contact' };
 
-type OpeningItem = Exclude<InboundItem, { kind: 'redaction' }>;
+type OpeningItem = Exclude<InboundItem, { kind: 'redaction' | 'horizon' }>;
 
 /** Somebody who follows for the first time begins a conversation; nobody begins one by leaving, or after the last one is over. */
 const opensBy = (item: { reachable: boolean }, state: ConversationState | null): boolean =>

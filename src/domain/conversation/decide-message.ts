@@ -20,6 +20,12 @@ export function decideDeliveryNews(
   return [{ type: 'message.updated', message: { ...message, deliveries, updatedAt: at }, becameDone }];
 }
 
+/** What had been sent has reached the contact; what had not been, cannot have. */
+export const decideReached = (message: Message, status: 'delivered' | 'read', at: Micros): NewConversationEvent[] =>
+  message.deliveries
+    .filter((delivery) => delivery.status === 'sent' || delivery.status === 'delivered')
+    .flatMap(({ id }) => decideDeliveryNews(message, id, { status }, at));
+
 const progress = (deliveries: Delivery[]) => progressOf(deliveries.map((delivery) => delivery.status));
 
 /** The delivery with the news in it, or null when it says nothing new to a client. What is over stays as it ended. */

@@ -23,7 +23,8 @@ export function decideSend(
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
   if (isFencedOut(state, command.fence)) return err({ code: 'MODE_CHANGED' });
   if (state.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
-  if (command.template === null && isWindowClosed(state, at)) return err({ code: 'WINDOW_CLOSED' });
+  const isHuman = command.actor.type === 'agent';
+  if (command.template === null && isWindowClosed(state, isHuman, at)) return err({ code: 'WINDOW_CLOSED' });
   const expected = command.expectedSequence;
   if (expected !== null && (unseen.length > 0 || expected > state.sequence)) {
     return err({ code: 'SEQUENCE_MISMATCH', sequence: state.sequence, unseen });

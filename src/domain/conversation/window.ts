@@ -10,23 +10,30 @@ export interface ServiceWindow {
   until: Micros;
   /** Whether its near end was announced. */
   warned: boolean;
+  /** How much longer a person may answer (Messenger: 7 days in all). */
+  humanExtraMs: Millis;
 }
 
 /** Voicebip announces the end so long before it comes. */
 const NOTICE_MS: Millis = HOUR;
 
-export const NEVER_OPENED: ServiceWindow = { until: 0, warned: true };
+export const neverOpened = (humanExtraMs: Millis): ServiceWindow => ({ until: 0, warned: true, humanExtraMs });
 
 /** The window after a message of the contact. One that comes late does not shorten it. */
 export const reopened = (window: ServiceWindow | null, until: Millis | null): ServiceWindow | null =>
-  window && until !== null && microsOf(until) > window.until ? { until: microsOf(until), warned: false } : window;
+  window && until !== null && microsOf(until) > window.until
+    ? { ...window, until: microsOf(until), warned: false }
+    : window;
 
 /** The window after the provider has said that it is over: its word counts. */
 export const shut = (window: ServiceWindow | null, at: Micros): ServiceWindow | null =>
-  window && window.until > at ? { until: at, warned: true } : window;
+  window && window.until > at ? { ...window, until: at, warned: true } : window;
 
-export const isWindowClosed = ({ window }: ConversationState, at: Micros): boolean =>
-  window !== null && at >= window.until;
+/** `isHuman`: a person answers, who may do so for longer; not to a contact who has never written. */
+export function isWindowClosed({ window }: ConversationState, isHuman: boolean, at: Micros): boolean {
+  if (window === null || at < window.until) return false;
+  return !isHuman || window.until === 0 || at >= window.until + microsOf(window.humanExtraMs);
+}
 
 /** When its near end is to be announced, or null. */
 export const noticeAt = ({ window }: ConversationState): Millis | null =>

@@ -41,7 +41,7 @@ export async function takeIn(
   let conversationId = (await answeredBefore(env, inbound, claim.predecessor)) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
     const opening = { ...openingOf(account, channel, inbound, self.address, conversationId), optOut };
-    const item = itemOf(inbound, ids, mediaBase(publicUrl, conversationId, ids.messageId), channel.windowMs);
+    const item = itemOf(inbound, ids, mediaBase(publicUrl, conversationId, ids.messageId), channel.window?.ms ?? null);
     const command: ReceiveCommand = { opening, addressName: name, automation, item, settings };
     const received = await callObject(() => getConversation(env, conversationId).receive(command));
     if (received.ok) return received.value;
@@ -87,7 +87,7 @@ function openingOf(
     dialogId,
     name: `${channel.label} · ${shown}`,
     detail: `${channel.label} conversation`,
-    hasWindow: channel.windowMs !== null,
+    window: channel.window && { humanExtraMs: channel.window.humanExtraMs },
     self,
     peer,
   };

@@ -21,6 +21,8 @@ export interface SendOrder {
   to: string;
   replyToken: string | null;
   publicUrl: string;
+  /** The time for free text is over: what goes out is a person's, or a template. */
+  isAfterWindow: boolean;
 }
 
 /** A reply token serves one attempt, so that attempt cannot be repeated safely, and no receipt will come for it. */
@@ -44,7 +46,10 @@ export function claimSend(room: Room, deliveryId: string, attempt: number, polic
     room.store.saveSend(claimed);
     if (token !== null) room.store.saveRecord({ ...record, replyToken: null });
   });
-  return { message, deliveryId, to: delivery.target, replyToken: token, publicUrl: record.settings.publicUrl };
+  const { window } = record.conversation;
+  const isAfterWindow = window !== null && room.now() >= window.until;
+  const { publicUrl } = record.settings;
+  return { message, deliveryId, to: delivery.target, replyToken: token, publicUrl, isAfterWindow };
 }
 
 const usableToken = (stored: { token: string; expiresAt: number } | null, now: number): string | null =>

@@ -3,6 +3,7 @@ import { startAutomation } from '../../domain/conversation/automation.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import { consentIn } from '../../domain/conversation/consent.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
+import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import { ok, type Result } from '../../domain/result.ts';
@@ -29,7 +30,7 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
   if (known) return ok({ conversationId, messageId: known.messageId, duplicate: true });
   const state = room.store.record()?.conversation ?? null;
   const at = room.now();
-  const decided = decideReceive(state, opening, item, targetOf(room, item), at);
+  const decided = decideReceive(state, opening, item, targetsOf(room, item), at);
   if (!decided.ok) return decided;
   const messageId = 'messageId' in item ? item.messageId : '';
   const replyToken = 'replyToken' in item ? item.replyToken : null;
@@ -70,11 +71,20 @@ const incomingOf = (placed: ConversationEvent[]) =>
  * The keys that are used up: the item's own and, where a message was taken back before it came, that message's.
  * Providers keep no order, and what a contact has taken back must not be shown when it arrives at last.
  */
-const keysOf = (room: Room, item: InboundItem): string[] =>
-  item.kind === 'redaction' && !knowsKey(room, item.targetKey) ? [item.dedupeKey, item.targetKey] : [item.dedupeKey];
+const keysOf = (room: Room, item: InboundItem): string[] => {
+  // Said again it changes nothing, and every reading contact says it often.
+  if (item.kind === 'horizon') return [];
+  const isEarly = item.kind === 'redaction' && !knowsKey(room, item.targetKey);
+  return isEarly ? [item.dedupeKey, item.targetKey] : [item.dedupeKey];
+};
 
-function targetOf(room: Room, item: InboundItem) {
-  if (item.kind !== 'redaction') return null;
+/** As many messages as one horizon moves: older ones were moved by the one before. */
+const MOST_MOVED = 100;
+
+function targetsOf(room: Room, item: InboundItem): Message[] {
+  if (item.kind === 'horizon') return room.store.sentUntil(item.until, MOST_MOVED);
+  if (item.kind !== 'redaction') return [];
   const known = room.store.keys.used(keyOf(item.targetKey), Date.now());
-  return known ? room.store.message(known.messageId) : null;
+  const target = known && room.store.message(known.messageId);
+  return target ? [target] : [];
 }

@@ -134,6 +134,14 @@ export class ConversationStore {
     return this.#messages(query, sequence, limit);
   }
 
+  /** Newest first: what we had written until a time. */
+  sentUntil(at: Micros, limit: number): Message[] {
+    if (!this.#ready) return [];
+    const query = `SELECT data FROM messages WHERE created_at <= ? AND deleted = 0 AND data ->> 'direction' = 'outgoing'
+      ORDER BY sequence DESC LIMIT ?`;
+    return this.#messages(query, at, limit);
+  }
+
   /** Newest first: what the contact has said from a place in the log on. */
   incomingSince(sequence: number, limit: number): Message[] {
     const query = `SELECT data FROM messages WHERE sequence >= ? AND deleted = 0 AND data ->> 'direction' = 'incoming'

@@ -48,6 +48,12 @@ export const accounts: Record<string, ChannelAccount> = {
       waba_id: '102290129340398',
     },
   },
+  messenger: {
+    ...common,
+    secret: 'meta-app-secret',
+    token: 'page-access-token',
+    providerData: { page_id: '104325681234567', verify_token: 'messenger-verify-token' },
+  },
   'sms/sandbox': { ...common, secret: '', token: '', providerData: { provider: 'sandbox', number: '+15550001111' } },
 };
 
@@ -113,6 +119,7 @@ export const outbound = (parts: Partial<Outbound> = {}): Outbound => ({
   text: 'hello',
   medias: [],
   template: null,
+  asHuman: false,
   replyToken: null,
   statusCallbackUrl: STATUS_URL,
   ...parts,

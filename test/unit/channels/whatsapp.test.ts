@@ -1,14 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { whatsapp } from '../../../src/channels/whatsapp/index.ts';
 import { media } from '../../../src/domain/content.ts';
-import {
-  metaRequest,
-  startWhatsApp,
-  whatsAppBody,
-  whatsAppStatus,
-  whatsAppText,
-  type WhatsAppFake,
-} from '../../fakes/meta.ts';
+import { metaRequest, startMeta, whatsAppBody, whatsAppStatus, whatsAppText, type MetaFake } from '../../fakes/meta.ts';
 import { accountOf, changed, content, CONVERSATION, DELIVERY, hook, io, NOW, outbound, signedHook } from './support.ts';
 
 const account = accountOf('whatsapp');
@@ -98,8 +91,8 @@ describe('what comes in', () => {
       'One',
       'postback',
     ],
-    ['order', { type: 'order', order: {} }, '', 'unsupported'],
-    ['something new', { type: 'hologram' }, '', 'unsupported'],
+    ['order', { type: 'order', order: {} }, '[unsupported: order]', 'unsupported'],
+    ['something new', { type: 'hologram' }, '[unsupported: hologram]', 'unsupported'],
   ])('%s', (_, parts, text, type) => {
     expect(message(parts)?.item).toMatchObject({ kind: 'message', text, medias: [{ type }] });
   });
@@ -180,10 +173,10 @@ describe('statuses', () => {
 });
 
 describe('what goes out', () => {
-  let fake: WhatsAppFake;
+  let fake: MetaFake;
 
   beforeEach(async () => {
-    fake = await startWhatsApp({ token: account.token, phoneNumberId: PHONE_ID, wabaId: '102290129340398' });
+    fake = await startMeta({ token: account.token, phoneNumberId: PHONE_ID, wabaId: '102290129340398' });
   });
 
   afterEach(async () => {

@@ -28,16 +28,16 @@ const sent = () => messageIn(events(decideSend(aConversation(), aSend(), [], NOW
 
 describe('an inbound item', () => {
   test('opens the conversation with the first message, and only then', () => {
-    expect(types(decideReceive(null, anOpening(), anInbound(), null, NOW))).toEqual([
+    expect(types(decideReceive(null, anOpening(), anInbound(), [], NOW))).toEqual([
       'conversation.created',
       'message.created',
     ]);
-    expect(types(decideReceive(aConversation(), anOpening(), anInbound(), null, NOW))).toEqual(['message.created']);
+    expect(types(decideReceive(aConversation(), anOpening(), anInbound(), [], NOW))).toEqual(['message.created']);
   });
 
   test('is refused by a conversation that is over', () => {
     for (const over of [aConversation({ lifecycle: 'closed' }), aConversation({ deletedAt: NOW })]) {
-      expect(decideReceive(over, anOpening(), anInbound(), null, NOW)).toEqual({
+      expect(decideReceive(over, anOpening(), anInbound(), [], NOW)).toEqual({
         ok: false,
         error: { code: 'CONVERSATION_CLOSED' },
       });
@@ -46,33 +46,33 @@ describe('an inbound item', () => {
 
   test('wakes an idle conversation, and says so before the message', () => {
     const idle = aConversation({ lifecycle: 'idle' });
-    const [updated] = events(decideReceive(idle, anOpening(), anInbound(), null, NOW));
+    const [updated] = events(decideReceive(idle, anOpening(), anInbound(), [], NOW));
     expect(updated).toMatchObject({ type: 'conversation.updated', conversation: { lifecycle: 'active' } });
   });
 
   test('by another account of the same number makes that the account for answers', () => {
     const moved = anOpening({ accountId: '99999999-9999-4999-8999-999999999999' });
-    const [updated] = events(decideReceive(aConversation(), moved, anInbound(), null, NOW));
+    const [updated] = events(decideReceive(aConversation(), moved, anInbound(), [], NOW));
     expect(updated).toMatchObject({ type: 'conversation.updated', conversation: { accountId: moved.accountId } });
   });
 
   test('that takes a message back empties it, once, even where the conversation is over', () => {
     const item = { kind: 'redaction' as const, dedupeKey: 'x', targetKey: 'y' };
     const closed = aConversation({ lifecycle: 'closed' });
-    const [deleted] = events(decideReceive(closed, anOpening(), item, sent(), NOW));
+    const [deleted] = events(decideReceive(closed, anOpening(), item, [sent()], NOW));
     expect(deleted).toMatchObject({ type: 'message.deleted', message: { text: '', medias: [], deletedAt: NOW } });
-    expect(types(decideReceive(closed, anOpening(), item, { ...sent(), deletedAt: NOW }, NOW))).toEqual([]);
-    expect(types(decideReceive(null, anOpening(), item, null, NOW))).toEqual([]);
+    expect(types(decideReceive(closed, anOpening(), item, [{ ...sent(), deletedAt: NOW }], NOW))).toEqual([]);
+    expect(types(decideReceive(null, anOpening(), item, [], NOW))).toEqual([]);
   });
 
   test('about reachability is an event only when it changes', () => {
     const follow = { kind: 'reachability' as const, dedupeKey: 'x', reachable: true, replyToken: null };
-    expect(types(decideReceive(null, anOpening(), follow, null, NOW))).toEqual(['conversation.created']);
-    expect(types(decideReceive(aConversation(), anOpening(), follow, null, NOW))).toEqual([]);
+    expect(types(decideReceive(null, anOpening(), follow, [], NOW))).toEqual(['conversation.created']);
+    expect(types(decideReceive(aConversation(), anOpening(), follow, [], NOW))).toEqual([]);
     const leave = { ...follow, reachable: false };
-    expect(types(decideReceive(null, anOpening(), leave, null, NOW))).toEqual([]);
-    expect(types(decideReceive(aConversation({ lifecycle: 'closed' }), anOpening(), leave, null, NOW))).toEqual([]);
-    expect(types(decideReceive(aConversation(), anOpening(), leave, null, NOW))).toEqual(['conversation.updated']);
+    expect(types(decideReceive(null, anOpening(), leave, [], NOW))).toEqual([]);
+    expect(types(decideReceive(aConversation({ lifecycle: 'closed' }), anOpening(), leave, [], NOW))).toEqual([]);
+    expect(types(decideReceive(aConversation(), anOpening(), leave, [], NOW))).toEqual(['conversation.updated']);
   });
 });
 
@@ -95,7 +95,7 @@ describe('a send', () => {
     const optOutAfter = (peer: string, text: string) => {
       const opening = anOpening({ peer: address('line', peer) });
       const state = aConversation({ peer: opening.peer });
-      const received = events(decideReceive(state, opening, anInbound({ senderId: 'U1', text }), null, NOW));
+      const received = events(decideReceive(state, opening, anInbound({ senderId: 'U1', text }), [], NOW));
       return received.some((event) => 'change' in event && event.change?.optOut === true);
     };
     expect([optOutAfter('U1', 'stop'), optOutAfter('C9', 'stop'), optOutAfter('U1', 'stop it')]).toEqual([
@@ -264,7 +264,7 @@ describe('the log', () => {
     at: number,
   ): NewConversationEvent[] => {
     if (name === 'receive' || !state) {
-      const result = decideReceive(state, anOpening(), anInbound({ messageId: `m${index}` }), null, at);
+      const result = decideReceive(state, anOpening(), anInbound({ messageId: `m${index}` }), [], at);
       return result.ok ? result.value : [];
     }
     if (name === 'delete') return state.deletedAt === null ? decideDelete(state, at) : [];

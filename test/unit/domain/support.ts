@@ -19,7 +19,7 @@ export const anOpening = (parts: Partial<Opening> = {}): Opening => ({
   detail: 'SMS conversation',
   self: address('tel', '+15550100000'),
   peer: address('tel', '+15559876543'),
-  hasWindow: false,
+  window: null,
   optOut: false,
   ...parts,
 });

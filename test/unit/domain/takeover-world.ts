@@ -164,7 +164,7 @@ export class TakeoverWorld {
       providerId: id,
     };
     const item = what === 'hello' ? anInbound({ messageId: id, dedupeKey: id }) : echo;
-    const decided = decideReceive(this.state, anOpening(), item, null, this.#at());
+    const decided = decideReceive(this.state, anOpening(), item, [], this.#at());
     if (!decided.ok) return;
     this.#commit(decided.value);
     const message = this.#message(id);

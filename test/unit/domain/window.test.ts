@@ -8,11 +8,11 @@ import type { ConversationState } from '../../../src/domain/conversation/state.t
 import { HOUR, microsOf, millisOf, MINUTE } from '../../../src/domain/time.ts';
 
 const now = millisOf(NOW);
-const withWindow = (until: number, warned = false): ConversationState =>
-  aConversation({ window: { until: microsOf(until), warned } });
+const withWindow = (until: number, warned = false, humanExtraMs = 0): ConversationState =>
+  aConversation({ window: { until: microsOf(until), warned, humanExtraMs } });
 
 const afterMessage = (state: ConversationState | null, windowUntil: number): ConversationState | undefined => {
-  const decided = decideReceive(state, anOpening({ hasWindow: true }), anInbound({ windowUntil }), null, NOW);
+  const decided = decideReceive(state, anOpening({ window: { humanExtraMs: 0 } }), anInbound({ windowUntil }), [], NOW);
   if (!decided.ok) return undefined;
   return decided.value.flatMap((event) => ('conversation' in event ? [event.conversation] : [])).at(-1);
 };
@@ -20,13 +20,13 @@ const afterMessage = (state: ConversationState | null, windowUntil: number): Con
 describe('the window for free text', () => {
   test('is opened by each message, and a late one does not shorten it', () => {
     const opened = afterMessage(null, now + 24 * HOUR);
-    expect(opened?.window).toEqual({ until: microsOf(now + 24 * HOUR), warned: false });
+    expect(opened?.window).toEqual({ until: microsOf(now + 24 * HOUR), warned: false, humanExtraMs: 0 });
     expect(afterMessage(withWindow(now + HOUR, true), now + 2 * HOUR)?.window?.warned).toBe(false);
     expect(afterMessage(withWindow(now + 2 * HOUR), now + HOUR)).toBeUndefined();
   });
 
   test('does not exist on other channels', () => {
-    const decided = decideReceive(null, anOpening(), anInbound({ windowUntil: null }), null, NOW);
+    const decided = decideReceive(null, anOpening(), anInbound({ windowUntil: null }), [], NOW);
     expect(decided).toMatchObject({ value: [{ conversation: { window: null } }, {}] });
     expect(decideSend(aConversation(), aSend(), [], NOW).ok).toBe(true);
   });
@@ -38,6 +38,17 @@ describe('the window for free text', () => {
       expect(decideSend(over, aSend(), [], NOW)).toEqual({ ok: false, error: { code: 'WINDOW_CLOSED' } });
       expect(decideSend(over, aSend({ template }), [], NOW).ok).toBe(true);
     }
+  });
+
+  test('is longer for a person where the channel says so, and for nobody to a contact who never wrote', () => {
+    const person = aSend({ actor: { type: 'agent', id: 'a' } });
+    const messenger = (until: number) => withWindow(until, true, 144 * HOUR);
+    expect(decideSend(messenger(now - HOUR), person, [], NOW).ok).toBe(true);
+    expect(decideSend(messenger(now - HOUR), aSend(), [], NOW).ok).toBe(false);
+    expect(decideSend(messenger(now - 145 * HOUR), person, [], NOW).ok).toBe(false);
+    expect(
+      decideSend(aConversation({ window: { until: 0, warned: true, humanExtraMs: 1e15 } }), person, [], NOW).ok,
+    ).toBe(false);
   });
 
   test('is over when the provider says so, once', () => {

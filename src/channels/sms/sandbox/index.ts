@@ -17,7 +17,7 @@ export const sandbox: Channel = {
   limits: { maxTextLength: 1600, maxMedias: 10, maxSegments: null },
   policy: { idempotent: true, receiptWaitMs: 0 },
   verdicts: { optOut: [], windowClosed: [] },
-  windowMs: null,
+  window: null,
   verify,
   parse,
   acknowledgement: { status: 200, contentType: null, body: null },

@@ -25,7 +25,7 @@ export const telnyx: Channel = {
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   // "Blocked due to STOP message" (developers.telnyx.com, messaging error codes).
   verdicts: { optOut: ['40300'], windowClosed: [] },
-  windowMs: null,
+  window: null,
   verify,
   parse,
   acknowledgement: { status: 200, contentType: null, body: null },

@@ -28,7 +28,7 @@ export const twilio: Channel = {
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   // "Attempt to send to unsubscribed recipient" (twilio.com/docs/api/errors/21610).
   verdicts: { optOut: ['21610'], windowClosed: [] },
-  windowMs: null,
+  window: null,
   verify,
   parse,
   acknowledgement: { status: 200, contentType: 'text/xml', body: '<Response></Response>' },

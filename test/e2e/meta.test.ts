@@ -1,29 +1,38 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
+  messengerBody,
+  messengerText,
   metaRequest,
-  startWhatsApp,
+  startMeta,
   whatsAppBody,
   whatsAppStatus,
   whatsAppText,
-  type WhatsAppFake,
+  type MetaFake,
 } from '../fakes/meta.ts';
 import type { Received } from '../fakes/providers.ts';
 import { eventually, type Json, ok } from '../support/http.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
-/** WhatsApp over the network, against a Graph API as strict as its documentation. */
+/** WhatsApp and Messenger over the network, against a Graph API as strict as its documentation. */
 const SECRET = 'meta-app-secret';
 const TOKEN = 'whatsapp-access-token';
 const PHONE_ID = '106540352242922';
 const WABA_ID = '102290129340398';
+const PAGE_ID = '104325681234567';
+const PAGE_TOKEN = 'page-access-token';
 const HOUR = 3_600_000;
 
 let server: TestServer;
-let meta: WhatsAppFake;
+let meta: MetaFake;
 let account: Json;
 
 beforeAll(async () => {
-  meta = await startWhatsApp({ token: TOKEN, phoneNumberId: PHONE_ID, wabaId: WABA_ID });
+  meta = await startMeta({
+    token: TOKEN,
+    phoneNumberId: PHONE_ID,
+    wabaId: WABA_ID,
+    page: { id: PAGE_ID, token: PAGE_TOKEN },
+  });
   meta.templates.push({
     name: 'order_update',
     language: 'en_US',
@@ -263,5 +272,142 @@ describe('what WhatsApp would refuse', () => {
     expect(
       await ok(server.call('GET', `/v1.0/conversation_accounts/${server.sandboxAccount}/templates`)),
     ).toMatchObject({ result: [] });
+  });
+});
+
+describe('Messenger', () => {
+  let page: Json;
+  let admin: string;
+  let people = 0;
+  const newPerson = (): string => `73000000000${String((people += 1)).padStart(5, '0')}`;
+
+  beforeAll(async () => {
+    page = await ok(
+      server.call('POST', '/v1.0/conversation_accounts', {
+        type: 'messenger',
+        secret: SECRET,
+        token: PAGE_TOKEN,
+        provider_data: { page_id: PAGE_ID, verify_token: 'let-me-in' },
+      }),
+    );
+    const login = { username: 'admin@localhost', password: 'admin@localhost' };
+    admin = (await ok(server.as(null)('POST', '/auth/login', login))).token;
+  });
+
+  async function hook(...events: Json[]): Promise<number> {
+    const request = metaRequest(SECRET, messengerBody(PAGE_ID, ...events));
+    return (await server.as(null)('POST', page.hook_url, request.body, request.headers)).status;
+  }
+
+  async function writes(contact: string, text: string, hoursAgo = 0): Promise<string> {
+    expect(await hook(messengerText(PAGE_ID, contact, text, Date.now() - hoursAgo * HOUR))).toBe(200);
+    return eventually(async () => {
+      const { result } = await ok(server.call('GET', `/v1.0/conversations?peer=${contact}`));
+      expect(result.length).toBeGreaterThan(0);
+      return result[0].id;
+    });
+  }
+
+  const sentToPerson = (contact: string, count: number): Promise<Received> =>
+    eventually(() => {
+      const sent = meta.received.filter(({ to }) => to === contact)[count - 1];
+      if (!sent) throw new Error('not sent');
+      return sent;
+    });
+  const fromPage = (contact: string) => ({
+    sender: { id: PAGE_ID },
+    recipient: { id: contact },
+    timestamp: Date.now(),
+  });
+  const fromContact = (contact: string) => ({
+    sender: { id: contact },
+    recipient: { id: PAGE_ID },
+    timestamp: Date.now(),
+  });
+
+  it('takes messages in once, forged ones not at all, and of several events the readable ones', async () => {
+    const contact = newPerson();
+    const message = messengerText(PAGE_ID, contact, 'hello');
+    const picture = {
+      ...fromContact(contact),
+      message: {
+        mid: `m_p_${contact}`,
+        attachments: [{ type: 'image', payload: { url: 'https://cdn.example/1.jpg' } }],
+      },
+    };
+    for (let times = 0; times < 2; times += 1) expect(await hook(message, null, { sender: 7 }, picture)).toBe(200);
+    const id = await writes(contact, 'more');
+    const { result } = await ok(server.call('GET', `/v1.0/conversations/${id}/messages`));
+    expect(result.map(({ text, medias }: Json) => [text, medias.map(({ type }: Json) => type)])).toEqual([
+      ['more', []],
+      ['', ['image/jpeg']],
+      ['hello', []],
+    ]);
+    const forged = metaRequest('not the secret', messengerBody(PAGE_ID, message));
+    expect((await server.as(null)('POST', page.hook_url, forged.body, forged.headers)).status).toBe(401);
+    const asked = await fetch(`${page.hook_url}?hub.mode=subscribe&hub.verify_token=let-me-in&hub.challenge=42`);
+    expect(await asked.text()).toBe('42');
+  });
+
+  it('knows the echo of its own message, and a person’s in Meta’s inbox as a takeover', async () => {
+    const contact = newPerson();
+    const id = await writes(contact, 'hello');
+    await ok(reply(id, { text: 'ours' }));
+    const sent = await sentToPerson(contact, 1);
+    const echo = (mid: string, text: string, metadata: string) => ({
+      ...fromPage(contact),
+      message: { mid, text, is_echo: true, app_id: 1, metadata },
+    });
+    expect(await hook(echo(sent.id, 'ours', sent.key))).toBe(200);
+    expect(await read(id)).toMatchObject({ ai_mode: 'ai' });
+    expect(await hook(echo(`m_inbox_${contact}`, 'a person', ''))).toBe(200);
+    expect(await read(id)).toMatchObject({ ai_mode: 'human' });
+    const { result } = await ok(server.call('GET', `/v1.0/conversations/${id}/messages`));
+    expect(result.map(({ text }: Json) => text)).toEqual(['a person', 'ours', 'hello']);
+  });
+
+  it('moves everything up to a watermark, forward only', async () => {
+    const contact = newPerson();
+    const id = await writes(contact, 'hello');
+    const first = await ok(reply(id, { text: 'one' }));
+    const second = await ok(reply(id, { text: 'two' }));
+    await sentToPerson(contact, 2);
+    const statuses = async () => {
+      const found = await Promise.all([first, second].map((message) => messageOf(id, message.id)));
+      return found.map(({ deliveries }) => deliveries[0].status);
+    };
+    await eventually(async () => expect(await statuses()).toEqual(['sent', 'sent']));
+    const early = Date.parse(`${first.tm_create.replace(' ', 'T')}Z`) - 1000;
+    expect(await hook({ ...fromContact(contact), read: { watermark: early } })).toBe(200);
+    expect(await statuses()).toEqual(['sent', 'sent']);
+    expect(await hook({ ...fromContact(contact), read: { watermark: Date.now() + 1000 } })).toBe(200);
+    expect(await statuses()).toEqual(['read', 'read']);
+    expect(await hook({ ...fromContact(contact), delivery: { mids: [], watermark: Date.now() + 1000 } })).toBe(200);
+    expect(await statuses()).toEqual(['read', 'read']);
+  });
+
+  it('lets software answer for 24 hours and a person for seven days, with the tag that says so', async () => {
+    const contact = newPerson();
+    const id = await writes(contact, 'hello', 30);
+    expect(await reply(id, { text: 'software' })).toMatchObject({
+      status: 422,
+      body: { error: { reason: 'WINDOW_CLOSED' } },
+    });
+    const asAdmin = server.as(admin);
+    await ok(asAdmin('POST', `/v1.0/conversations/${id}/messages`, { text: 'a person' }));
+    expect(await sentToPerson(contact, 1)).toMatchObject({ text: 'a person', method: 'HUMAN_AGENT' });
+    const late = await writes(newPerson(), 'hello', 24 * 8);
+    expect((await asAdmin('POST', `/v1.0/conversations/${late}/messages`, { text: 'x' })).status).toBe(422);
+    await writes(contact, 'thanks');
+    await ok(asAdmin('POST', `/v1.0/conversations/${id}/messages`, { text: 'welcome' }));
+    expect(await sentToPerson(contact, 2)).toMatchObject({ text: 'welcome', method: 'RESPONSE' });
+  });
+
+  it('refuses a text together with a file, and a text that is too long', async () => {
+    const id = await writes(newPerson(), 'hello');
+    const medias = [{ type: 'image/png', url: 'https://example.com/1.png' }];
+    expect((await reply(id, { text: 'x', medias })).status).toBe(400);
+    expect((await reply(id, { text: 'x'.repeat(2001) })).status).toBe(400);
+    await ok(reply(id, { medias }));
   });
 });

@@ -1,0 +1,68 @@
+import { address } from '../../domain/addresses.ts';
+import type { Content } from '../../domain/content.ts';
+import { isUuid } from '../../domain/ids.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import { microsOf, type Millis } from '../../domain/time.ts';
+import type { ChannelAccount, HookContent, HookInbound, HookReceipt, HookRequest } from '../contract.ts';
+import { providerText } from '../credentials.ts';
+import { parseJson, textOf } from '../encoding.ts';
+import { messageContent, postbackContent } from './content.ts';
+import { bodySchema, eventSchema, type MessengerEvent, type MessengerMessage } from './wire.ts';
+
+/** One event that cannot be read does not keep the others from being taken in. What is of another page is another account's. */
+export function parse(request: HookRequest, account: ChannelAccount, now: Millis): Result<HookContent, string> {
+  const { data: body } = bodySchema.safeParse(parseJson(textOf(request.body)));
+  if (!body) return err('the body is not a Messenger webhook: no object, or no list of entries');
+  const events = body.entry
+    .filter((entry) => entry.id === providerText(account, 'page_id'))
+    .flatMap((entry) => entry.messaging.flatMap((raw) => eventSchema.safeParse(raw).data ?? []));
+  return ok({
+    inbound: events.flatMap((event) => inboundOf(event, now)),
+    receipts: events.flatMap(receiptsOf),
+  });
+}
+
+function inboundOf(event: MessengerEvent, now: Millis): HookInbound[] {
+  const { message, postback, delivery, read } = event;
+  if (message?.is_echo) return echoOf(event, message, now);
+  if (message) return said(event, message.mid, messageContent(message), now);
+  if (postback) return said(event, postback.mid || `${event.timestamp ?? now}`, postbackContent(postback), now);
+  if (delivery) return horizonOf(event, 'delivered', delivery.watermark, now);
+  return read ? horizonOf(event, 'read', read.watermark, now) : [];
+}
+
+function said({ sender, timestamp }: MessengerEvent, id: string, content: Content, now: Millis): HookInbound[] {
+  const item = { kind: 'message' as const, dedupeKey: `messenger:${id}`, ...content, senderId: sender.id };
+  return placed(sender.id, timestamp ?? now, { ...item, senderName: '', replyToken: null });
+}
+
+/** Our own sends come back too, known by what we wrote into them; the others a person wrote in Meta's inbox. */
+function echoOf({ recipient, timestamp }: MessengerEvent, message: MessengerMessage, now: Millis): HookInbound[] {
+  if (ownDelivery(message)) return [];
+  const item = { kind: 'echo' as const, dedupeKey: `messenger:${message.mid}`, ...messageContent(message) };
+  return placed(recipient.id, timestamp ?? now, { ...item, providerId: message.mid });
+}
+
+/** Watermarks, not messages: everything until then. */
+const horizonOf = ({ sender, timestamp }: MessengerEvent, status: 'delivered' | 'read', until: Millis, now: Millis) =>
+  placed(sender.id, timestamp ?? now, {
+    kind: 'horizon',
+    dedupeKey: `messenger:${status}:${sender.id}:${until}`,
+    status,
+    until: microsOf(Math.max(0, Math.floor(until))),
+  });
+
+const placed = (contact: string, occurredAt: Millis, item: HookInbound['item']): HookInbound[] =>
+  contact === '' ? [] : [{ peer: address('messenger', contact), dialogId: contact, occurredAt, item }];
+
+/** `metadata` is ours to fill, and comes back with the echo: which delivery it is. */
+function ownDelivery({ metadata }: MessengerMessage): Pick<HookReceipt, 'conversationId' | 'deliveryId'> | null {
+  const [conversationId = '', deliveryId = ''] = metadata.split('.');
+  return isUuid(conversationId) && isUuid(deliveryId) ? { conversationId, deliveryId } : null;
+}
+
+/** The echo of our own send tells that Messenger has it, also where its answer was lost. */
+function receiptsOf({ message }: MessengerEvent): HookReceipt[] {
+  const ours = message?.is_echo ? ownDelivery(message) : null;
+  return ours && message ? [{ ...ours, news: { status: 'sent', providerId: message.mid } }] : [];
+}
