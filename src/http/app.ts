@@ -6,10 +6,14 @@ import type { AppContext, AppEnv } from './context.ts';
 import { docsRoutes, registerSecurity } from './docs.ts';
 import { ApiError, errorBody, ERRORS } from './errors.ts';
 import { hookRoutes } from './hooks/routes.ts';
-import { authenticate } from './middleware/authenticate.ts';
+import { allow, authenticate } from './middleware/authenticate.ts';
 import { limitBody, requireJson } from './middleware/body.ts';
 import { requestId } from './middleware/request-id.ts';
 import { newRouter } from './router.ts';
+import { voicebipAgentRoutes } from './voicebip/agents.ts';
+import { voicebipConversationRoutes } from './voicebip/conversations.ts';
+import { flatErrorBody } from './voicebip/errors.ts';
+import { voicebipMessageRoutes } from './voicebip/messages.ts';
 import { accessKeyRoutes } from './voipbin/access-keys.ts';
 import { accountRoutes } from './voipbin/accounts.ts';
 import { activeflowRoutes } from './voipbin/activeflows.ts';
@@ -51,6 +55,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use('/auth/*', requireJson);
   app.route('/auth', authRoutes);
   app.route('/v1.0', voipbin());
+  app.route('/v1', voicebip());
   app.route('/', docsRoutes(app));
   app.notFound((c) => problem(c, new ApiError('ROUTE_NOT_FOUND')));
   app.onError((error, c) => problem(c, asApiError(error)));
@@ -93,6 +98,18 @@ function voipbin(): OpenAPIHono<AppEnv> {
   return api;
 }
 
+/** Spec section 10: another way to say the same, for managers and access keys. */
+function voicebip(): OpenAPIHono<AppEnv> {
+  const api = newRouter();
+  api.use(requireJson);
+  api.use(authenticate);
+  api.use(allow('manager-or-admin'));
+  api.route('/conversations', voicebipConversationRoutes);
+  api.route('/messages', voicebipMessageRoutes);
+  api.route('/agents', voicebipAgentRoutes);
+  return api;
+}
+
 /** Two path families over one Talk (spec section 6): VoIPBIN's own, and the one of seed 004's overview. */
 function talk(api: OpenAPIHono<AppEnv>): void {
   api.route('/service_agents/talk_channels', talkChannelRoutes);
@@ -112,7 +129,11 @@ function problem(c: AppContext, error: ApiError): Response {
   const [status] = ERRORS[error.reason];
   // A handler may not have run at all, so the id may be missing.
   const id = c.get('requestId') ?? '';
-  return c.json(errorBody(error.reason, error.message, id, error.details), status, error.headers);
+  const { reason, message, details, headers } = error;
+  const body = c.req.path.startsWith('/v1/')
+    ? flatErrorBody(reason, message, id, `${new URL(c.req.url).origin}/docs`, details)
+    : errorBody(reason, message, id, details);
+  return c.json(body, status, headers);
 }
 
 /** Bugs and platform faults become 500 and 503 without a word of their own: their messages may quote data. */

@@ -10,7 +10,7 @@ const ACK_CHARACTERS = 16 * 1024;
 const frameSchema = z.object({ type: z.string(), sequence: z.number().int().optional() });
 
 /** Rewrites the socket's frames as Server-Sent Events. A reader that does not read holds back the acknowledgements, and so the object. */
-export function sseResponse(socket: WebSocket): Response {
+export function sseResponse(socket: WebSocket, render: Render = asItIs): Response {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const encoder = new TextEncoder();
@@ -22,7 +22,7 @@ export function sseResponse(socket: WebSocket): Response {
   const heartbeat = setInterval(() => void write(': still here\n\n'), HEARTBEAT_MS);
   const acknowledge = acknowledger(socket);
   socket.addEventListener('message', ({ data }) => {
-    const frame = typeof data === 'string' ? readFrame(data) : null;
+    const frame = typeof data === 'string' ? readFrame(data, render) : null;
     if (frame) void write(frame.text).then(() => acknowledge(frame.sequence, frame.text.length));
   });
   socket.addEventListener('close', () => {
@@ -39,11 +39,24 @@ export function sseResponse(socket: WebSocket): Response {
   });
 }
 
+/** An event's data in a dialect's own form; null for a frame that it has no event for. `data` is the frame as it came. */
+type Render = (frame: unknown, data: string) => string | null;
+
+const asItIs: Render = (_, data) => data;
+
+const CONTROL = new Set(['caught_up', 'resync']);
+
 /** The frame as one event; `id` is what the client comes back with. JSON has no line breaks of its own. */
-function readFrame(data: string): { text: string; sequence: number } | null {
-  const frame = frameSchema.safeParse(JSON.parse(data));
+function readFrame(data: string, render: Render): { text: string; sequence: number } | null {
+  const raw: unknown = JSON.parse(data);
+  const frame = frameSchema.safeParse(raw);
   if (!frame.success || frame.data.sequence === undefined) return null;
-  return { text: `id: ${frame.data.sequence}\ndata: ${data}\n\n`, sequence: frame.data.sequence };
+  const { type, sequence } = frame.data;
+  const rendered = render(raw, data);
+  if (rendered !== null) return { text: `id: ${sequence}\ndata: ${rendered}\n\n`, sequence };
+  // In a dialect that knows no control frames they have a name, so that `onmessage` does not see them.
+  const named = CONTROL.has(type) ? `event: ${type}\ndata: ${data}\n` : '';
+  return { text: `id: ${sequence}\n${named}\n`, sequence };
 }
 
 /** Told of each event that was written, and of its size. */

@@ -1,9 +1,10 @@
-import { and, eq, isNull } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import { DirectoryCache } from './cache.ts';
 import { dbOf, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { accounts } from './schema.ts';
 import { configOf } from '../env.ts';
+import { NIL_UUID } from '../domain/ids.ts';
 import type { Micros } from '../domain/time.ts';
 import { seal, unseal } from '../security/secret-box.ts';
 
@@ -52,6 +53,30 @@ export async function listAccounts(env: Env, customerId: string, request: PageRe
   );
   const query = dbOf(env).select().from(accounts).where(mine);
   return pageOf(await query.orderBy(...newestFirst(accounts)).limit(request.size + 1), request.size);
+}
+
+/** Who answers on each of these accounts, also on those that were deleted; null where no assistant does. */
+export async function findAssistantIds(
+  env: Env,
+  customerId: string,
+  ids: string[],
+): Promise<Map<string, string | null>> {
+  const named = sql`${accounts.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const query = dbOf(env).select({ id: accounts.id, assistantId: accounts.assistantId }).from(accounts);
+  const rows = ids.length === 0 ? [] : await query.where(and(eq(accounts.customerId, customerId), named));
+  return new Map(rows.map(({ id, assistantId }) => [id, assistantId === NIL_UUID ? null : assistantId]));
+}
+
+/** The account of a type with that number, on which that assistant answers. */
+export async function findByNumber(
+  env: Env,
+  customerId: string,
+  { type, number, assistantId }: { type: string; number: string; assistantId: string },
+): Promise<string | null> {
+  const isNumber = sql`${accounts.providerData} ->> 'number' = ${number}`;
+  const mine = and(eq(accounts.customerId, customerId), eq(accounts.type, type), isNull(accounts.deletedAt), isNumber);
+  const query = dbOf(env).select({ id: accounts.id }).from(accounts);
+  return (await query.where(and(mine, eq(accounts.assistantId, assistantId))))[0]?.id ?? null;
 }
 
 /** The account as D1 has it now, for a change that must not bring back what somebody else has just changed. */

@@ -10,8 +10,8 @@ import { seal, unseal } from '../security/secret-box.ts';
 /** An assistant; its webhook secret stays sealed until a request is signed. */
 export type Assistant = typeof assistants.$inferSelect;
 
-/** Long enough for a contact that writes in short lines. */
-export const DEFAULT_DEBOUNCE_MS = 1500;
+/** What an assistant does whose maker says nothing: a pause long enough for a contact that writes in short lines. */
+export const ASSISTANT_DEFAULTS = { debounceMs: 1500, timeoutMs: 10_000, maxFailures: 3, history: 20 };
 
 const cache = new DirectoryCache<Assistant | null>();
 

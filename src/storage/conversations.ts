@@ -13,6 +13,8 @@ export interface ConversationFilter {
   lifecycle?: string;
   tag?: string;
   accountId?: string;
+  /** The assistant that answers on its account. */
+  assistantId?: string;
   peer?: string;
 }
 
@@ -35,9 +37,13 @@ const conditions = (filter: ConversationFilter): SQL[] => [
   ...(filter.type === undefined ? [] : [eq(conversations.type, filter.type)]),
   ...(filter.lifecycle === undefined ? [] : [eq(conversations.lifecycle, filter.lifecycle)]),
   ...(filter.accountId === undefined ? [] : [eq(conversations.accountId, filter.accountId)]),
+  ...(filter.assistantId === undefined ? [] : [isAnsweredBy(filter.assistantId)]),
   ...(filter.peer === undefined ? [] : [eq(conversations.peerTarget, filter.peer)]),
   ...(filter.tag === undefined ? [] : [hasTag(filter.tag)]),
 ];
+
+const isAnsweredBy = (assistantId: string): SQL =>
+  sql`${conversations.accountId} IN (SELECT id FROM accounts WHERE customer_id = ${conversations.customerId} AND assistant_id = ${assistantId})`;
 
 const hasTag = (tag: string): SQL =>
   sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;

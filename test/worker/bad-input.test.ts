@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { callWith, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
 import { newPeople, type Person } from '../support/people.ts';
+import { writeId } from '../../src/dialects/voicebip/ids.ts';
 
 let hub: Hub;
 let account: Json;
@@ -27,20 +28,22 @@ function credentialFor(path: string): string {
 }
 
 describe('a body', () => {
-  test('that is not JSON is 400 INVALID_JSON_BODY, on every POST and PUT', async () => {
+  test('that is not JSON is 400 INVALID_JSON_BODY, on every POST, PUT and PATCH', async () => {
     const document = await ok(callWith(null)('GET', '/openapi.json'));
     const writes = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
-      ['post', 'put']
+      ['post', 'put', 'patch']
         .filter((method) => item[method]?.requestBody)
         .map((method) => ({ path, method: method.toUpperCase() })),
     );
     expect(writes.length).toBeGreaterThan(10);
     for (const { path, method } of writes) {
       const credential = credentialFor(path);
-      const target = path.replace('{id}', conversationId);
+      const target = path.replace('{id}', path.startsWith('/v1/') ? writeId('conv', conversationId) : conversationId);
       expect(await callWith(credential)(method, target, '{"text": '), `${method} ${path}`).toMatchObject({
         status: 400,
-        body: { error: { reason: 'INVALID_JSON_BODY' } },
+        body: path.startsWith('/v1/')
+          ? { error_code: 'INVALID_ARGUMENT', message: expect.stringContaining('JSON') }
+          : { error: { reason: 'INVALID_JSON_BODY' } },
       });
     }
   });

@@ -1,6 +1,7 @@
 import { exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { callWith, eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
+import { writeId } from '../../src/dialects/voicebip/ids.ts';
 
 /** What one customer has of every kind, so that another can be sent to all of it. */
 interface Belongings {
@@ -76,8 +77,14 @@ beforeAll(async () => {
   );
 });
 
+const foreignVoicebipId = (path: string): string =>
+  path.startsWith('/v1/agents')
+    ? writeId('agt', theirs.ids['assistants'] ?? '')
+    : writeId('conv', theirs.ids['conversations'] ?? '');
+
 /** The path with the other customer's ids; the family in the path says of which kind `{id}` is. */
 function withForeignIds(path: string): string {
+  if (path.startsWith('/v1/')) return path.replace('{id}', foreignVoicebipId(path));
   const family = path.split('/').at(path.startsWith('/v1.0/service_agents') ? 3 : 2) ?? '';
   return path
     .replace('{id}', theirs.ids[family] ?? 'no-such-family')
@@ -90,6 +97,7 @@ function withForeignIds(path: string): string {
 
 /** A body that passes validation, so that the answer is about the id and not about the body. */
 const BODIES: Record<string, Json> = {
+  'PATCH /v1/conversations/{id}': { ai_mode: 'human' },
   'PUT /v1.0/agents/{id}': { name: 'x' },
   'PUT /v1.0/agents/{id}/status': { status: 'away' },
   'PUT /v1.0/agents/{id}/permission': { permission: 16 },
@@ -233,7 +241,7 @@ describe('another customer’s ids', () => {
 describe('every list and feed', () => {
   test('holds not a byte of another customer', async () => {
     for (const { method, path } of routes.filter(
-      (route) => route.method === 'GET' && !route.path.includes('{') && route.path.startsWith('/v1.0'),
+      (route) => route.method === 'GET' && !route.path.includes('{') && route.path.startsWith('/v1'),
     )) {
       const query = path.endsWith('/outbox') ? `?account_id=${ours.ids['account_id']}` : '';
       const { text } = await request(ours.hub.accessKey, method, `${path}${query}`, undefined);

@@ -104,6 +104,8 @@ export interface SendCommand {
   idempotency: IdempotencyClaim | null;
   /** Null keeps those that the conversation has: what runs inside knows no newer ones. */
   settings: Settings | null;
+  /** From a sender that names a contact, not a conversation: the message begins the conversation if there is none. Brings settings. */
+  first?: Pick<ReceiveCommand, 'opening' | 'addressName'>;
 }
 
 export interface IdempotencyClaim {

@@ -6,11 +6,11 @@ import type { Received } from '../../objects/conversation/receive.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { addressName, callObject, getConversation } from '../../objects/stubs.ts';
 import type { Account } from '../../storage/accounts.ts';
-import { DEFAULT_DEBOUNCE_MS, findAssistant } from '../../storage/assistants.ts';
+import { ASSISTANT_DEFAULTS, findAssistant } from '../../storage/assistants.ts';
 import { findTimeouts } from '../../storage/customers.ts';
 
 /** How often a conversation may end between finding it and reaching it. */
-const MAX_ROLLOVERS = 5;
+export const MAX_ROLLOVERS = 5;
 
 /**
  * Brings what a contact did into its conversation, durably, before it returns: one conversation per pair of addresses,
@@ -60,7 +60,10 @@ async function automationOf(env: Env, account: Account): Promise<Automation> {
   if (assistantId === NIL_UUID) return { flow: null, assistant: null };
   // A message is taken in also while D1 is away.
   const assistant = await findAssistant(env, customerId, assistantId).catch(() => null);
-  return { flow: null, assistant: { id: assistantId, debounceMs: assistant?.debounceMs ?? DEFAULT_DEBOUNCE_MS } };
+  return {
+    flow: null,
+    assistant: { id: assistantId, debounceMs: assistant?.debounceMs ?? ASSISTANT_DEFAULTS.debounceMs },
+  };
 }
 
 /** A late redelivery, or an `unsend`, of something that the conversation before this one has. */
@@ -70,10 +73,11 @@ async function answeredBefore(env: Env, inbound: HookInbound, predecessor: strin
   return (await callObject(() => getConversation(env, predecessor).knows(key))) ? predecessor : null;
 }
 
-function openingOf(
+/** What a conversation of this pair of addresses begins with. */
+export function openingOf(
   account: Account,
   channel: Channel,
-  inbound: HookInbound,
+  inbound: Pick<HookInbound, 'peer' | 'dialogId'>,
   self: Address,
   conversationId: string,
 ): Omit<Opening, 'optOut'> {

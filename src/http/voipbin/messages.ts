@@ -1,25 +1,15 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import type { AppContext, AppEnv } from '../context.ts';
-import { ApiError, invalidField, valueOf } from '../errors.ts';
-import { idempotencyOf } from '../once.ts';
+import type { AppEnv } from '../context.ts';
+import { acceptMessage, carrierOf } from '../accept-message.ts';
+import { valueOf } from '../errors.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
-import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
+import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { messageSchema, templateUseSchema } from './schemas/conversation.ts';
-import { templateText, usableTemplates } from './templates.ts';
-import type { Channel } from '../../channels/contract.ts';
-import { overLimit } from '../../channels/limits.ts';
-import { channelOf } from '../../channels/registry.ts';
 import { presentMessage } from '../../dialects/voipbin/message.ts';
-import { media, MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
-import type { SendCommand } from '../../domain/conversation/commands.ts';
-import { actorOf } from '../../domain/permissions.ts';
+import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { findAnyAccount, type Account } from '../../storage/accounts.ts';
-import { findSignedIn } from '../../storage/agents.ts';
-import { findTimeouts } from '../../storage/customers.ts';
 import { pageOf } from '../../storage/page.ts';
 
 const common = (access: Access) => ({ tags: ['Messages'], security, middleware: guardOf(access) });
@@ -140,11 +130,11 @@ export function messageRoutes(access: Access) {
 
   routes.openapi(sendRoute(access), async (c) => {
     const { id, accountId } = await readableConversation(c, c.req.valid('param').id);
-    const by = await carrierOf(c, accountId);
-    const command = await sendCommand(c, by, c.req.valid('json'), c.req.valid('header')['if-match']);
-    const sent = await callObject(() => getConversation(c.env, id).send(command));
-    if (!sent.ok && sent.error.code === 'WINDOW_CLOSED') throw await windowClosed(c, by);
-    return c.json(presentMessage(valueOf(sent)), 200);
+    const { client_id: clientId, mode_epoch: fence = null, ...wanted } = c.req.valid('json');
+    const ifMatch = c.req.valid('header')['if-match'];
+    const expectedSequence = ifMatch === undefined ? null : Number(ifMatch.replaceAll('"', ''));
+    const content = { ...wanted, template: wanted.template ?? null, clientId, fence, expectedSequence };
+    return c.json(presentMessage(await acceptMessage(c, id, await carrierOf(c, accountId), content)), 200);
   });
 
   routes.openapi(readRoute(access), async (c) => {
@@ -163,53 +153,3 @@ const removeMessage: RouteHandler<ReturnType<typeof deleteRoute>, AppEnv> = asyn
   const { customerId } = c.get('principal');
   return c.json(presentMessage(valueOf(await getConversation(c.env, id).removeMessage(customerId, message_id))), 200);
 };
-
-/** What carries a conversation's messages. */
-interface Carrier {
-  account: Account;
-  channel: Channel;
-}
-
-async function carrierOf(c: AppContext, accountId: string): Promise<Carrier> {
-  const account = await findAnyAccount(c.env, accountId);
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!channel) throw new ApiError('CONVERSATION_ACCOUNT_GONE');
-  return { account, channel };
-}
-
-/** With what may be sent instead. */
-const windowClosed = async (c: AppContext, { account, channel }: Carrier): Promise<ApiError> =>
-  new ApiError('WINDOW_CLOSED', undefined, { templates: await usableTemplates(c.env, account, channel) });
-
-async function sendCommand(
-  c: AppContext,
-  { account, channel }: Carrier,
-  wanted: z.infer<typeof newMessageSchema>,
-  ifMatch: string | undefined,
-): Promise<SendCommand> {
-  const principal = c.get('principal');
-  const { medias, template = null, client_id: clientId } = wanted;
-  const text = template ? await templateText(c, account, channel, template) : wanted.text;
-  const tooMuch = overLimit(channel, text, medias);
-  if (tooMuch) throw invalidField(tooMuch.field, tooMuch.problem);
-  const timeouts = await findTimeouts(c.env, principal.customerId);
-  return {
-    customerId: principal.customerId,
-    actor: actorOf(principal),
-    takeover: wanted.takeover,
-    fence: wanted.mode_epoch ?? null,
-    activeflowId: null,
-    asOwner: ownerActing(c),
-    actorName: principal.kind === 'agent' ? ((await findSignedIn(c.env, principal.agentId))?.name ?? '') : '',
-    messageId: crypto.randomUUID(),
-    deliveryId: crypto.randomUUID(),
-    text,
-    medias: medias.map(({ type, ...parts }) => media(type, parts)),
-    template,
-    clientId,
-    segments: channel.segments(text),
-    expectedSequence: ifMatch === undefined ? null : Number(ifMatch.replaceAll('"', '')),
-    idempotency: await idempotencyOf(c),
-    settings: { ...timeouts, publicUrl: publicUrlOf(c) },
-  };
-}

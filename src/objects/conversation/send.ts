@@ -1,13 +1,14 @@
 import { isStopped } from './commands.ts';
 import type { Room } from './room.ts';
 import type { IdempotencyClaim, SendCommand } from '../../domain/conversation/commands.ts';
+import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../domain/conversation/decide-send.ts';
-import type { Message } from '../../domain/conversation/state.ts';
+import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
-import { isMessageEvent } from '../../domain/conversation/events.ts';
+import { isMessageEvent, type NewConversationEvent } from '../../domain/conversation/events.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import { HOUR } from '../../domain/time.ts';
+import { HOUR, type Micros } from '../../domain/time.ts';
 
 const KEY_LIFE_MS = 24 * HOUR;
 /** As many unseen messages as a 412 lists. */
@@ -15,21 +16,40 @@ const UNSEEN_LIMIT = 100;
 
 /** Accepts a message once per idempotency key and once per message id (a repeated RPC). The answer is the message as it was accepted. */
 export function send(room: Room, command: SendCommand): Result<Message, Refusal> {
-  const found = room.find(command.customerId);
+  const at = room.now();
+  const found = standing(room, command, at);
   if (!found.ok) return found;
-  const earlier = earlierAnswer(room, command);
+  const { state, opened } = found.value;
+  const earlier = opened.length === 0 ? earlierAnswer(room, command) : null;
   if (earlier) return earlier;
   if (isStopped(room, command.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
-  const at = room.now();
   const unseen =
     command.expectedSequence === null ? [] : room.store.messagesAfter(command.expectedSequence, UNSEEN_LIMIT);
-  const decided = decideSend(found.value, command, unseen, at);
+  const decided = decideSend(state, command, unseen, at);
   if (!decided.ok) return decided;
-  const { idempotency, settings } = command;
+  const { idempotency, settings, first } = command;
   const rows = () =>
     idempotency && room.store.keys.save(keyOf(idempotency), usedBy(command, idempotency), Date.now() + KEY_LIFE_MS);
-  room.commit(decided.value, at, { ...(settings ? { settings } : {}), rows });
+  const named = first ? { addressName: first.addressName } : {};
+  room.commit([...opened, ...decided.value], at, { ...(settings ? { settings } : {}), ...named, rows });
   return asAccepted(room, command.messageId);
+}
+
+interface Standing {
+  state: ConversationState;
+  /** What makes it, where it is new: nothing of it stays when the message is refused. */
+  opened: NewConversationEvent[];
+}
+
+function standing(room: Room, { customerId, first }: SendCommand, at: Micros): Result<Standing, Refusal> {
+  if (first && !room.store.record()) {
+    const state = openConversation(first.opening, at);
+    return ok({ state, opened: [{ type: 'conversation.created', conversation: state, change: null }] });
+  }
+  const found = room.find(customerId);
+  if (found.ok) return ok({ state: found.value, opened: [] });
+  // A deleted conversation is over: the contact's next one takes the message.
+  return first ? err({ code: 'CONVERSATION_CLOSED' }) : found;
 }
 
 const keyOf = (claim: IdempotencyClaim): string => `api:${claim.key}`;

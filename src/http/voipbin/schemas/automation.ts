@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { uuid, webhookSecret } from '../../openapi.ts';
 import { actionSchema, MAX_ACTIONS } from '../../../domain/flow/action.ts';
-import { DEFAULT_DEBOUNCE_MS } from '../../../storage/assistants.ts';
+import { ASSISTANT_DEFAULTS } from '../../../storage/assistants.ts';
 
 const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
 const stamps = { tm_create: time, tm_update: time, tm_delete: time };
@@ -43,10 +43,10 @@ export const newAssistantSchema = z
     name: assistantSettings.name.default(''),
     detail: assistantSettings.detail.default(''),
     webhook_secret: assistantSettings.webhook_secret.optional(),
-    debounce_ms: assistantSettings.debounce_ms.default(DEFAULT_DEBOUNCE_MS),
-    timeout_ms: assistantSettings.timeout_ms.default(10_000),
-    max_failures: assistantSettings.max_failures.default(3),
-    history: assistantSettings.history.default(20),
+    debounce_ms: assistantSettings.debounce_ms.default(ASSISTANT_DEFAULTS.debounceMs),
+    timeout_ms: assistantSettings.timeout_ms.default(ASSISTANT_DEFAULTS.timeoutMs),
+    max_failures: assistantSettings.max_failures.default(ASSISTANT_DEFAULTS.maxFailures),
+    history: assistantSettings.history.default(ASSISTANT_DEFAULTS.history),
   })
   .openapi('NewAssistant');
 

@@ -1,0 +1,28 @@
+import type { ConversationState } from '../../domain/conversation/state.ts';
+import { writeId } from './ids.ts';
+import { second, secondOrNull } from './times.ts';
+
+/** The channel's name here: SMS and MMS are `message` inside. */
+export const channelOf = (type: string): string => (type === 'message' ? 'sms' : type);
+
+export const typeOf = (channel: string): string => (channel === 'sms' ? 'message' : channel);
+
+const windowOf = ({ window }: ConversationState): string | null =>
+  window && window.until > 0 ? second(window.until) : null;
+
+/**
+ * A row of seed 003's list. `from_number` is ours and `to_number` the contact's, as in `POST /v1/messages`: on channels without
+ * numbers they are what the provider calls the two. `agentId`: the assistant of the account, or null.
+ */
+export const presentConversation = (state: ConversationState, agentId: string | null) => ({
+  conversation_id: writeId('conv', state.id),
+  agent_id: agentId === null ? null : writeId('agt', agentId),
+  channel: channelOf(state.type),
+  from_number: state.self.target,
+  to_number: state.peer.target,
+  window_expires_at: windowOf(state),
+  opt_out: state.optOut,
+  created_at: second(state.createdAt),
+  updated_at: second(state.updatedAt),
+  last_message_at: secondOrNull(state.lastMessageAt),
+});

@@ -1,0 +1,51 @@
+import type { Media } from '../../domain/content.ts';
+import type { Message } from '../../domain/conversation/state.ts';
+import { channelOf } from './conversation.ts';
+import { writeId } from './ids.ts';
+import { second } from './times.ts';
+
+/** Seed 003's `direction`. */
+const directionOf = (message: Message) => (message.direction === 'incoming' ? 'inbound' : 'outbound');
+
+/** A delivery's own status; `sending` is `queued` to a client of this dialect. */
+const statusOf = ({ direction, deliveries: [delivery] }: Message): string => {
+  if (direction === 'incoming') return 'received';
+  return delivery === undefined || delivery.status === 'sending' ? 'queued' : delivery.status;
+};
+
+const KINDS = ['image', 'audio', 'video'];
+
+/** `text`, or the kind of its file. */
+const typeOf = ({ medias: [file] }: Message): string => {
+  if (!file) return 'text';
+  const [kind = '', rest] = file.type.split('/');
+  if (rest === undefined) return kind;
+  return KINDS.includes(kind) ? kind : 'document';
+};
+
+const presentMedia = ({ type, url, filename }: Media) => ({ type, url, ...(filename === '' ? {} : { filename }) });
+
+export const presentMessage = (message: Message) => ({
+  message_id: writeId('msg', message.id),
+  conversation_id: writeId('conv', message.conversationId),
+  direction: directionOf(message),
+  channel: channelOf(message.channel),
+  message_type: message.template ? 'template' : typeOf(message),
+  body: message.text,
+  media: message.medias.map(presentMedia),
+  status: statusOf(message),
+  error: message.deliveries[0]?.error ?? null,
+  created_at: second(message.createdAt),
+});
+
+/** The answer to `POST /v1/messages`: what the provider will bill is known beforehand. */
+export const presentAccepted = (message: Message) => ({
+  message_id: writeId('msg', message.id),
+  conversation_id: writeId('conv', message.conversationId),
+  channel: channelOf(message.channel),
+  status: 'queued',
+  from_number: message.source.target,
+  to_number: message.destination.target,
+  segments: message.deliveries[0]?.segments?.count ?? 1,
+  created_at: second(message.createdAt),
+});

@@ -1,0 +1,100 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { once } from '../once.ts';
+import { answer, body, idempotencyHeaders, security, webhookSecret } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { checkedTarget } from '../voipbin/webhook-target.ts';
+import { failures, time } from './openapi.ts';
+import { nextToken, pageQuery, pageRequest } from './pages.ts';
+import { writeId } from '../../dialects/voicebip/ids.ts';
+import { second } from '../../dialects/voicebip/times.ts';
+import { microsOf } from '../../domain/time.ts';
+import { newWebhookSecret } from '../../security/tokens.ts';
+import {
+  ASSISTANT_DEFAULTS,
+  insertAssistant,
+  listAssistants,
+  sealSecret,
+  type Assistant,
+} from '../../storage/assistants.ts';
+
+const agentSchema = z
+  .object({
+    agent_id: z.string(),
+    name: z.string(),
+    webhook_url: z.string(),
+    webhook_secret: z.string().optional().openapi({ description: 'Shown once' }),
+    created_at: time,
+    updated_at: time,
+  })
+  .openapi('VoicebipAgent');
+
+const common = { tags: ['Voicebip'], security };
+
+const listRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/',
+  summary: 'List the agents: what `/v1.0` calls assistants',
+  request: { query: pageQuery },
+  responses: {
+    ...answer(z.object({ agents: z.array(agentSchema), next_page_token: z.string().optional() }), 'Newest first'),
+    ...failures(),
+  },
+});
+
+const createAgentRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/',
+  summary: 'Connect an agent: a bring-your-own-model webhook',
+  request: {
+    headers: idempotencyHeaders,
+    ...body(
+      z.object({
+        name: z.string().max(255).default(''),
+        webhook_url: z.string().max(2000),
+        webhook_secret: webhookSecret.optional(),
+      }),
+    ),
+  },
+  responses: { ...answer(agentSchema, 'The agent with its secret'), ...failures('IDEMPOTENCY_KEY_REUSED') },
+});
+
+export const voicebipAgentRoutes = newRouter();
+
+voicebipAgentRoutes.openapi(listRoute, async (c) => {
+  const filters = { agents: true };
+  const request = await pageRequest(c.req.valid('query'), filters);
+  const page = await listAssistants(c.env, c.get('principal').customerId, request);
+  return c.json({ agents: page.rows.map((row) => presentAgent(row)), ...(await nextToken(page, filters)) }, 200);
+});
+
+voicebipAgentRoutes.openapi(createAgentRoute, async (c) => {
+  const { name, webhook_url: url, webhook_secret: secret = newWebhookSecret() } = c.req.valid('json');
+  const made = await once(c, async () => {
+    const at = microsOf(Date.now());
+    const assistant: Assistant = {
+      ...ASSISTANT_DEFAULTS,
+      id: crypto.randomUUID(),
+      customerId: c.get('principal').customerId,
+      name,
+      detail: '',
+      webhookUrl: checkedTarget(c.env, url, 'webhook_url'),
+      secretSealed: await sealSecret(c.env, secret),
+      createdAt: at,
+      updatedAt: at,
+      deletedAt: null,
+    };
+    return { statements: [insertAssistant(c.env, assistant)], answer: presentAgent(assistant, secret) };
+  });
+  return c.json(made, 200);
+});
+
+const presentAgent = (assistant: Assistant, secret?: string) => ({
+  agent_id: writeId('agt', assistant.id),
+  name: assistant.name,
+  webhook_url: assistant.webhookUrl,
+  ...(secret === undefined ? {} : { webhook_secret: secret }),
+  created_at: second(assistant.createdAt),
+  updated_at: second(assistant.updatedAt),
+});

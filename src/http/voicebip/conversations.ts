@@ -1,0 +1,175 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { valueOf } from '../errors.ts';
+import { cursorOf, lastEventId, openSession, readerOf } from '../live.ts';
+import { answer, body, security } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { sseResponse } from '../sse.ts';
+import { failures, idOf, time } from './openapi.ts';
+import { nextToken, pageQuery, pageRequest } from './pages.ts';
+import { conversationSchema, messageSchema } from './schemas.ts';
+import { presentModeChange } from '../../dialects/voicebip/change.ts';
+import { presentConversation, typeOf } from '../../dialects/voicebip/conversation.ts';
+import { presentMessage } from '../../dialects/voicebip/message.ts';
+import { presentStreamEvent } from '../../dialects/voicebip/stream.ts';
+import type { ConversationState } from '../../domain/conversation/state.ts';
+import { actorOf } from '../../domain/permissions.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
+import { findAssistantIds } from '../../storage/accounts.ts';
+import { listConversations } from '../../storage/conversations.ts';
+import { pageOf } from '../../storage/page.ts';
+
+const common = { tags: ['Voicebip'], security };
+const conversationParam = { params: z.object({ id: idOf('conv') }) };
+const mode = z.enum(['ai', 'human', 'closed']);
+const token = z.string().optional().openapi({ description: 'Absent on the last page' });
+
+const listRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/',
+  summary: 'List conversations; without `ai_mode`, as Voicebip does it',
+  request: {
+    query: pageQuery.extend({
+      agent_id: idOf('agt').optional(),
+      channel: z.enum(['sms', 'whatsapp', 'messenger', 'line']).optional(),
+    }),
+  },
+  responses: {
+    ...answer(z.object({ conversations: z.array(conversationSchema), next_page_token: token }), 'Newest first'),
+    ...failures(),
+  },
+});
+
+const detailSchema = conversationSchema.extend({
+  ai_mode: mode,
+  messages: z.array(messageSchema),
+  next_page_token: token,
+});
+
+const readRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/{id}',
+  summary: 'One conversation with its messages, newest first',
+  request: { ...conversationParam, query: pageQuery },
+  responses: { ...answer(detailSchema, 'The conversation'), ...failures('CONVERSATION_NOT_FOUND') },
+});
+
+const changeRoute = createRoute({
+  ...common,
+  method: 'patch',
+  path: '/{id}',
+  summary: 'Hand over between AI and people, or close; the same mode again changes nothing',
+  request: { ...conversationParam, ...body(z.object({ ai_mode: mode })) },
+  responses: {
+    ...answer(conversationSchema.extend({ ai_mode: mode, changed: z.boolean() }), 'The conversation'),
+    ...failures('CONVERSATION_NOT_FOUND', 'CONVERSATION_CLOSED'),
+  },
+});
+
+const modeChangeSchema = z.object({
+  actor_user_id: z.string(),
+  actor_type: z.string(),
+  from_mode: mode.nullable(),
+  to_mode: mode.nullable(),
+  timestamp: time,
+});
+
+const historyRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/{id}/mode_history',
+  summary: 'Who handed over, and when',
+  request: { ...conversationParam, query: pageQuery },
+  responses: {
+    ...answer(z.object({ mode_history: z.array(modeChangeSchema), next_page_token: token }), 'Newest first'),
+    ...failures('CONVERSATION_NOT_FOUND'),
+  },
+});
+
+const streamRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/{id}/stream',
+  summary: 'Messages and mode changes as Server-Sent Events; `Last-Event-ID` resumes',
+  request: {
+    ...conversationParam,
+    headers: lastEventId,
+    query: z.object({
+      after: z
+        .string()
+        .regex(/^\d{1,15}$/, 'must be a sequence')
+        .optional(),
+    }),
+  },
+  responses: {
+    200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },
+    ...failures('CONVERSATION_NOT_FOUND'),
+  },
+});
+
+export const voicebipConversationRoutes = newRouter();
+
+voicebipConversationRoutes.openapi(listRoute, async (c) => {
+  const { agent_id: assistantId, channel, ...paging } = c.req.valid('query');
+  const filter = {
+    ...(assistantId === undefined ? {} : { assistantId }),
+    ...(channel === undefined ? {} : { type: typeOf(channel) }),
+  };
+  const { customerId } = c.get('principal');
+  const page = await listConversations(c.env, customerId, filter, await pageRequest(paging, filter));
+  const agents = await findAssistantIds(c.env, customerId, [...new Set(page.rows.map(({ accountId }) => accountId))]);
+  const shown = page.rows.map((row) => presentConversation(row, agents.get(row.accountId) ?? null));
+  return c.json({ conversations: shown, ...(await nextToken(page, filter)) }, 200);
+});
+
+voicebipConversationRoutes.openapi(readRoute, async (c) => {
+  const { id } = c.req.valid('param');
+  const { size, cursor } = await pageRequest(c.req.valid('query'), { id });
+  const { customerId } = c.get('principal');
+  const stub = () => getConversation(c.env, id);
+  const state = valueOf(await callObject(() => stub().read(customerId)));
+  const rows = valueOf(await callObject(() => stub().listMessages(customerId, cursor?.at ?? null, size + 1)));
+  const page = pageOf(rows, size);
+  const messages = page.rows.map(presentMessage);
+  return c.json({ ...(await shownWithMode(c, state)), messages, ...(await nextToken(page, { id })) }, 200);
+});
+
+voicebipConversationRoutes.openapi(changeRoute, async (c) => {
+  const { id } = c.req.valid('param');
+  const principal = c.get('principal');
+  const command = { customerId: principal.customerId, actor: actorOf(principal), aiMode: c.req.valid('json').ai_mode };
+  const { conversation, changed } = valueOf(await callObject(() => getConversation(c.env, id).update(command)));
+  return c.json({ ...(await shownWithMode(c, conversation)), changed }, 200);
+});
+
+voicebipConversationRoutes.openapi(historyRoute, async (c) => {
+  const { id } = c.req.valid('param');
+  const { size, cursor } = await pageRequest(c.req.valid('query'), { history: id });
+  const { customerId } = c.get('principal');
+  const stub = () => getConversation(c.env, id);
+  const found = valueOf(await callObject(() => stub().listChanges(customerId, 'mode', cursor?.at ?? null, size + 1)));
+  const page = pageOf(
+    found.map((entry) => ({ ...entry, id: String(entry.sequence) })),
+    size,
+  );
+  return c.json({ mode_history: page.rows.map(presentModeChange), ...(await nextToken(page, { history: id })) }, 200);
+});
+
+voicebipConversationRoutes.openapi(streamRoute, async (c) => {
+  const { id } = c.req.valid('param');
+  valueOf(await callObject(() => getConversation(c.env, id).read(c.get('principal').customerId)));
+  const cursor = c.req.valid('header')['last-event-id'] || c.req.valid('query').after;
+  const session = { reader: readerOf(c), after: cursorOf(cursor), batch: false };
+  const socket = await openSession(getConversation(c.env, id), session, 'CONVERSATION_NOT_FOUND');
+  return sseResponse(socket, (frame) => {
+    const event = presentStreamEvent(frame);
+    return event && JSON.stringify(event);
+  });
+});
+
+async function shownWithMode(c: AppContext, state: ConversationState) {
+  const agents = await findAssistantIds(c.env, state.customerId, [state.accountId]);
+  return { ...presentConversation(state, agents.get(state.accountId) ?? null), ai_mode: state.aiMode };
+}

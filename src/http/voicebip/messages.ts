@@ -1,0 +1,120 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { carrierOf, type Carrier, type WantedMessage } from '../accept-message.ts';
+import type { AppContext } from '../context.ts';
+import { invalidField } from '../errors.ts';
+import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { sendToContact } from '../send-to-contact.ts';
+import { failures, idOf } from './openapi.ts';
+import { acceptedSchema } from './schemas.ts';
+import { presentAccepted } from '../../dialects/voicebip/message.ts';
+import { address, normalizeTel, type Address } from '../../domain/addresses.ts';
+import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
+import { findByNumber } from '../../storage/accounts.ts';
+
+const number = z.string().transform((text, context) => {
+  const normal = normalizeTel(text);
+  if (normal?.startsWith('+')) return normal;
+  context.addIssue({ code: 'custom', message: 'must be a telephone number, as +2348031234567' });
+  return z.NEVER;
+});
+
+const between = { agent_id: idOf('agt'), from_number: number, to_number: number };
+const text = z.string().max(MAX_TEXT_LENGTH).transform(wellFormed);
+
+/** What WhatsApp's `message_type` is as a file; the provider looks at the file itself. */
+const FILES = { image: 'image/jpeg', audio: 'audio/mpeg', video: 'video/mp4', document: 'application/pdf' } as const;
+
+const newMessageSchema = z
+  .object({
+    ...between,
+    channel: z.enum(['sms', 'whatsapp']),
+    body: text.default(''),
+    message_type: z.enum(['text', 'image', 'audio', 'video', 'document']).default('text'),
+    media_url: z
+      .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
+      .max(2000)
+      .optional(),
+    media_caption: text.default(''),
+  })
+  .refine(({ message_type: type, body: said }) => type !== 'text' || said.trim() !== '', {
+    path: ['body'],
+    message: 'is empty',
+  })
+  .refine(({ message_type: type, media_url: url }) => type === 'text' || url !== undefined, {
+    path: ['media_url'],
+    message: 'is required for this message_type',
+  })
+  .openapi('VoicebipNewMessage');
+
+const newTemplateSchema = z
+  .object({
+    ...between,
+    template_name: z.string().min(1).max(512),
+    language_code: z.string().min(2).max(16),
+    parameters: z.array(z.string().min(1).max(1024).transform(wellFormed)).max(50).default([]),
+  })
+  .openapi('VoicebipNewTemplate');
+
+const common = { tags: ['Voicebip'], security };
+const refusals = failures('IDEMPOTENCY_KEY_REUSED', 'CONTACT_OPTED_OUT', 'WINDOW_CLOSED', 'TEMPLATES_NOT_AVAILABLE');
+
+const sendRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/',
+  summary: 'Send a message; its conversation is made where there is none',
+  request: { headers: idempotencyHeaders, ...body(newMessageSchema) },
+  responses: { ...answer(acceptedSchema, 'Stored and ordered'), ...refusals },
+});
+
+const templateRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/template',
+  summary: 'Send one of WhatsApp’s approved templates, also outside the 24-hour window',
+  request: { headers: idempotencyHeaders, ...body(newTemplateSchema) },
+  responses: { ...answer(acceptedSchema, 'Stored and ordered'), ...refusals },
+});
+
+export const voicebipMessageRoutes = newRouter();
+
+const PLAIN = { template: null, clientId: '', takeover: false, fence: null, expectedSequence: null };
+
+voicebipMessageRoutes.openapi(sendRoute, async (c) => {
+  const wanted = c.req.valid('json');
+  const { message_type: type, media_url: url = '', media_caption: caption } = wanted;
+  const content =
+    type === 'text'
+      ? { text: wanted.body, medias: [] }
+      : { text: caption, medias: [{ type: FILES[type], url, filename: '' }] };
+  return c.json(await sendTo(c, wanted, wanted.channel, { ...PLAIN, ...content }), 200);
+});
+
+voicebipMessageRoutes.openapi(templateRoute, async (c) => {
+  const { template_name: name, language_code: language, parameters, ...ends } = c.req.valid('json');
+  const content = { text: '', medias: [], template: { name, language, parameters } };
+  return c.json(await sendTo(c, ends, 'whatsapp', { ...PLAIN, ...content }), 200);
+});
+
+interface Ends {
+  agent_id: string;
+  from_number: string;
+  to_number: string;
+}
+
+async function sendTo(c: AppContext, ends: Ends, channel: 'sms' | 'whatsapp', wanted: WantedMessage) {
+  const carrier = await carrierFrom(c, ends, channel);
+  return presentAccepted(await sendToContact(c, carrier, peerOf(channel, ends.to_number), wanted));
+}
+
+const peerOf = (channel: 'sms' | 'whatsapp', to: string): Address =>
+  address(channel === 'sms' ? 'tel' : 'whatsapp', to);
+
+/** `from_number` must be a number on which that agent answers. */
+async function carrierFrom(c: AppContext, { agent_id, from_number }: Ends, type: string): Promise<Carrier> {
+  const { customerId } = c.get('principal');
+  const id = await findByNumber(c.env, customerId, { type, number: from_number, assistantId: agent_id });
+  if (id === null) throw invalidField('from_number', 'is not a number of this agent');
+  return carrierOf(c, id);
+}
