@@ -13,6 +13,7 @@ import { newRouter } from './router.ts';
 import { voicebipAgentRoutes } from './voicebip/agents.ts';
 import { voicebipConversationRoutes } from './voicebip/conversations.ts';
 import { flatErrorBody } from './voicebip/errors.ts';
+import { voicebipExportRoutes } from './voicebip/export.ts';
 import { voicebipMessageRoutes } from './voicebip/messages.ts';
 import { accessKeyRoutes } from './voipbin/access-keys.ts';
 import { accountRoutes } from './voipbin/accounts.ts';
@@ -107,6 +108,7 @@ function voicebip(): OpenAPIHono<AppEnv> {
   api.route('/conversations', voicebipConversationRoutes);
   api.route('/messages', voicebipMessageRoutes);
   api.route('/agents', voicebipAgentRoutes);
+  api.route('/agents', voicebipExportRoutes);
   return api;
 }
 

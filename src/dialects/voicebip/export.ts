@@ -1,0 +1,60 @@
+import Papa from 'papaparse';
+import { presentConversation } from './conversation.ts';
+import type { ConversationState } from '../../domain/conversation/state.ts';
+
+/** One conversation of an export: the row of the list, and what the list leaves out to be cheap. */
+export const presentExported = (state: ConversationState, agentId: string) => ({
+  ...presentConversation(state, agentId),
+  ai_mode: state.aiMode,
+  contact_name: state.peer.targetName,
+});
+
+type Exported = ReturnType<typeof presentExported>;
+
+const COLUMNS: (keyof Exported)[] = [
+  'conversation_id',
+  'agent_id',
+  'channel',
+  'from_number',
+  'to_number',
+  'window_expires_at',
+  'opt_out',
+  'created_at',
+  'updated_at',
+  'last_message_at',
+  'ai_mode',
+  'contact_name',
+];
+
+/**
+ * What a spreadsheet would run as a formula (https://owasp.org/www-community/attacks/CSV_Injection); it gets a `'` in front. A plain
+ * telephone number is not one, and must read back as it was.
+ */
+const FORMULA = /^(?!\+\d+$)[=+\-@\t\r\n＝＋－＠]/;
+
+/** A file in pieces: what comes before the rows, each page of rows, what comes after. `isFirst`: of the pages. */
+export interface ExportFormat {
+  contentType: string;
+  head: string;
+  rows: (rows: Exported[], isFirst: boolean) => string;
+  tail: string;
+}
+
+const NEWLINE = '\r\n';
+
+/** RFC 4180 with a header line, and JSON of the list's shape. */
+export const EXPORT_FORMATS: Record<'csv' | 'json', ExportFormat> = {
+  csv: {
+    contentType: 'text/csv; charset=utf-8; header=present',
+    head: `${COLUMNS.join(',')}${NEWLINE}`,
+    rows: (rows) =>
+      Papa.unparse(rows, { columns: COLUMNS, header: false, newline: NEWLINE, escapeFormulae: FORMULA }) + NEWLINE,
+    tail: '',
+  },
+  json: {
+    contentType: 'application/json',
+    head: '{"conversations":[',
+    rows: (rows, isFirst) => (isFirst ? '' : ',') + rows.map((row) => JSON.stringify(row)).join(',\n'),
+    tail: ']}',
+  },
+};
