@@ -15,6 +15,7 @@ import { voicebipConversationRoutes } from './voicebip/conversations.ts';
 import { flatErrorBody } from './voicebip/errors.ts';
 import { voicebipExportRoutes } from './voicebip/export.ts';
 import { voicebipMessageRoutes } from './voicebip/messages.ts';
+import { voicebipWebhookRoutes } from './voicebip/webhook-test.ts';
 import { accessKeyRoutes } from './voipbin/access-keys.ts';
 import { accountRoutes } from './voipbin/accounts.ts';
 import { activeflowRoutes } from './voipbin/activeflows.ts';
@@ -109,6 +110,7 @@ function voicebip(): OpenAPIHono<AppEnv> {
   api.route('/messages', voicebipMessageRoutes);
   api.route('/agents', voicebipAgentRoutes);
   api.route('/agents', voicebipExportRoutes);
+  api.route('/webhooks', voicebipWebhookRoutes);
   return api;
 }
 

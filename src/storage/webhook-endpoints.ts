@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { webhookEndpoints } from './schema.ts';
@@ -52,6 +52,14 @@ export async function findMadeEndpoint(env: Env, customerId: string, id: string)
 export async function findEndpoint(env: Env, customerId: string, id: string): Promise<WebhookEndpoint | null> {
   const mine = and(living(id), eq(webhookEndpoints.customerId, customerId));
   return (await dbOf(env).select().from(webhookEndpoints).where(mine))[0] ?? null;
+}
+
+/** The newest one made over the API with that URL. */
+export async function findEndpointAt(env: Env, customerId: string, url: string): Promise<WebhookEndpoint | null> {
+  const { customerId: customer, kind, url: target, deletedAt, createdAt } = webhookEndpoints;
+  const there = and(eq(customer, customerId), eq(kind, 'endpoint'), eq(target, url), isNull(deletedAt));
+  const query = dbOf(env).select().from(webhookEndpoints).where(there).orderBy(desc(createdAt));
+  return (await query.limit(1))[0] ?? null;
 }
 
 /** Those made over the API; the customer's own webhook_uri is shown with the customer. */

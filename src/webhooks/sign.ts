@@ -24,13 +24,35 @@ const standardSignature = async (webhook: SignedWebhook, secret: string): Promis
 const voipbinSignature = async (webhook: SignedWebhook, secret: string): Promise<string> =>
   `sha256=${toHex(await hmacSha256(utf8(secret), webhook.body))}`;
 
+/** Voicebip's: HMAC-SHA256 of `{timestamp}.{raw body}`, keyed by the secret's text (facts/voicebip.md, "Signature"). */
+const voicebipSignature = async ({ timestamp, body }: SignedWebhook, secret: string): Promise<string> =>
+  `sha256=${toHex(await hmacSha256(utf8(secret), `${timestamp}.${body}`))}`;
+
 /** The headers of one attempt. `secrets`: the present one first, the previous one after it while a rotation lasts. None: unsigned. */
 export async function signedHeaders(webhook: SignedWebhook, secrets: string[]): Promise<Record<string, string>> {
-  const headers: Record<string, string> = { 'webhook-id': webhook.id, 'webhook-timestamp': String(webhook.timestamp) };
+  const headers = await standardHeaders(webhook, secrets);
   const [present] = secrets;
-  if (present === undefined) return headers;
+  return present === undefined
+    ? headers
+    : { ...headers, 'X-VoIPBIN-Signature': await voipbinSignature(webhook, present) };
+}
+
+/** The same for an endpoint of the dialect `voicebip`. */
+export async function voicebipHeaders(webhook: SignedWebhook, secrets: string[]): Promise<Record<string, string>> {
+  const headers = await standardHeaders(webhook, secrets);
+  const [present, previous] = await Promise.all(secrets.map((secret) => voicebipSignature(webhook, secret)));
+  return {
+    ...headers,
+    'X-Voicebip-Timestamp': String(webhook.timestamp),
+    'X-Voicebip-Event-ID': webhook.id,
+    ...(present === undefined ? {} : { 'X-Voicebip-Signature': present }),
+    ...(previous === undefined ? {} : { 'X-Voicebip-Signature-Previous': previous }),
+  };
+}
+
+async function standardHeaders(webhook: SignedWebhook, secrets: string[]): Promise<Record<string, string>> {
+  const headers: Record<string, string> = { 'webhook-id': webhook.id, 'webhook-timestamp': String(webhook.timestamp) };
+  if (secrets.length === 0) return headers;
   const signatures = await Promise.all(secrets.map((secret) => standardSignature(webhook, secret)));
-  headers['webhook-signature'] = signatures.join(' ');
-  headers['X-VoIPBIN-Signature'] = await voipbinSignature(webhook, present);
-  return headers;
+  return { ...headers, 'webhook-signature': signatures.join(' ') };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { channelOf } from './conversation.ts';
+import { TOLD_STATUSES } from './events.ts';
 import { writeId } from './ids.ts';
 
 /**
@@ -47,12 +48,9 @@ const modeChanged = (data: { id: string; tm_update: string }, change: z.infer<ty
   payload: { from_mode: change.from_mode, to_mode: change.to_mode, actor_user_id: change.actor.id },
 });
 
-const TOLD = new Set(['sent', 'delivered', 'read', 'failed']);
-
-/** Only what this dialect has a name for: a message that waits, or is tried again, is no event. */
 function statusOf({ direction, deliveries: [delivery] }: MessageFrame, type: string): string | null {
   if (direction === 'incoming') return type === 'conversation_message_created' ? 'received' : null;
-  return delivery && TOLD.has(delivery.status) ? delivery.status : null;
+  return TOLD_STATUSES.find((told) => told === delivery?.status) ?? null;
 }
 
 const messageEvent = (data: MessageFrame, status: string) => ({

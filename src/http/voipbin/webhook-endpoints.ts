@@ -7,7 +7,13 @@ import { answer, body, failures, idempotencyHeaders, idParam, security } from '.
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentEndpoint, presentWebhookDelivery } from './present-webhook.ts';
-import { deliverySchema, endpointChangesSchema, endpointSchema, newEndpointSchema } from './schemas/webhook.ts';
+import {
+  deliverySchema,
+  endpointChangesSchema,
+  endpointSchema,
+  newEndpointSchema,
+  strangerAmong,
+} from './schemas/webhook.ts';
 import { checkedTarget } from './webhook-target.ts';
 import { recoverEndpoint, testDelivery } from './webhook-recovery.ts';
 import { parseTime } from '../../dialects/voipbin/times.ts';
@@ -125,6 +131,7 @@ webhookEndpointRoutes.openapi(listRoute, async (c) => {
 webhookEndpointRoutes.openapi(createEndpointRoute, async (c) => {
   const { url, name, events, secret = newWebhookSecret(), dialect, status } = c.req.valid('json');
   checkedTarget(c.env, url, 'url');
+  checkNames(events, dialect);
   const made = await once(c, async () => {
     const { customerId } = c.get('principal');
     const chosen = {
@@ -151,6 +158,7 @@ webhookEndpointRoutes.openapi(updateRoute, async (c) => {
   const endpoint = await mine(c, c.req.valid('param').id);
   const { url, name, events, secret, status } = c.req.valid('json');
   if (url !== undefined) checkedTarget(c.env, url, 'url');
+  checkNames(events ?? [], endpoint.dialect);
   const changes: EndpointChanges = {
     ...(secret === undefined ? {} : await rotatedSecret(c.env, endpoint, secret, Date.now())),
     ...(url === undefined ? {} : { url }),
@@ -204,6 +212,11 @@ webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
   });
   return c.json(recovered, 200);
 });
+
+function checkNames(names: string[], dialect: string): void {
+  const stranger = strangerAmong(names, dialect);
+  if (stranger !== undefined) throw invalidField('events', `${stranger} is no event of the dialect ${dialect}`);
+}
 
 async function mine(c: AppContext, id: string): Promise<WebhookEndpoint> {
   const endpoint = await findMadeEndpoint(c.env, c.get('principal').customerId, id);

@@ -1,10 +1,9 @@
-import { wireEventsOf } from '../../dialects/voipbin/stored-event.ts';
+import { announceStored } from '../../dialects/announce.ts';
 import { wireEventId } from '../../dialects/voipbin/events.ts';
 import { microsOf, type Micros, type Millis } from '../../domain/time.ts';
-import type { StoredEvent } from '../../domain/stored-event.ts';
 import type { Statement } from '../../storage/db.ts';
 import { eventsAfter, insertNotice } from '../../storage/events.ts';
-import { announceStatement, type Announcement } from '../../storage/projection.ts';
+import { announceStatement } from '../../storage/projection.ts';
 import {
   insertDelivery,
   restartFailed,
@@ -49,24 +48,12 @@ export async function recoverEndpoint(
     const events = await eventsAfter(env, endpoint.customerId, position, PAGE, { since, withTalks: true });
     const last = events.at(-1);
     if (!last) break;
-    const missed = events.flatMap((event) => announcementsFor(endpoint, event));
+    const missed = events.flatMap((event) => announceStored(event, endpoint.dialect));
     made += (await announceStatement(env.DB, endpoint.customerId, missed, now, endpoint.id).run()).meta.changes;
     position = last.position;
   }
   return made;
 }
-
-/** Another endpoint's test, or its being switched off before this one could be told, is nothing that this one missed. */
-const announcementsFor = (endpoint: WebhookEndpoint, event: StoredEvent): Announcement[] =>
-  event.kind === 'notice'
-    ? []
-    : wireEventsOf(event).map(({ id: eventId, type, sequence }) => ({
-        sourceId: event.sourceId,
-        dialect: endpoint.dialect,
-        eventId,
-        type,
-        sequence,
-      }));
 
 const pendingDelivery = (
   endpoint: WebhookEndpoint,

@@ -2,7 +2,7 @@ import type { HistorySource, Projected } from '../history-sink.ts';
 import { messagesJson, nextStretch, type Stretch } from '../stretch.ts';
 import type { ConversationStore } from '../store/conversation-store.ts';
 import type { LogStore } from '../store/log-store.ts';
-import { announce } from '../../dialects/voipbin/events.ts';
+import { announceAll } from '../../dialects/announce.ts';
 import { fromLogRow, readMessage } from '../../domain/conversation/log-row.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { LogRow } from '../../domain/log-row.ts';
@@ -43,7 +43,7 @@ export class ConversationHistory implements HistorySource {
     const { conversation } = record;
     const stretch = nextStretch(this.#log, cursor, (id) => this.#store.messageText(id));
     const { rows } = stretch;
-    const announcements = rows.flatMap((row) => announce(conversation.id, fromLogRow(row, messageOf(stretch, row))));
+    const announcements = rows.flatMap((row) => announceAll(conversation.id, fromLogRow(row, messageOf(stretch, row))));
     const written = { conversation, rows, messages: messagesJson(stretch), announcements };
     const due = await projectConversation(this.#db, written, Date.now());
     return { cursor: rows.at(-1)?.sequence ?? cursor, due };

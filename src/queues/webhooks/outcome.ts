@@ -1,3 +1,4 @@
+import { DIALECTS } from '../../dialects/announce.ts';
 import { wireEventId } from '../../dialects/voipbin/events.ts';
 import { microsOf, millisOf, MINUTE, type Millis } from '../../domain/time.ts';
 import { log } from '../../log.ts';
@@ -61,7 +62,7 @@ async function disable(env: Env, endpoint: WebhookEndpoint, reason: string, now:
   const notice = { customerId, endpointId, sequence, type, data, at: microsOf(now) };
   await runBatch(dbOf(env), [insertNotice(env, notice)]);
   const eventId = wireEventId(endpointId, sequence, type);
-  const announcement = { sourceId: endpointId, dialect: endpoint.dialect, eventId, type, sequence };
-  await announceStatement(env.DB, customerId, [announcement], now).run();
+  const announcements = DIALECTS.map((dialect) => ({ sourceId: endpointId, dialect, eventId, type, sequence }));
+  await announceStatement(env.DB, customerId, announcements, now).run();
   log('warn', 'webhook endpoint disabled', { endpoint: endpointId, customer: customerId });
 }

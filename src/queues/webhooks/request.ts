@@ -1,12 +1,16 @@
+import { segments } from '../../channels/sms/segments.ts';
+import { presentNotice, presentWebhook } from '../../dialects/voicebip/webhook.ts';
 import { presentStored } from '../../dialects/voipbin/stored-event.ts';
+import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { configOf } from '../../env.ts';
 import type { StoredEvent } from '../../domain/stored-event.ts';
+import { findAssistantIds } from '../../storage/accounts.ts';
 import type { WebhookDelivery } from '../../storage/webhook-deliveries.ts';
 import { signingSecrets, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
 import { checkResolved } from '../../webhooks/guard.ts';
 import { postWebhook, type AttemptResult } from '../../webhooks/post.ts';
 import { resolveHost } from '../../webhooks/resolve.ts';
-import { signedHeaders } from '../../webhooks/sign.ts';
+import { signedHeaders, voicebipHeaders } from '../../webhooks/sign.ts';
 
 /** One attempt over the network: guarded, signed, bounded. Whatever happens is a result. */
 export async function attemptWebhook(
@@ -18,10 +22,25 @@ export async function attemptWebhook(
   const options = { allowPrivate: configOf(env).ALLOW_PRIVATE_TARGETS, resolve: resolveHost };
   const target = await checkResolved(endpoint.url, options).catch(() => null);
   if (!target?.ok) return notTried(target ? 'TARGET_REFUSED' : 'NO_ADDRESS');
-  const body = JSON.stringify(presentStored(event, delivery.eventType));
+  const isVoicebip = endpoint.dialect === 'voicebip';
+  const body = JSON.stringify(
+    isVoicebip ? await voicebipBody(env, delivery, event) : presentStored(event, delivery.eventType),
+  );
   const signed = { id: delivery.eventId, timestamp: Math.floor(Date.now() / 1000), body };
-  const headers = await signedHeaders(signed, await signingSecrets(env, endpoint, Date.now()));
+  const secrets = await signingSecrets(env, endpoint, Date.now());
+  const headers = await (isVoicebip ? voicebipHeaders(signed, secrets) : signedHeaders(signed, secrets));
   return postWebhook({ url: target.value, method: endpoint.method, headers, body }, (url, init) => fetch(url, init));
+}
+
+async function voicebipBody(env: Env, { eventId, eventType: name }: WebhookDelivery, stored: StoredEvent) {
+  if (stored.kind === 'notice') return presentNotice(eventId, name, stored.at, stored.data);
+  if (stored.kind === 'talk') throw new Error('this dialect is told nothing of talks');
+  const { event } = stored;
+  const { customerId, accountId } = isMessageEvent(event) ? event.message : event.conversation;
+  const agentId = (await findAssistantIds(env, customerId, [accountId])).get(accountId) ?? null;
+  const isSms = isMessageEvent(event) && event.message.channel === 'message';
+  const encoding = isSms ? (segments(event.message.text)?.encoding ?? null) : null;
+  return presentWebhook(event, { eventId, name, agentId, encoding });
 }
 
 const notTried = (error: string): AttemptResult => ({

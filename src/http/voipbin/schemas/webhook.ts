@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi';
-import { WIRE_EVENT_NAMES } from '../../../dialects/voipbin/events.ts';
+import { DIALECTS, type Dialect } from '../../../dialects/announce.ts';
+import { VOICEBIP_EVENT_NAMES } from '../../../dialects/voicebip/events.ts';
+import { NOTICE_NAMES, WIRE_EVENT_NAMES } from '../../../dialects/voipbin/events.ts';
 import { uuid, webhookSecret as secret } from '../../openapi.ts';
 
 const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
@@ -24,10 +26,19 @@ export const endpointSchema = z
   })
   .openapi('WebhookEndpoint');
 
-const events = z.array(z.enum(WIRE_EVENT_NAMES)).max(WIRE_EVENT_NAMES.length);
+const NAMES: Record<Dialect, readonly string[]> = {
+  voipbin: WIRE_EVENT_NAMES,
+  voicebip: [...VOICEBIP_EVENT_NAMES, ...NOTICE_NAMES],
+};
+const ALL_NAMES = [...WIRE_EVENT_NAMES, ...VOICEBIP_EVENT_NAMES] as const;
+const events = z.array(z.enum(ALL_NAMES)).max(ALL_NAMES.length);
+
+/** The first of these names that the dialect does not have. */
+export const strangerAmong = (names: string[], dialect: string): string | undefined =>
+  names.find((name) => !NAMES[dialect === 'voicebip' ? 'voicebip' : 'voipbin'].includes(name));
 
 const url = z.string().min(1).max(2000);
-const dialect = z.enum(['voipbin']).openapi({ description: 'The form of the events' });
+const dialect = z.enum(DIALECTS).openapi({ description: 'The form of the events' });
 
 export const newEndpointSchema = z
   .object({

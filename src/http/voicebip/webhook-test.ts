@@ -1,0 +1,80 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { invalidField } from '../errors.ts';
+import { answer, body, security } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { checkedTarget } from '../voipbin/webhook-target.ts';
+import { failures } from './openapi.ts';
+import { VOICEBIP_EVENT_NAMES } from '../../dialects/voicebip/events.ts';
+import { sampleEvent } from '../../dialects/voicebip/sample.ts';
+import { presentWebhook } from '../../dialects/voicebip/webhook.ts';
+import { microsOf } from '../../domain/time.ts';
+import { configOf } from '../../env.ts';
+import { customerSecrets, findEndpointAt, signingSecrets } from '../../storage/webhook-endpoints.ts';
+import { checkResolved } from '../../webhooks/guard.ts';
+import { postWebhook } from '../../webhooks/post.ts';
+import { resolveHost } from '../../webhooks/resolve.ts';
+import { voicebipHeaders } from '../../webhooks/sign.ts';
+
+const testRoute = createRoute({
+  tags: ['Voicebip'],
+  security,
+  method: 'post',
+  path: '/test',
+  summary: 'Send one made-up event to a receiver, and say how it answered',
+  description:
+    'Signed as the customer’s endpoint with that URL is, or else with the secret of the customer’s own webhook. Nothing is stored or tried again.',
+  request: {
+    ...body(z.object({ webhook_url: z.string().min(1).max(2000), event_type: z.enum(VOICEBIP_EVENT_NAMES) })),
+  },
+  responses: {
+    ...answer(
+      z.object({
+        delivery_id: z.string(),
+        status: z.enum(['delivered', 'failed']),
+        response_code: z.number().int().nullable().openapi({ description: 'null: no answer came' }),
+        response_time_ms: z.number().int(),
+        error: z.string().openapi({ description: 'Why it failed, in our words; ours beside what Voicebip has' }),
+      }),
+      'How the receiver answered',
+    ),
+    ...failures(),
+  },
+});
+
+export const voicebipWebhookRoutes = newRouter();
+
+voicebipWebhookRoutes.openapi(testRoute, async (c) => {
+  const { webhook_url: url, event_type: name } = c.req.valid('json');
+  const target = await reachable(c, url);
+  const { customerId } = c.get('principal');
+  const eventId = `evt_${crypto.randomUUID().replaceAll('-', '')}`;
+  const event = sampleEvent(name, customerId, microsOf(Date.now()));
+  const text = JSON.stringify(presentWebhook(event, { eventId, name, agentId: null, encoding: null }));
+  const signed = { id: eventId, timestamp: Math.floor(Date.now() / 1000), body: text };
+  const headers = await voicebipHeaders(signed, await secretsFor(c.env, customerId, url));
+  const result = await postWebhook({ url: target, method: 'POST', headers, body: text }, (to, init) => fetch(to, init));
+  return c.json(
+    {
+      delivery_id: eventId.replace('evt_', 'del_'),
+      status: result.delivered ? ('delivered' as const) : ('failed' as const),
+      response_code: result.status,
+      response_time_ms: result.timeMs,
+      error: result.error,
+    },
+    200,
+  );
+});
+
+async function reachable(c: AppContext, url: string): Promise<URL> {
+  checkedTarget(c.env, url, 'webhook_url');
+  const options = { allowPrivate: configOf(c.env).ALLOW_PRIVATE_TARGETS, resolve: resolveHost };
+  const checked = await checkResolved(url, options).catch(() => null);
+  if (checked?.ok) return checked.value;
+  throw invalidField('webhook_url', checked ? checked.error : 'has a host without an address');
+}
+
+async function secretsFor(env: Env, customerId: string, url: string): Promise<string[]> {
+  const endpoint = await findEndpointAt(env, customerId, url);
+  return endpoint ? signingSecrets(env, endpoint, Date.now()) : customerSecrets(env, customerId, Date.now());
+}
