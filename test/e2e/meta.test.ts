@@ -11,7 +11,10 @@ import {
 } from '../fakes/meta.ts';
 import type { Received } from '../fakes/providers.ts';
 import { eventually, type Json, ok } from '../support/http.ts';
+import { likeExample } from '../support/seed-shape.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import * as seed from '../fixtures/seed-003.ts';
+import { readId, writeId } from '../../src/dialects/voicebip/ids.ts';
 
 /** WhatsApp and Messenger over the network, against a Graph API as strict as its documentation. */
 const SECRET = 'meta-app-secret';
@@ -21,6 +24,7 @@ const WABA_ID = '102290129340398';
 const PAGE_ID = '104325681234567';
 const PAGE_TOKEN = 'page-access-token';
 const HOUR = 3_600_000;
+const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 let server: TestServer;
 let meta: MetaFake;
@@ -224,6 +228,84 @@ describe('the window of 24 hours', () => {
       expect(closing.map(({ data }: Json) => data.id)).toEqual([id]);
     });
     await ok(reply(id, { text: 'still in time' }));
+  });
+});
+
+describe('over /v1', () => {
+  const ours = '+15550783881';
+  let agentId: string;
+
+  beforeAll(async () => {
+    const agent = await ok(server.call('POST', '/v1/agents', { name: 'Ada', webhook_url: 'http://127.0.0.1:1/byom' }));
+    agentId = agent.agent_id;
+  });
+
+  /** Numbers are an agent's only while it answers on the account: nobody else's messages may go to it. */
+  async function asAgentsNumber(work: (ends: Json) => Promise<void>): Promise<void> {
+    const path = `/v1.0/conversation_accounts/${account.id}`;
+    await ok(server.call('PUT', path, { assistant_id: readId('agt', agentId) }));
+    try {
+      await work({ agent_id: agentId, from_number: ours });
+    } finally {
+      await ok(server.call('PUT', path, { assistant_id: NOBODY }));
+    }
+  }
+
+  it('the list shows the window, as seed 003 has it', async () => {
+    const contact = newContact();
+    const id = await says(contact, 'hello');
+    await asAgentsNumber(async () => {
+      const listed = await ok(server.call('GET', `/v1/conversations?channel=whatsapp&agent_id=${agentId}&page_size=1`));
+      likeExample(listed, { ...seed.list, next_page_token: listed.next_page_token });
+      expect(listed.conversations[0]).toMatchObject({
+        conversation_id: writeId('conv', id),
+        from_number: ours,
+        to_number: `+${contact}`,
+      });
+    });
+  });
+
+  it('free text outside the window is refused with the templates, in a new conversation too, which then is not made', async () => {
+    const [late, stranger] = [newContact(), newContact()];
+    await says(late, 'hello', 25);
+    await asAgentsNumber(async (ends) => {
+      for (const contact of [late, stranger]) {
+        const message = { ...ends, channel: 'whatsapp', to_number: `+${contact}`, body: 'free text' };
+        expect(await server.call('POST', '/v1/messages', message)).toMatchObject({
+          status: 422,
+          body: { error_code: 'WINDOW_CLOSED', details: { templates: [{ name: 'order_update', parameters: 2 }] } },
+        });
+        expect(sentTo(contact)).toEqual([]);
+      }
+      // What comes after it in the log of all is in the list: it would be there too.
+      const after = newContact();
+      await says(after, 'hello');
+      const { result } = await ok(server.call('GET', `/v1.0/conversations?account_id=${account.id}`));
+      const peers: string[] = result.map(({ peer }: Json) => peer.target);
+      expect(peers).toContain(`+${after}`);
+      expect(peers).not.toContain(`+${stranger}`);
+    });
+  });
+
+  it('a template goes to who never wrote; one that is unknown or has other parameters is 400', async () => {
+    const contact = newContact();
+    await asAgentsNumber(async (ends) => {
+      const good = { ...ends, to_number: `+${contact}`, template_name: 'order_update', language_code: 'en_US' };
+      const cases: [Json, string][] = [
+        [{ ...good, parameters: ['Ada'] }, 'parameters'],
+        [{ ...good, template_name: 'nonsense', parameters: [] }, 'template_name'],
+        [{ ...good, language_code: 'fr', parameters: ['Ada', '1'] }, 'language_code'],
+      ];
+      for (const [body, field] of cases) {
+        const refused = await server.call('POST', '/v1/messages/template', body);
+        expect(refused, field).toMatchObject({ status: 400, body: { error_code: 'INVALID_ARGUMENT' } });
+        expect(Object.keys(refused.body.details)).toEqual([field]);
+      }
+      const sent = await ok(server.call('POST', '/v1/messages/template', { ...good, parameters: ['Ada', '1'] }));
+      expect((await waitFor(contact, 1)).method).toBe('template');
+      const shown = await ok(server.call('GET', `/v1/conversations/${sent.conversation_id}`));
+      expect(shown.messages).toMatchObject([{ message_type: 'template', body: 'Hello Ada, order 1 is on its way.' }]);
+    });
   });
 });
 
