@@ -11,7 +11,20 @@ async function run(args: string[]): Promise<Counts> {
   return failedElsewhere ? { ...counts, failed: 1 } : counts;
 }
 
+/** A run that stands still is a failure that is seen, not a machine that is busy until somebody looks. */
+const LIMIT_MS = 25 * 60_000;
+
+function endInAnyCase(): void {
+  setTimeout(() => {
+    console.error(
+      `\nThe tests have not ended after ${LIMIT_MS / 60_000} minutes; the file after the last one above stands still.`,
+    );
+    process.stdout.write('\n0 passed, 1 failed\n', () => process.exit(1));
+  }, LIMIT_MS).unref();
+}
+
 async function main(): Promise<void> {
+  endInAnyCase();
   const counts = await run(process.argv.slice(2)).catch((error: unknown) => {
     console.error(error);
     return { passed: 0, failed: 1 };

@@ -33,6 +33,9 @@ export default defineConfig({
           include: ['test/worker/**/*.test.ts'],
           setupFiles: ['test/support/setup-worker.ts'],
           testTimeout: 20_000,
+          // Intercepted, a log line that an object writes after a file's last test keeps vitest waiting for ever:
+          // https://github.com/cloudflare/workers-sdk/issues/15719
+          disableConsoleIntercept: true,
         },
       },
       {
