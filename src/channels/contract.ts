@@ -92,7 +92,7 @@ export interface ContentLimits {
   maxSegments: number | null;
 }
 
-/** What a provider's refusal, at once or in a later receipt, says beside that. */
+/** What a provider's refusal, at once or in a later receipt, says beside that the message failed. */
 export const verdictOn = ({ verdicts }: Channel, code = ''): Pick<DeliveryNews, 'optedOut' | 'windowClosed'> => ({
   optedOut: verdicts.optOut.includes(code),
   windowClosed: verdicts.windowClosed.includes(code),
@@ -131,13 +131,13 @@ export interface Channel {
   verify(request: HookRequest, account: ChannelAccount, now: Millis): Promise<boolean>;
   /** A verified request in the core's words. The error names what is malformed, and never quotes it. */
   parse(request: HookRequest, account: ChannelAccount, now: Millis): Result<HookContent, string>;
-  /** The 2xx that the provider expects. */
   /** What the provider asks for before it sends anything (Meta's `hub.challenge`): the answer's body, or null for a refusal. */
   challenge?(request: HookRequest, account: ChannelAccount): Promise<string | null>;
   /** The templates that the provider has approved. The error is a code. */
   listTemplates?(account: ChannelAccount, io: ChannelIo): Promise<Result<Template[], string>>;
   /** What of a message this provider would refuse, under its field's name; null when nothing. Beyond `limits`. */
   refuses?(text: string, medias: Pick<Media, 'type'>[]): { field: string; problem: string } | null;
+  /** The 2xx that the provider expects. */
   acknowledgement: { status: number; contentType: string | null; body: string | null };
   send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome>;
   /** The file behind a media with a `providerRef`, fetched with the account's credentials. */

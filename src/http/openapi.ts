@@ -25,7 +25,10 @@ export const body = <T extends z.ZodType>(schema: T) => ({
 });
 
 /** The error answers of a route definition, from the reasons that it can give. */
-export function failures(...reasons: Reason[]) {
+export const failures = (...reasons: Reason[]) => failuresAs(errorSchema, reasons);
+
+/** The same in another dialect's form of an error. */
+export function failuresAs(schema: z.ZodType, reasons: Reason[]) {
   const always: Reason[] = [
     'INVALID_ARGUMENT',
     'AUTHENTICATION_REQUIRED',
@@ -40,7 +43,7 @@ export function failures(...reasons: Reason[]) {
     const status = ERRORS[reason][0];
     byStatus.set(status, [...(byStatus.get(status) ?? []), reason]);
   }
-  const content = { 'application/json': { schema: errorSchema } };
+  const content = { 'application/json': { schema } };
   return Object.fromEntries(
     [...byStatus].map(([status, found]) => [status, { description: found.join(', '), content }]),
   );

@@ -207,6 +207,18 @@ describe('a message', () => {
     });
   });
 
+  test('goes out once under its key also when the conversation that took it is over', async () => {
+    const contact = nextContact();
+    const once = () => ok(send(sms(contact, 'only once'), { 'idempotency-key': `key-over-${contact}` }));
+    const first = await once();
+    await patch(first.conversation_id, 'closed');
+    expect(await once()).toEqual(first);
+    const second = await says(contact, 'hello again');
+    expect(second).not.toBe(first.conversation_id);
+    expect(await once()).toEqual(first);
+    expect((await read(second)).messages).toHaveLength(1);
+  });
+
   test('goes into a new conversation when the last one is closed', async () => {
     const contact = nextContact();
     const first = await says(contact, 'hello');

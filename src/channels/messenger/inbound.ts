@@ -1,11 +1,11 @@
 import { address } from '../../domain/addresses.ts';
 import type { Content } from '../../domain/content.ts';
-import { isUuid } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { microsOf, type Millis } from '../../domain/time.ts';
 import type { ChannelAccount, HookContent, HookInbound, HookReceipt, HookRequest } from '../contract.ts';
 import { providerText } from '../credentials.ts';
 import { parseJson, textOf } from '../encoding.ts';
+import { readMark } from '../meta/mark.ts';
 import { messageContent, postbackContent } from './content.ts';
 import { bodySchema, eventSchema, type MessengerEvent, type MessengerMessage } from './wire.ts';
 
@@ -38,7 +38,7 @@ function said({ sender, timestamp }: MessengerEvent, id: string, content: Conten
 
 /** Our own sends come back too, known by what we wrote into them; the others a person wrote in Meta's inbox. */
 function echoOf({ recipient, timestamp }: MessengerEvent, message: MessengerMessage, now: Millis): HookInbound[] {
-  if (ownDelivery(message)) return [];
+  if (readMark(message.metadata)) return [];
   const item = { kind: 'echo' as const, dedupeKey: `messenger:${message.mid}`, ...messageContent(message) };
   return placed(recipient.id, timestamp ?? now, { ...item, providerId: message.mid });
 }
@@ -55,14 +55,8 @@ const horizonOf = ({ sender, timestamp }: MessengerEvent, status: 'delivered' | 
 const placed = (contact: string, occurredAt: Millis, item: HookInbound['item']): HookInbound[] =>
   contact === '' ? [] : [{ peer: address('messenger', contact), dialogId: contact, occurredAt, item }];
 
-/** `metadata` is ours to fill, and comes back with the echo: which delivery it is. */
-function ownDelivery({ metadata }: MessengerMessage): Pick<HookReceipt, 'conversationId' | 'deliveryId'> | null {
-  const [conversationId = '', deliveryId = ''] = metadata.split('.');
-  return isUuid(conversationId) && isUuid(deliveryId) ? { conversationId, deliveryId } : null;
-}
-
 /** The echo of our own send tells that Messenger has it, also where its answer was lost. */
 function receiptsOf({ message }: MessengerEvent): HookReceipt[] {
-  const ours = message?.is_echo ? ownDelivery(message) : null;
+  const ours = message?.is_echo ? readMark(message.metadata) : null;
   return ours && message ? [{ ...ours, news: { status: 'sent', providerId: message.mid } }] : [];
 }

@@ -2,9 +2,10 @@ import type { Media } from '../../domain/content.ts';
 import type { SendOutcome } from '../../domain/conversation/sends.ts';
 import type { ChannelAccount, ChannelIo, Outbound } from '../contract.ts';
 import { providerText } from '../credentials.ts';
-import { parseJson, webUrl } from '../encoding.ts';
-import { authorized, fault, graphUrl, tryLater } from '../meta/graph.ts';
-import { callProvider, fetchFile, outcomeOf, type AnswerReader } from '../provider-http.ts';
+import { webUrl } from '../encoding.ts';
+import { postMessage } from '../meta/graph.ts';
+import { writeMark } from '../meta/mark.ts';
+import { fetchFile } from '../provider-http.ts';
 import { sentSchema } from './wire.ts';
 
 /** `message.text` (Messenger Platform, "Send messages"). */
@@ -15,12 +16,12 @@ export const refuses = (text: string, medias: Pick<Media, 'type'>[]): { field: s
   text !== '' && medias.length > 0 ? { field: 'text', problem: 'cannot go with a file: send it on its own' } : null;
 
 export function render(outbound: Outbound): Record<string, unknown> {
-  const { to, conversationId, deliveryId, asHuman } = outbound;
+  const { to, asHuman } = outbound;
   return {
     recipient: { id: to },
     ...(asHuman ? { messaging_type: 'MESSAGE_TAG', tag: 'HUMAN_AGENT' } : { messaging_type: 'RESPONSE' }),
     // The metadata comes back with the message's echo: which delivery it is.
-    message: { ...contentOf(outbound), metadata: `${conversationId}.${deliveryId}` },
+    message: { ...contentOf(outbound), metadata: writeMark(outbound) },
   };
 }
 
@@ -30,22 +31,10 @@ function contentOf({ text, medias: [file] }: Outbound): Record<string, unknown> 
   return { attachment: { type: kind, payload: { url: file.url } } };
 }
 
-export async function send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome> {
-  const call = await callProvider(io, graphUrl(io, providerText(account, 'page_id'), 'messages'), {
-    method: 'POST',
-    headers: { ...authorized(account), 'content-type': 'application/json' },
-    body: JSON.stringify(render(outbound)),
-  });
-  return tryLater(outcomeOf(call, reader, account));
-}
+export const send = (outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome> =>
+  postMessage(io, account, providerText(account, 'page_id'), render(outbound), idOf);
 
-const reader: AnswerReader = {
-  accepted: ({ text }) => ({
-    kind: 'accepted',
-    providerId: sentSchema.safeParse(parseJson(text)).data?.message_id ?? '',
-  }),
-  fault,
-};
+const idOf = (answer: unknown): string | undefined => sentSchema.safeParse(answer).data?.message_id;
 
 /** Messenger's file URLs are public and need no credentials; they get none. */
 export async function fetchMedia(media: Media, _account: ChannelAccount, io: ChannelIo): Promise<Response> {

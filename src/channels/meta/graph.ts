@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { SendOutcome } from '../../domain/conversation/sends.ts';
 import type { ChannelAccount, ChannelIo } from '../contract.ts';
 import { parseJson } from '../encoding.ts';
-import type { Fault } from '../provider-http.ts';
+import { callProvider, outcomeOf, type AnswerReader, type Fault } from '../provider-http.ts';
 
 /** The Graph API version that this code was written against (facts/providers.md 1.4, 1.5). */
 const GRAPH_VERSION = 'v25.0';
@@ -32,8 +32,28 @@ export const graphUrl = (io: ChannelIo, ...parts: string[]): string =>
 
 export const authorized = (account: ChannelAccount) => ({ authorization: `Bearer ${account.token}` });
 
+/** Sends a message from the page or the number `from`; `idOf` reads the message's id out of the answer. */
+export async function postMessage(
+  io: ChannelIo,
+  account: ChannelAccount,
+  from: string,
+  message: Record<string, unknown>,
+  idOf: (answer: unknown) => string | undefined,
+): Promise<SendOutcome> {
+  const call = await callProvider(io, graphUrl(io, from, 'messages'), {
+    method: 'POST',
+    headers: { ...authorized(account), 'content-type': 'application/json' },
+    body: JSON.stringify(message),
+  });
+  const accepted: AnswerReader['accepted'] = ({ text }) => ({
+    kind: 'accepted',
+    providerId: idOf(parseJson(text)) ?? '',
+  });
+  return tryLater(outcomeOf(call, { accepted, fault }, account));
+}
+
 /** A refusal that Meta means for now only. */
-export const tryLater = (outcome: SendOutcome): SendOutcome =>
+const tryLater = (outcome: SendOutcome): SendOutcome =>
   outcome.kind === 'rejected' && TRANSIENT.has(outcome.code.split('.')[0] ?? '')
     ? { kind: 'retry', code: outcome.code, text: outcome.text, retryAfterMs: null }
     : outcome;

@@ -1,12 +1,12 @@
 import { address, type Address } from '../../domain/addresses.ts';
 import type { ProviderError } from '../../domain/conversation/state.ts';
 import type { DeliveryStatus } from '../../domain/delivery-status.ts';
-import { isUuid } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 import type { ChannelAccount, HookContent, HookInbound, HookReceipt, HookRequest } from '../contract.ts';
 import { providerText } from '../credentials.ts';
 import { parseJson, textOf } from '../encoding.ts';
+import { readMark } from '../meta/mark.ts';
 import { contentOf } from './content.ts';
 import {
   bodySchema,
@@ -98,18 +98,11 @@ const placeOf = (peer: Address, { timestamp }: WhatsAppMessage, now: Millis) => 
 /** Our own word for the delivery comes back with each status (`biz_opaque_callback_data`); what is not ours has none. */
 function receiptsIn(raw: unknown): HookReceipt[] {
   const { data } = statusSchema.safeParse(raw);
-  const target = data && targetOf(data);
+  const target = data && readMark(data.biz_opaque_callback_data);
   const status = data && Object.hasOwn(STATUSES, data.status) ? STATUSES[data.status] : undefined;
   if (!data || !target || !status) return [];
   const failure = status === 'failed' ? { error: errorOf(data) } : {};
   return [{ ...target, news: { status, providerId: data.id, ...failure } }];
-}
-
-function targetOf({
-  biz_opaque_callback_data: ours,
-}: WhatsAppStatus): Pick<HookReceipt, 'conversationId' | 'deliveryId'> | null {
-  const [conversationId = '', deliveryId = ''] = ours.split('.');
-  return isUuid(conversationId) && isUuid(deliveryId) ? { conversationId, deliveryId } : null;
 }
 
 function errorOf({ errors: [error] }: WhatsAppStatus): ProviderError {

@@ -4,8 +4,9 @@ import { err, ok, type Result } from '../../domain/result.ts';
 import type { ChannelAccount, ChannelIo, Outbound } from '../contract.ts';
 import { providerText } from '../credentials.ts';
 import { parseJson, webUrl } from '../encoding.ts';
-import { authorized, fault, graphUrl, tryLater } from '../meta/graph.ts';
-import { callProvider, fetchFile, outcomeOf, type AnswerReader } from '../provider-http.ts';
+import { authorized, fault, graphUrl, postMessage } from '../meta/graph.ts';
+import { writeMark } from '../meta/mark.ts';
+import { callProvider, fetchFile } from '../provider-http.ts';
 import { mediaSchema, sentSchema, templatesSchema } from './wire.ts';
 
 /** `text.body`, and what each kind of file may be (Cloud API reference, "Media"). */
@@ -33,14 +34,14 @@ export function refuses(text: string, medias: Pick<Media, 'type'>[]): { field: s
 }
 
 export function render(outbound: Outbound): Record<string, unknown> {
-  const { to, conversationId, deliveryId } = outbound;
+  const { to } = outbound;
   return {
     messaging_product: 'whatsapp',
     recipient_type: 'individual',
     ...(to.startsWith('+') ? { to } : { recipient: to }),
     ...contentOf(outbound),
     // Comes back with every status: which delivery it is about.
-    biz_opaque_callback_data: `${conversationId}.${deliveryId}`,
+    biz_opaque_callback_data: writeMark(outbound),
   };
 }
 
@@ -59,22 +60,10 @@ function renderTemplate({ name, language, parameters }: NonNullable<Outbound['te
   return { name, language: { code: language }, ...components };
 }
 
-export async function send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome> {
-  const call = await callProvider(io, graphUrl(io, providerText(account, 'phone_number_id'), 'messages'), {
-    method: 'POST',
-    headers: { ...authorized(account), 'content-type': 'application/json' },
-    body: JSON.stringify(render(outbound)),
-  });
-  return tryLater(outcomeOf(call, reader, account));
-}
+export const send = (outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome> =>
+  postMessage(io, account, providerText(account, 'phone_number_id'), render(outbound), idOf);
 
-const reader: AnswerReader = {
-  accepted: ({ text }) => ({
-    kind: 'accepted',
-    providerId: sentSchema.safeParse(parseJson(text)).data?.messages[0]?.id ?? '',
-  }),
-  fault,
-};
+const idOf = (answer: unknown): string | undefined => sentSchema.safeParse(answer).data?.messages[0]?.id;
 
 /** Meta tells the file's address first, for five minutes; it wants the token there too, and is the only one to get it. */
 export async function fetchMedia(media: Media, account: ChannelAccount, io: ChannelIo): Promise<Response> {

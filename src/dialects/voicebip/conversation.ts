@@ -3,9 +3,9 @@ import { writeId } from './ids.ts';
 import { second, secondOrNull } from './times.ts';
 
 /** The channel's name here: SMS and MMS are `message` inside. */
-export const channelOf = (type: string): string => (type === 'message' ? 'sms' : type);
+export const presentChannel = (type: string): string => (type === 'message' ? 'sms' : type);
 
-export const typeOf = (channel: string): string => (channel === 'sms' ? 'message' : channel);
+export const readChannel = (channel: string): string => (channel === 'sms' ? 'message' : channel);
 
 const windowOf = ({ window }: ConversationState): string | null =>
   window && window.until > 0 ? second(window.until) : null;
@@ -17,7 +17,7 @@ const windowOf = ({ window }: ConversationState): string | null =>
 export const presentConversation = (state: ConversationState, agentId: string | null) => ({
   conversation_id: writeId('conv', state.id),
   agent_id: agentId === null ? null : writeId('agt', agentId),
-  channel: channelOf(state.type),
+  channel: presentChannel(state.type),
   from_number: state.self.target,
   to_number: state.peer.target,
   window_expires_at: windowOf(state),

@@ -1,6 +1,6 @@
 import type { Media } from '../../domain/content.ts';
 import type { Message } from '../../domain/conversation/state.ts';
-import { channelOf } from './conversation.ts';
+import { presentChannel } from './conversation.ts';
 import { writeId } from './ids.ts';
 import { second } from './times.ts';
 
@@ -29,7 +29,7 @@ export const presentMessage = (message: Message) => ({
   message_id: writeId('msg', message.id),
   conversation_id: writeId('conv', message.conversationId),
   direction: directionOf(message),
-  channel: channelOf(message.channel),
+  channel: presentChannel(message.channel),
   message_type: message.template ? 'template' : typeOf(message),
   body: message.text,
   media: message.medias.map(presentMedia),
@@ -42,7 +42,7 @@ export const presentMessage = (message: Message) => ({
 export const presentAccepted = (message: Message) => ({
   message_id: writeId('msg', message.id),
   conversation_id: writeId('conv', message.conversationId),
-  channel: channelOf(message.channel),
+  channel: presentChannel(message.channel),
   status: 'queued',
   from_number: message.source.target,
   to_number: message.destination.target,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { channelOf } from './conversation.ts';
+import { presentChannel } from './conversation.ts';
 import { TOLD_STATUSES } from './events.ts';
 import { writeId } from './ids.ts';
 
@@ -60,7 +60,7 @@ const messageEvent = (data: MessageFrame, status: string) => ({
   payload: {
     message_id: writeId('msg', data.id),
     direction: data.direction === 'incoming' ? 'inbound' : 'outbound',
-    channel: channelOf(data.reference_type),
+    channel: presentChannel(data.reference_type),
     text: data.text,
     status,
   },

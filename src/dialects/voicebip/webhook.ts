@@ -1,4 +1,4 @@
-import { channelOf } from './conversation.ts';
+import { presentChannel } from './conversation.ts';
 import { writeId } from './ids.ts';
 import { presentMessage } from './message.ts';
 import { second, secondOrNull } from './times.ts';
@@ -21,7 +21,7 @@ export function presentWebhook(event: ConversationEvent, context: WebhookContext
   return {
     event_id: context.eventId,
     event_type: context.name,
-    channel: channelOf(channel),
+    channel: presentChannel(channel),
     agent_id: context.agentId === null ? null : writeId('agt', context.agentId),
     number: ours.target,
     from: theirs.target,

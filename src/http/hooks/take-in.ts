@@ -1,16 +1,13 @@
+import { inOpenConversation } from '../open-conversation.ts';
 import type { Channel, HookInbound } from '../../channels/contract.ts';
-import type { Automation, InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
-import type { Address } from '../../domain/addresses.ts';
+import type { Automation, InboundItem } from '../../domain/conversation/commands.ts';
 import type { Millis } from '../../domain/time.ts';
 import type { Received } from '../../objects/conversation/receive.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
-import { addressName, callObject, getConversation } from '../../objects/stubs.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
 import type { Account } from '../../storage/accounts.ts';
 import { ASSISTANT_DEFAULTS, findAssistant } from '../../storage/assistants.ts';
 import { findTimeouts } from '../../storage/customers.ts';
-
-/** How often a conversation may end between finding it and reaching it. */
-export const MAX_ROLLOVERS = 5;
 
 /**
  * Brings what a contact did into its conversation, durably, before it returns: one conversation per pair of addresses,
@@ -24,32 +21,20 @@ export async function takeIn(
   inbound: HookInbound,
   publicUrl: string,
 ): Promise<Received> {
-  const self = channel.self(account);
-  const key = {
-    customerId: account.customerId,
-    channel: channel.conversationType,
-    ours: self.key,
-    theirs: inbound.peer.target,
-  };
-  const name = await addressName(key);
-  const address = () => env.ADDRESS.getByName(name);
   const ids = { messageId: crypto.randomUUID(), deliveryId: crypto.randomUUID() };
   const settings = { ...(await findTimeouts(env, account.customerId)), publicUrl };
   const automation = await automationOf(env, account);
-  const claim = await callObject(() => address().resolve(crypto.randomUUID()));
-  let { optOut } = claim;
-  let conversationId = (await answeredBefore(env, inbound, claim.predecessor)) ?? claim.conversationId;
-  for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
-    const opening = { ...openingOf(account, channel, inbound, self.address, conversationId), optOut };
-    const item = itemOf(inbound, ids, mediaBase(publicUrl, conversationId, ids.messageId), channel.window?.ms ?? null);
-    const command: ReceiveCommand = { opening, addressName: name, automation, item, settings };
-    const received = await callObject(() => getConversation(env, conversationId).receive(command));
-    if (received.ok) return received.value;
-    const over = conversationId;
-    const next = await callObject(() => address().advance(over, crypto.randomUUID()));
-    ({ conversationId, optOut } = next);
-  }
-  throw new Error('conversations close faster than they open');
+  const received = await inOpenConversation(env, { account, channel }, inbound, {
+    doneBefore: (predecessor) => answeredBefore(env, inbound, predecessor),
+    attempt: (place) => {
+      const { conversationId } = place.opening;
+      const base = mediaBase(publicUrl, conversationId, ids.messageId);
+      const item = itemOf(inbound, ids, base, channel.window?.ms ?? null);
+      return callObject(() => getConversation(env, conversationId).receive({ ...place, automation, item, settings }));
+    },
+  });
+  if (received.ok) return received.value;
+  throw new Error(`what comes in is refused with ${received.error.code}`);
 }
 
 /** Who answers while no person does. An assistant that is gone is asked all the same: then people are told that it failed. */
@@ -67,34 +52,9 @@ async function automationOf(env: Env, account: Account): Promise<Automation> {
 }
 
 /** A late redelivery, or an `unsend`, of something that the conversation before this one has. */
-async function answeredBefore(env: Env, inbound: HookInbound, predecessor: string | null): Promise<string | null> {
-  if (predecessor === null) return null;
+async function answeredBefore(env: Env, inbound: HookInbound, predecessor: string): Promise<string | null> {
   const key = inbound.item.kind === 'redaction' ? inbound.item.targetKey : inbound.item.dedupeKey;
   return (await callObject(() => getConversation(env, predecessor).knows(key))) ? predecessor : null;
-}
-
-/** What a conversation of this pair of addresses begins with. */
-export function openingOf(
-  account: Account,
-  channel: Channel,
-  inbound: Pick<HookInbound, 'peer' | 'dialogId'>,
-  self: Address,
-  conversationId: string,
-): Omit<Opening, 'optOut'> {
-  const { peer, dialogId } = inbound;
-  const shown = peer.targetName || peer.target || 'Unknown';
-  return {
-    conversationId,
-    customerId: account.customerId,
-    accountId: account.id,
-    type: channel.conversationType,
-    dialogId,
-    name: `${channel.label} · ${shown}`,
-    detail: `${channel.label} conversation`,
-    window: channel.window && { humanExtraMs: channel.window.humanExtraMs },
-    self,
-    peer,
-  };
 }
 
 const mediaBase = (publicUrl: string, conversationId: string, messageId: string): string =>

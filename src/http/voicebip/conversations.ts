@@ -9,7 +9,7 @@ import { failures, idOf, time } from './openapi.ts';
 import { nextToken, pageQuery, pageRequest } from './pages.ts';
 import { conversationSchema, messageSchema } from './schemas.ts';
 import { presentModeChange } from '../../dialects/voicebip/change.ts';
-import { presentConversation, typeOf } from '../../dialects/voicebip/conversation.ts';
+import { presentConversation, readChannel } from '../../dialects/voicebip/conversation.ts';
 import { presentMessage } from '../../dialects/voicebip/message.ts';
 import { presentStreamEvent } from '../../dialects/voicebip/stream.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
@@ -115,7 +115,7 @@ voicebipConversationRoutes.openapi(listRoute, async (c) => {
   const { agent_id: assistantId, channel, ...paging } = c.req.valid('query');
   const filter = {
     ...(assistantId === undefined ? {} : { assistantId }),
-    ...(channel === undefined ? {} : { type: typeOf(channel) }),
+    ...(channel === undefined ? {} : { type: readChannel(channel) }),
   };
   const { customerId } = c.get('principal');
   const page = await listConversations(c.env, customerId, filter, await pageRequest(paging, filter));

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import { ERRORS, type Reason } from '../errors.ts';
+import type { Reason } from '../errors.ts';
+import { failuresAs } from '../openapi.ts';
 import { readId, type IdKind } from '../../dialects/voicebip/ids.ts';
 
 export const voicebipErrorSchema = z
@@ -13,14 +14,7 @@ export const voicebipErrorSchema = z
   .openapi('VoicebipError');
 
 /** The error answers of a route, from the reasons that it can give beside those that every route can. */
-export function failures(...reasons: Reason[]) {
-  const always: Reason[] = ['INVALID_ARGUMENT', 'AUTHENTICATION_REQUIRED', 'PERMISSION_DENIED', 'RATE_LIMIT_EXCEEDED'];
-  const content = { 'application/json': { schema: voicebipErrorSchema } };
-  const statuses = [...always, ...reasons].map(
-    (reason) => [ERRORS[reason][0], { description: reason, content }] as const,
-  );
-  return Object.fromEntries(statuses);
-}
+export const failures = (...reasons: Reason[]) => failuresAs(voicebipErrorSchema, ['PERMISSION_DENIED', ...reasons]);
 
 /** An id of this dialect, read as the UUID that it stands for; anything else is 400. */
 export const idOf = (kind: IdKind) =>

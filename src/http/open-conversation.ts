@@ -1,0 +1,69 @@
+import type { Carrier } from './accept-message.ts';
+import type { HookInbound } from '../channels/contract.ts';
+import type { Address } from '../domain/addresses.ts';
+import type { Opening, SendCommand } from '../domain/conversation/commands.ts';
+import type { Refusal } from '../domain/errors.ts';
+import type { Result } from '../domain/result.ts';
+import { addressName, callObject } from '../objects/stubs.ts';
+
+/** How often a conversation may end between finding it and reaching it. */
+const MAX_ROLLOVERS = 5;
+
+/** The conversation that is tried, and what it begins with if there is none yet. */
+export type Place = NonNullable<SendCommand['first']>;
+
+interface Work<T> {
+  /** Given the conversation before this one: it again where it has done the same already, or null. */
+  doneBefore: (predecessor: string) => Promise<string | null>;
+  /** Refused with CONVERSATION_CLOSED, it is tried in the contact's next conversation. */
+  attempt: (place: Place) => Promise<Result<T, Refusal>>;
+}
+
+/**
+ * Works in the one conversation of a pair of addresses (invariant 2); one that is over is followed by the next.
+ * @throws when an object does not answer.
+ */
+export async function inOpenConversation<T>(
+  env: Env,
+  carrier: Carrier,
+  contact: Pick<HookInbound, 'peer' | 'dialogId'>,
+  { doneBefore, attempt }: Work<T>,
+): Promise<Result<T, Refusal>> {
+  const { account, channel } = carrier;
+  const self = channel.self(account);
+  const pair = { channel: channel.conversationType, ours: self.key, theirs: contact.peer.target };
+  const name = await addressName({ customerId: account.customerId, ...pair });
+  const address = () => env.ADDRESS.getByName(name);
+  const claim = await callObject(() => address().resolve(crypto.randomUUID()));
+  let { optOut } = claim;
+  let conversationId = (claim.predecessor && (await doneBefore(claim.predecessor))) ?? claim.conversationId;
+  for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
+    const opening = { ...openingOf(carrier, contact, self.address, conversationId), optOut };
+    const done = await attempt({ opening, addressName: name });
+    if (done.ok || done.error.code !== 'CONVERSATION_CLOSED') return done;
+    const over = conversationId;
+    ({ conversationId, optOut } = await callObject(() => address().advance(over, crypto.randomUUID())));
+  }
+  throw new Error('conversations close faster than they open');
+}
+
+function openingOf(
+  { account, channel }: Carrier,
+  { peer, dialogId }: Pick<HookInbound, 'peer' | 'dialogId'>,
+  self: Address,
+  conversationId: string,
+): Omit<Opening, 'optOut'> {
+  const shown = peer.targetName || peer.target || 'Unknown';
+  return {
+    conversationId,
+    customerId: account.customerId,
+    accountId: account.id,
+    type: channel.conversationType,
+    dialogId,
+    name: `${channel.label} · ${shown}`,
+    detail: `${channel.label} conversation`,
+    window: channel.window && { humanExtraMs: channel.window.humanExtraMs },
+    self,
+    peer,
+  };
+}
