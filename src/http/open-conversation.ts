@@ -1,7 +1,7 @@
 import type { Carrier } from './accept-message.ts';
 import type { HookInbound } from '../channels/contract.ts';
 import type { Address } from '../domain/addresses.ts';
-import type { Opening, SendCommand } from '../domain/conversation/commands.ts';
+import type { Opening } from '../domain/conversation/commands.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Result } from '../domain/result.ts';
 import { addressName, callObject } from '../objects/stubs.ts';
@@ -9,14 +9,11 @@ import { addressName, callObject } from '../objects/stubs.ts';
 /** How often a conversation may end between finding it and reaching it. */
 const MAX_ROLLOVERS = 5;
 
-/** The conversation that is tried, and what it begins with if there is none yet. */
-export type Place = NonNullable<SendCommand['first']>;
-
 interface Work<T> {
   /** Given the conversation before this one: it again where it has done the same already, or null. */
   doneBefore: (predecessor: string) => Promise<string | null>;
-  /** Refused with CONVERSATION_CLOSED, it is tried in the contact's next conversation. */
-  attempt: (place: Place) => Promise<Result<T, Refusal>>;
+  /** Given the conversation that is tried, and what it begins with if there is none yet. Refused with CONVERSATION_CLOSED, it is tried in the contact's next conversation. */
+  attempt: (opening: Opening) => Promise<Result<T, Refusal>>;
 }
 
 /**
@@ -38,8 +35,8 @@ export async function inOpenConversation<T>(
   let { optOut } = claim;
   let conversationId = (claim.predecessor && (await doneBefore(claim.predecessor))) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
-    const opening = { ...openingOf(carrier, contact, self.address, conversationId), optOut };
-    const done = await attempt({ opening, addressName: name });
+    const opening = { ...openingOf(carrier, contact, self.address), conversationId, addressName: name, optOut };
+    const done = await attempt(opening);
     if (done.ok || done.error.code !== 'CONVERSATION_CLOSED') return done;
     const over = conversationId;
     ({ conversationId, optOut } = await callObject(() => address().advance(over, crypto.randomUUID())));
@@ -51,11 +48,9 @@ function openingOf(
   { account, channel }: Carrier,
   { peer, dialogId }: Pick<HookInbound, 'peer' | 'dialogId'>,
   self: Address,
-  conversationId: string,
-): Omit<Opening, 'optOut'> {
+): Omit<Opening, 'conversationId' | 'addressName' | 'optOut'> {
   const shown = peer.targetName || peer.target || 'Unknown';
   return {
-    conversationId,
     customerId: account.customerId,
     accountId: account.id,
     type: channel.conversationType,

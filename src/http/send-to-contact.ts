@@ -23,8 +23,7 @@ export async function sendToContact(
     {
       // A key that was used there is answered there, closed as it is: the request is repeated, not made anew.
       doneBefore: (predecessor) => Promise.resolve(command.idempotency && predecessor),
-      attempt: (first) =>
-        callObject(() => getConversation(c.env, first.opening.conversationId).send({ ...command, first })),
+      attempt: (first) => callObject(() => getConversation(c.env, first.conversationId).send({ ...command, first })),
     },
   );
   return accepted(c, carrier, sent);

@@ -130,8 +130,8 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   /** What another conversation with this contact has heard of its consent. */
-  learnConsent(customerId: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.learnConsent(this.#room, customerId, consent));
+  learnConsent(customerId: string, addressName: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.learnConsent(this.#room, customerId, addressName, consent));
   }
 
   /** The queue's consumer takes one attempt; null: not its turn. */

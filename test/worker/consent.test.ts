@@ -143,7 +143,10 @@ test('a word that changes nothing here is told on all the same, and beats an old
   const first = await says(contact, 'hello');
   await close(first);
   const second = await says(contact, 'START');
-  const older = await env.CONVERSATION.getByName(second).learnConsent(hub.customerId, { optOut: true, at: 1 });
+  const conversation = env.CONVERSATION.getByName(second);
+  const read = await conversation.read(hub.customerId);
+  const name = read.ok ? read.value.addressName : '';
+  const older = await conversation.learnConsent(hub.customerId, name, { optOut: true, at: 1 });
   expect(older).toMatchObject({ ok: true, value: { changed: false } });
   await ok(send(second));
 });

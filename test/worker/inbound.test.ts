@@ -7,11 +7,11 @@ const settings = { idleMs: 3600_000, closeMs: 7200_000, publicUrl: 'https://parl
 /** A conversation's object, spoken to as the hooks do it. */
 function aRoom() {
   const conversationId = crypto.randomUUID();
-  const opening = anOpening({ conversationId });
+  const opening = anOpening({ conversationId, addressName: conversationId });
   const object = env.CONVERSATION.getByName(conversationId);
   const automation = { flow: null, assistant: null };
   const receive = (item: Parameters<typeof object.receive>[0]['item']) =>
-    object.receive({ opening, addressName: conversationId, automation, item, settings });
+    object.receive({ opening, automation, item, settings });
   return { object, receive, customerId: opening.customerId };
 }
 

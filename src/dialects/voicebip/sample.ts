@@ -22,6 +22,7 @@ function sampleConversation(name: VoicebipEventName, customerId: string, at: Mic
     {
       conversationId: crypto.randomUUID(),
       customerId,
+      addressName: '',
       accountId: crypto.randomUUID(),
       type: isWhatsApp ? 'whatsapp' : 'message',
       dialogId: '+2348031234567',

@@ -20,6 +20,8 @@ export function place(events: NewConversationEvent[], head: number, at: Micros):
 export function applyEvent(state: ConversationState | null, event: ConversationEvent): ConversationState {
   if (!isMessageEvent(event)) return { ...event.conversation, sequence: event.sequence };
   if (!state) throw new Error(`event ${event.sequence} has no conversation before it`);
-  const lastMessageAt = event.type === 'message.created' ? event.message.createdAt : state.lastMessageAt;
-  return { ...state, lastMessageAt, sequence: event.sequence };
+  const { sequence, message } = event;
+  if (event.type !== 'message.created') return { ...state, sequence };
+  const heardAt = message.direction === 'incoming' ? message.createdAt : state.heardAt;
+  return { ...state, heardAt, lastMessageAt: message.createdAt, sequence };
 }

@@ -1,4 +1,5 @@
 import type { Actor } from '../permissions.ts';
+import { findLink, linksOf } from './links.ts';
 import type { AiMode, ConversationState } from './state.ts';
 
 /**
@@ -39,6 +40,11 @@ export function changeBetween(
 ): Change | null {
   const mode = before.aiMode === after.aiMode ? null : { from: before.aiMode, to: after.aiMode };
   const owner = before.ownerId === after.ownerId ? null : { from: before.ownerId, to: after.ownerId };
-  const optOut = before.optOut === after.optOut ? null : after.optOut;
+  const optOut = consentBetween(before, after);
   return mode || owner || optOut !== null ? { actor, reason, mode, owner, optOut } : null;
+}
+
+function consentBetween(before: ConversationState, after: ConversationState): boolean | null {
+  const turned = linksOf(after).find((link) => link.optOut !== (findLink(before, link.addressName)?.optOut ?? false));
+  return turned ? turned.optOut : null;
 }

@@ -13,6 +13,8 @@ export interface Opening {
   optOut: boolean;
   conversationId: string;
   customerId: string;
+  /** The text that names the AddressObject of this pair of addresses (stubs.ts): it is told of opt-outs. */
+  addressName: string;
   accountId: string;
   type: string;
   dialogId: string;
@@ -72,8 +74,6 @@ export interface Automation {
 
 export interface ReceiveCommand {
   opening: Opening;
-  /** The text that names the AddressObject of this pair of addresses (stubs.ts): it is told of opt-outs. */
-  addressName: string;
   automation: Automation;
   item: InboundItem;
   settings: Settings;
@@ -105,7 +105,7 @@ export interface SendCommand {
   /** Null keeps those that the conversation has: what runs inside knows no newer ones. */
   settings: Settings | null;
   /** From a sender that names a contact, not a conversation: the message begins the conversation if there is none. Brings settings. */
-  first?: Pick<ReceiveCommand, 'opening' | 'addressName'>;
+  first?: Opening;
 }
 
 export interface IdempotencyClaim {

@@ -5,6 +5,7 @@ import type { Refusal } from '../errors.ts';
 import { SYSTEM, type Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { UpdateCommand } from './commands.ts';
+import { changeLink, type Link } from './links.ts';
 import type { AiMode, ConversationState } from './state.ts';
 import { shut } from './window.ts';
 
@@ -120,17 +121,24 @@ export function decideHandover(state: ConversationState, by: By, at: Micros): Ne
   return next ? [updating(state, next, by)] : [];
 }
 
-/** What somebody other than the contact itself knows of its consent: a provider, or another conversation with it. */
-export const decideConsent = (state: ConversationState, optOut: boolean, at: Micros): NewConversationEvent[] =>
-  state.optOut === optOut
-    ? []
-    : [updating(state, { ...state, optOut, updatedAt: at }, { actor: SYSTEM, reason: 'provider' })];
+/** What somebody other than the contact itself knows of its consent by one of its ways: a provider, or another conversation with it. */
+export const decideConsent = (state: ConversationState, name: string, optOut: boolean, at: Micros) =>
+  learning(state, name, (link) => (link.optOut === optOut ? link : { ...link, optOut }), at);
 
 /** The provider's word that the time for free text is over. */
-export function decideWindowClosed(state: ConversationState, at: Micros): NewConversationEvent[] {
-  const window = shut(state.window, at);
-  if (window === state.window) return [];
-  return [updating(state, { ...state, window, updatedAt: at }, { actor: SYSTEM, reason: 'provider' })];
+export const decideWindowClosed = (state: ConversationState, name: string, at: Micros) =>
+  learning(state, name, (link) => withWindow(link, shut(link.window, at)), at);
+
+const withWindow = (link: Link, window: Link['window']): Link => (window === link.window ? link : { ...link, window });
+
+function learning(
+  state: ConversationState,
+  name: string,
+  learn: (link: Link) => Link,
+  at: Micros,
+): NewConversationEvent[] {
+  const learnt = changeLink(state, name, learn);
+  return learnt === state ? [] : [updating(state, { ...learnt, updatedAt: at }, { actor: SYSTEM, reason: 'provider' })];
 }
 
 export function decideDelete(state: ConversationState, at: Micros): NewConversationEvent[] {

@@ -1,6 +1,7 @@
 import { err, ok, type Result } from '../result.ts';
 import type { Change } from './change.ts';
 import { consentIn } from './consent.ts';
+import { bringUp, findLink, linkAtTop, type Link } from './links.ts';
 import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
@@ -13,18 +14,20 @@ import type { ConversationState, Message } from './state.ts';
 
 /** A conversation's first state, before any event: `sequence` 0, which the log's first event makes 1. */
 export function openConversation(opening: Opening, at: Micros): ConversationState {
-  const { conversationId, window, ...facts } = opening;
+  const { conversationId, customerId, name, detail } = opening;
   return {
-    ...facts,
+    ...newLink(opening),
     id: conversationId,
+    customerId,
+    name,
+    detail,
+    parked: [],
     ownerId: null,
     lifecycle: 'active',
     aiMode: 'ai',
     modeEpoch: 0,
     handedOver: false,
-    window: window && neverOpened(window.humanExtraMs),
     tags: [],
-    reachable: true,
     sequence: 0,
     lastMessageAt: null,
     createdAt: at,
@@ -32,6 +35,19 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     deletedAt: null,
   };
 }
+
+const newLink = ({ addressName, accountId, type, dialogId, self, peer, optOut, window }: Opening): Link => ({
+  addressName,
+  accountId,
+  type,
+  dialogId,
+  self,
+  peer,
+  optOut,
+  window: window && neverOpened(window.humanExtraMs),
+  reachable: true,
+  heardAt: 0,
+});
 
 export const isOver = (state: ConversationState): boolean => state.lifecycle === 'closed' || state.deletedAt !== null;
 
@@ -60,9 +76,12 @@ export function decideReceive(
 
 function whatIsNew(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): NewConversationEvent[] {
   const refreshed = refresh(state, opening, item, at);
-  const changed = refreshed ? [updating(state, refreshed, originOf(item))] : [];
+  // Only what the contact itself writes makes a way the one that it used last.
+  const standing = refreshed && item.kind !== 'message' ? bringUp(refreshed, linkAtTop(state)) : refreshed;
+  const changed = standing ? [updating(state, standing, originOf(item))] : [];
   if (item.kind === 'reachability') return changed;
-  const message = item.kind === 'echo' ? echoed(refreshed ?? state, item, at) : incoming(refreshed ?? state, item, at);
+  const seen = refreshed ?? bringUp(state, newLink(opening));
+  const message = item.kind === 'echo' ? echoed(seen, item, at) : incoming(seen, item, at);
   return [...changed, { type: 'message.created', message, becameDone: false }];
 }
 
@@ -83,20 +102,23 @@ const opensBy = (item: { reachable: boolean }, state: ConversationState | null):
  * because a number may move to another provider, and answers go where the contact was heard last. Null when nothing is new.
  */
 function refresh(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): ConversationState | null {
-  const told = toldBy(item, state);
-  const targetName = opening.peer.targetName || state.peer.targetName;
+  const seen = bringUp(state, newLink(opening));
+  const told = toldBy(item, seen);
+  const targetName = opening.peer.targetName || seen.peer.targetName;
   const { accountId } = opening;
-  const moded = item.kind === 'echo' ? takeOver(state, at) : null;
+  const moded = item.kind === 'echo' ? takeOver(seen, at) : null;
+  const isElsewhere = item.kind === 'message' ? seen !== state : findLink(state, opening.addressName) === null;
   const unchanged =
+    !isElsewhere &&
     moded === null &&
-    accountId === state.accountId &&
-    targetName === state.peer.targetName &&
-    told.reachable === state.reachable &&
-    told.lifecycle === state.lifecycle &&
-    told.window === state.window &&
-    told.optOut === state.optOut;
+    accountId === seen.accountId &&
+    targetName === seen.peer.targetName &&
+    told.reachable === seen.reachable &&
+    told.lifecycle === seen.lifecycle &&
+    told.window === seen.window &&
+    told.optOut === seen.optOut;
   if (unchanged) return null;
-  return { ...(moded ?? state), ...told, accountId, peer: { ...state.peer, targetName }, updatedAt: at };
+  return { ...(moded ?? seen), ...told, accountId, peer: { ...seen.peer, targetName }, updatedAt: at };
 }
 
 type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'optOut' | 'window'>;

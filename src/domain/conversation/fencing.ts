@@ -3,13 +3,14 @@ import type { Micros } from '../time.ts';
 import { isFencedOut } from './decide-change.ts';
 import { decideDeliveryNews } from './decide-message.ts';
 import type { NewConversationEvent } from './events.ts';
+import { findLink, linkAtTop, linksOf } from './links.ts';
 import type { Send } from './sends.ts';
 import type { ConversationState, Message, ProviderError } from './state.ts';
 
 /** Whether a change of the conversation may forbid sends that it allowed before. An end is no takeover: what was accepted goes out. */
 export const maySendLess = (before: ConversationState, after: ConversationState): boolean =>
   (before.modeEpoch !== after.modeEpoch && (after.lifecycle !== 'closed' || isAssigned(before, after))) ||
-  (after.optOut && !before.optOut);
+  linksOf(after).some((link) => link.optOut && !findLink(before, link.addressName)?.optOut);
 
 const isAssigned = (before: ConversationState, after: ConversationState): boolean =>
   after.ownerId !== null && after.ownerId !== before.ownerId;
@@ -33,10 +34,11 @@ export interface Verdict {
 
 /** `by`: who made the change. */
 export function judgeSends(state: ConversationState, by: Actor | null, underWay: UnderWay[], at: Micros): Verdict {
-  const isOwn = (message: Message) => !state.optOut && message.fence !== null && isAutomaton(by) && isBy(message, by);
-  const own = underWay.filter(({ message }) => isOwn(message));
+  const isOwn = (each: UnderWay) =>
+    !isOptedOut(state, each) && each.message.fence !== null && isAutomaton(by) && isBy(each.message, by);
+  const own = underWay.filter(isOwn);
   const others = underWay.filter((each) => !own.includes(each));
-  const forbidden = others.flatMap((each) => withdrawn(each, whyWithdrawn(state, each.message)));
+  const forbidden = others.flatMap((each) => withdrawn(each, whyWithdrawn(state, each)));
   const refenced = own.map(({ send, message }) => ({ send, message: { ...message, fence: state.modeEpoch } }));
   return verdictOn(forbidden, refenced, at);
 }
@@ -70,8 +72,15 @@ const isBy = (message: Message, by: Actor | null): boolean =>
 const withdrawn = ({ send, message }: UnderWay, error: ProviderError | null): UnderWay[] =>
   error ? [{ send: { ...send, withdrawn: error }, message }] : [];
 
-function whyWithdrawn(state: ConversationState, { fence }: Message): ProviderError | null {
-  if (state.optOut) return { code: 'CONTACT_OPTED_OUT', text: 'the contact opted out before it was sent' };
+/** By the way that it goes: a contact that opted out of one may still be written to by another. */
+function isOptedOut(state: ConversationState, { send, message }: UnderWay): boolean {
+  const name = message.deliveries.find(({ id }) => id === send.deliveryId)?.addressName ?? '';
+  return (findLink(state, name) ?? linkAtTop(state)).optOut;
+}
+
+function whyWithdrawn(state: ConversationState, each: UnderWay): ProviderError | null {
+  const { fence } = each.message;
+  if (isOptedOut(state, each)) return { code: 'CONTACT_OPTED_OUT', text: 'the contact opted out before it was sent' };
   return isFencedOut(state, fence)
     ? { code: 'MODE_CHANGED', text: 'the conversation was taken over before it was sent' }
     : null;

@@ -19,7 +19,14 @@ export const readConversation = (text: string): ConversationState => ({
 });
 
 /** What older versions of Parley did not know of a conversation. */
-export const OLDER_CONVERSATION = { optOut: false, handedOver: false, window: null };
+export const OLDER_CONVERSATION = {
+  optOut: false,
+  handedOver: false,
+  window: null,
+  addressName: '',
+  heardAt: 0,
+  parked: [],
+};
 
 type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;
 

@@ -27,6 +27,7 @@ export const newMessage = (state: ConversationState, content: Content & { messag
 export const newDelivery = (state: ConversationState, id: string, segments: Segments | null, at: Micros): Delivery => ({
   id,
   accountId: state.accountId,
+  addressName: state.addressName,
   target: state.peer.target,
   status: 'queued',
   attempts: 0,

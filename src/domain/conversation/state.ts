@@ -3,23 +3,22 @@ import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
-import type { ServiceWindow } from './window.ts';
+import type { Link } from './links.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
 export type AiMode = 'ai' | 'human' | 'closed';
 
-/** A conversation as its object holds it. Plain data: it crosses RPC, lives in one row and is one JSON column in D1. */
-export interface ConversationState {
+/**
+ * A conversation as its object holds it. Plain data: it crosses RPC, lives in one row and is one JSON column in D1.
+ * What it has of a Link is the one that its contact used last.
+ */
+export interface ConversationState extends Link {
   id: string;
   customerId: string;
-  accountId: string;
-  /** `message` (SMS and MMS), `line`, …: the channel that seed 000 calls `type`. */
-  type: string;
-  dialogId: string;
+  /** The other ways to its contacts, the one used last first. */
+  parked: Link[];
   name: string;
   detail: string;
-  self: Address;
-  peer: Address;
   ownerId: string | null;
   lifecycle: Lifecycle;
   aiMode: AiMode;
@@ -27,13 +26,7 @@ export interface ConversationState {
   modeEpoch: number;
   /** People answer because a machine left it to them: the next person's word is the takeover from that machine. */
   handedOver: boolean;
-  /** The contact asked us to stop (spec section 9): nothing may be sent. Kept across conversations by the AddressObject. */
-  optOut: boolean;
-  /** Null on channels where free text may be sent at any time. */
-  window: ServiceWindow | null;
   tags: string[];
-  /** False after the contact blocked or left the account (LINE `unfollow`, `leave`). */
-  reachable: boolean;
   /** The log's head: dense, from 1. */
   sequence: number;
   lastMessageAt: Micros | null;
@@ -60,6 +53,8 @@ export interface Segments {
 export interface Delivery {
   id: string;
   accountId: string;
+  /** The Link that it goes by; empty on those of older versions, which had one only. */
+  addressName: string;
   /** Where it goes: the provider's id of the recipient. */
   target: string;
   status: DeliveryStatus;

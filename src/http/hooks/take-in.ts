@@ -26,11 +26,11 @@ export async function takeIn(
   const automation = await automationOf(env, account);
   const received = await inOpenConversation(env, { account, channel }, inbound, {
     doneBefore: (predecessor) => answeredBefore(env, inbound, predecessor),
-    attempt: (place) => {
-      const { conversationId } = place.opening;
+    attempt: (opening) => {
+      const { conversationId } = opening;
       const base = mediaBase(publicUrl, conversationId, ids.messageId);
       const item = itemOf(inbound, ids, base, channel.window?.ms ?? null);
-      return callObject(() => getConversation(env, conversationId).receive({ ...place, automation, item, settings }));
+      return callObject(() => getConversation(env, conversationId).receive({ opening, automation, item, settings }));
     },
   });
   if (received.ok) return received.value;

@@ -1,3 +1,4 @@
+import { withConsent } from './consent.ts';
 import type { Alongside, Room } from './room.ts';
 import { cancelSends } from './deliver.ts';
 import { withoutActiveflow } from '../../domain/conversation/automation.ts';
@@ -54,12 +55,16 @@ export function deleteConversation(room: Room, customerId: string): Result<Conve
 }
 
 /** Nothing happens where the contact has said something newer. */
-export function learnConsent(room: Room, customerId: string, consent: Consent): Result<Changed, Refusal> {
-  const isNews = consent.at > (room.store.record()?.consentAt ?? 0);
+export function learnConsent(
+  room: Room,
+  customerId: string,
+  addressName: string,
+  { optOut, at: saidAt }: Consent,
+): Result<Changed, Refusal> {
+  const isNews = saidAt > (room.store.record()?.consents[addressName]?.at ?? 0);
   if (!isNews) return change(room, customerId, () => ok([]));
-  return change(room, customerId, (state, at) => ok(decideConsent(state, consent.optOut, at)), {
-    consentAt: consent.at,
-  });
+  const heard = withConsent(room, addressName, { at: saidAt, untold: null });
+  return change(room, customerId, (state, at) => ok(decideConsent(state, addressName, optOut, at)), heard);
 }
 
 export function deleteMessage(room: Room, customerId: string, messageId: string): Result<Message, Refusal> {

@@ -3,6 +3,7 @@ import { Outbox } from '../outbox.ts';
 import { callObject, getConversation } from '../stubs.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import { microsOf, MINUTE } from '../../domain/time.ts';
+import type { KnownConsent } from '../store/conversation-store.ts';
 
 /** A conversation whose first message is on its way is made within this time, or never. */
 const BEING_MADE_MS = MINUTE;
@@ -14,23 +15,31 @@ export const consentOutbox = (env: Env, room: Room): Outbox =>
     () => untold(room) !== null,
     async () => {
       const record = room.store.record();
-      const consent = untold(room);
-      if (!record || !consent) return;
-      const stub = () => env.ADDRESS.getByName(record.addressName);
+      const [addressName, consent] = untold(room) ?? [];
+      if (!record || addressName === undefined || !consent) return;
+      const stub = () => env.ADDRESS.getByName(addressName);
       const { current, predecessor } = await callObject(() => stub().noteConsent(consent));
       const { id, customerId } = record.conversation;
-      const tell = (other: string) => callObject(() => getConversation(env, other).learnConsent(customerId, consent));
+      const tell = (other: string) =>
+        callObject(() => getConversation(env, other).learnConsent(customerId, addressName, consent));
       if (predecessor !== null && predecessor !== id) await tell(predecessor);
       if (current !== null && current !== id && !(await tell(current)).ok && isFresh(consent)) {
         throw new Error('the conversation that must know is not there yet');
       }
-      room.markConsentTold(consent);
+      room.markConsentTold(addressName, consent);
     },
   );
 
 const isFresh = ({ at }: Consent): boolean => at > microsOf(Date.now() - BEING_MADE_MS);
 
-const untold = (room: Room) => {
-  const record = room.store.record();
-  return record && record.addressName !== '' ? record.untoldConsent : null;
-};
+/** The next one to tell: the address, and what is known of it. Older versions knew no names. */
+function untold(room: Room): [string, Consent] | null {
+  const consents = Object.entries(room.store.record()?.consents ?? {});
+  const found = consents.find(([name, { untold: consent }]) => name !== '' && consent !== null);
+  return found?.[1].untold ? [found[0], found[1].untold] : null;
+}
+
+/** The part of a record that remembers one more word about consent. */
+export const withConsent = (room: Room, addressName: string, heard: KnownConsent) => ({
+  consents: { ...room.store.record()?.consents, [addressName]: heard },
+});

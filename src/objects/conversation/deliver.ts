@@ -1,3 +1,4 @@
+import { withConsent } from './consent.ts';
 import type { Room } from './room.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
 import { decideConsent, decideWindowClosed } from '../../domain/conversation/decide-change.ts';
@@ -11,8 +12,11 @@ import {
   type SendPolicy,
   type SendStep,
 } from '../../domain/conversation/sends.ts';
+import { findLink, linkAtTop, type Link } from '../../domain/conversation/links.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { joinStatus } from '../../domain/delivery-status.ts';
+import type { Millis } from '../../domain/time.ts';
+import type { ConversationRecord } from '../store/conversation-store.ts';
 
 /** What the consumer needs for one attempt. It travels by RPC, never through the queue. */
 export interface SendOrder {
@@ -38,7 +42,8 @@ export function claimSend(room: Room, deliveryId: string, attempt: number, polic
   const message = send && room.store.message(send.messageId);
   const delivery = message?.deliveries.find(({ id }) => id === deliveryId);
   if (!record || !send || !message || !delivery) return null;
-  const token = usableToken(record.replyToken, Date.now());
+  const link = findLink(record.conversation, delivery.addressName) ?? linkAtTop(record.conversation);
+  const token = usableToken(record.replyToken, link, Date.now());
   const isHead = heads(sends).some((head) => head.deliveryId === deliveryId);
   const claimed = claim(send, isHead, attempt, token === null ? policy : REPLY_POLICY, Date.now());
   if (!claimed) return null;
@@ -46,14 +51,17 @@ export function claimSend(room: Room, deliveryId: string, attempt: number, polic
     room.store.saveSend(claimed);
     if (token !== null) room.store.saveRecord({ ...record, replyToken: null });
   });
-  const { window } = record.conversation;
+  const { window } = link;
   const isAfterWindow = window !== null && room.now() >= window.until;
   const { publicUrl } = record.settings;
   return { message, deliveryId, to: delivery.target, replyToken: token, publicUrl, isAfterWindow };
 }
 
-const usableToken = (stored: { token: string; expiresAt: number } | null, now: number): string | null =>
-  stored && stored.expiresAt > now ? stored.token : null;
+/** It answers by the way on which it came. */
+const usableToken = (stored: ConversationRecord['replyToken'], link: Link, now: Millis): string | null =>
+  stored && stored.expiresAt > now && (stored.addressName ?? link.addressName) === link.addressName
+    ? stored.token
+    : null;
 
 /** The consumer's word on one attempt. */
 export function reportSend(room: Room, deliveryId: string, attempt: number, outcome: SendOutcome): void {
@@ -102,9 +110,12 @@ function commitNews(room: Room, message: Message, deliveryId: string, news: Deli
   const record = room.store.record();
   // A verdict on a message is as old as the message: told again, or after the contact's later word, it says nothing new.
   const { createdAt } = message;
-  const isVerdict = news.optedOut === true && createdAt > (record?.consentAt ?? 0);
-  const verdict = isVerdict && record ? decideConsent(record.conversation, true, at) : [];
-  const consent = verdict.length > 0 ? { untoldConsent: { optOut: true, at: createdAt }, consentAt: createdAt } : {};
-  const closed = news.windowClosed && record ? decideWindowClosed(record.conversation, at) : [];
+  const name = message.deliveries.find(({ id }) => id === deliveryId)?.addressName || record?.conversation.addressName;
+  const isVerdict = news.optedOut === true && createdAt > (record?.consents[name ?? '']?.at ?? 0);
+  const verdict = isVerdict && record && name !== undefined ? decideConsent(record.conversation, name, true, at) : [];
+  const untold = { optOut: true, at: createdAt };
+  const consent = verdict.length > 0 && name !== undefined ? withConsent(room, name, { at: createdAt, untold }) : {};
+  const closed =
+    news.windowClosed && record && name !== undefined ? decideWindowClosed(record.conversation, name, at) : [];
   room.commit([...told, ...verdict, ...closed], at, { ...consent, rows });
 }

@@ -1,3 +1,4 @@
+import { withConsent } from './consent.ts';
 import type { Room } from './room.ts';
 import { startAutomation } from '../../domain/conversation/automation.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
@@ -8,7 +9,6 @@ import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import { ok, type Result } from '../../domain/result.ts';
 import type { Micros } from '../../domain/time.ts';
-import type { ConversationRecord } from '../store/conversation-store.ts';
 
 /** What an inbound item became. A repeat names what the first one made; an item that made no message has an empty id. */
 export interface Received {
@@ -24,7 +24,7 @@ export const knowsKey = (room: Room, providerKey: string): boolean =>
 
 /** Takes an item once: the provider's key, the message and what it sets in motion are one commit. */
 export function receive(room: Room, command: ReceiveCommand): Result<Received, Refusal> {
-  const { opening, item, settings, addressName, automation } = command;
+  const { opening, item, settings, automation } = command;
   const { conversationId } = opening;
   const known = room.store.keys.used(keyOf(item.dedupeKey), Date.now());
   if (known) return ok({ conversationId, messageId: known.messageId, duplicate: true });
@@ -36,9 +36,8 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
   const replyToken = 'replyToken' in item ? item.replyToken : null;
   room.commit(decided.value, at, {
     settings,
-    addressName,
-    ...(replyToken ? { replyToken } : {}),
-    ...toldConsent(item, opening, at),
+    ...(replyToken ? { replyToken: { ...replyToken, addressName: opening.addressName } } : {}),
+    ...heardConsent(room, item, opening, at),
     pending: (pending, after, placed) =>
       incomingOf(placed).reduce(
         (rest, message) => startAutomation(rest, after, message, automation, Date.now()),
@@ -52,12 +51,10 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
 }
 
 /** A word about consent is told on even where it changes nothing here: another conversation may know it otherwise. */
-function toldConsent(item: InboundItem, { peer }: Opening, at: Micros): Partial<ToldConsent> {
+function heardConsent(room: Room, item: InboundItem, { peer, addressName }: Opening, at: Micros) {
   const optOut = item.kind === 'message' ? consentIn(item, peer) : null;
-  return optOut === null ? {} : { untoldConsent: { optOut, at }, consentAt: at };
+  return optOut === null ? {} : withConsent(room, addressName, { at, untold: { optOut, at } });
 }
-
-type ToldConsent = Pick<ConversationRecord, 'untoldConsent' | 'consentAt'>;
 
 /** The message of a contact that these events brought, if any: an echo is none. */
 const incomingOf = (placed: ConversationEvent[]) =>

@@ -16,9 +16,7 @@ import type { ConversationRecord, ConversationStore } from '../store/conversatio
 import type { LogStore } from '../store/log-store.ts';
 
 /** Parts of the record that a commit changes beside the log. `pending` is told what the events have become. */
-type RecordParts = Partial<
-  Pick<ConversationRecord, 'settings' | 'replyToken' | 'addressName' | 'untoldConsent' | 'consentAt'>
-> & {
+type RecordParts = Partial<Pick<ConversationRecord, 'settings' | 'replyToken' | 'consents'>> & {
   pending?: (pending: Pending, after: ConversationState, placed: ConversationEvent[]) => Pending;
 };
 
@@ -100,9 +98,11 @@ export class Room {
   }
 
   /** Unless the contact has changed its mind while we told. */
-  markConsentTold(told: Consent): void {
+  markConsentTold(addressName: string, told: Consent): void {
     const record = this.store.record();
-    if (record?.untoldConsent?.at === told.at) this.store.saveRecord({ ...record, untoldConsent: null });
+    const known = record?.consents[addressName];
+    if (!record || known?.untold?.at !== told.at) return;
+    this.store.saveRecord({ ...record, consents: { ...record.consents, [addressName]: { ...known, untold: null } } });
   }
 
   #append(events: NewConversationEvent[], state: ConversationState | null, at: Micros): ConversationEvent[] {
@@ -176,9 +176,7 @@ function firstRecord(conversation: ConversationState, at: Micros, settings: Sett
     lastAt: at,
     historyCursor: 0,
     replyToken: null,
-    addressName: '',
-    untoldConsent: null,
-    consentAt: 0,
+    consents: {},
     pending: NOTHING_PENDING,
   };
 }

@@ -27,11 +27,10 @@ export function send(room: Room, command: SendCommand): Result<Message, Refusal>
     command.expectedSequence === null ? [] : room.store.messagesAfter(command.expectedSequence, UNSEEN_LIMIT);
   const decided = decideSend(state, command, unseen, at);
   if (!decided.ok) return decided;
-  const { idempotency, settings, first } = command;
+  const { idempotency, settings } = command;
   const rows = () =>
     idempotency && room.store.keys.save(keyOf(idempotency), usedBy(command, idempotency), Date.now() + KEY_LIFE_MS);
-  const named = first ? { addressName: first.addressName } : {};
-  room.commit([...opened, ...decided.value], at, { ...(settings ? { settings } : {}), ...named, rows });
+  room.commit([...opened, ...decided.value], at, { ...(settings ? { settings } : {}), rows });
   return asAccepted(room, command.messageId);
 }
 
@@ -43,7 +42,7 @@ interface Standing {
 
 function standing(room: Room, { customerId, first }: SendCommand, at: Micros): Result<Standing, Refusal> {
   if (first && !room.store.record()) {
-    const state = openConversation(first.opening, at);
+    const state = openConversation(first, at);
     return ok({ state, opened: [{ type: 'conversation.created', conversation: state, change: null }] });
   }
   const found = room.find(customerId);

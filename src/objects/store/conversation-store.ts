@@ -36,18 +36,20 @@ export interface ConversationRecord {
   lastAt: Micros;
   /** How far D1 has the log, at least (history-sink.ts). */
   historyCursor: number;
-  replyToken: ReplyToken | null;
-  /** The name of the AddressObject that guards this conversation's pair of addresses. */
-  addressName: string;
-  /** The contact's consent, as long as the AddressObject has not been told of its change. */
-  untoldConsent: Consent | null;
-  /** When the contact's consent was last heard of: its newest word counts. */
-  consentAt: Micros;
+  replyToken: (ReplyToken & { addressName?: string }) | null;
+  /** What was heard of the contact's consent, by the way that it is about: its newest word counts. */
+  consents: Record<string, KnownConsent>;
   pending: Pending;
 }
 
+export interface KnownConsent {
+  at: Micros;
+  /** As long as the AddressObject has not been told of it. */
+  untold: Consent | null;
+}
+
 /** Parts of a record that older versions of Parley did not write. */
-const ABSENT_BEFORE = { addressName: '', untoldConsent: null, consentAt: 0, pending: NOTHING_PENDING };
+const ABSENT_BEFORE = { consents: {}, pending: NOTHING_PENDING };
 
 export type ChangeKind = 'mode' | 'owner';
 

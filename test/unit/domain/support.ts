@@ -12,6 +12,7 @@ export const BY = { actor: SOMEBODY, reason: 'request' } as const;
 export const anOpening = (parts: Partial<Opening> = {}): Opening => ({
   conversationId: '11111111-1111-4111-8111-111111111111',
   customerId: '22222222-2222-4222-8222-222222222222',
+  addressName: 'pair',
   accountId: '33333333-3333-4333-8333-333333333333',
   type: 'message',
   dialogId: '+15559876543',

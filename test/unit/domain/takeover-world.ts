@@ -77,7 +77,7 @@ export class TakeoverWorld {
 
   readonly #moves: Record<Exclude<Move['kind'], Picking['kind'] | 'later'>, () => void> = {
     says: () => this.#says('hello'),
-    stop: () => this.#commit(decideConsent(this.state, !this.state.optOut, this.#at())),
+    stop: () => this.#commit(decideConsent(this.state, 'pair', !this.state.optOut, this.#at())),
     drain: () => this.#drain(),
     flow: () => this.#send(null, 'flow'),
     // Most of them in time, some with an epoch that is over.

@@ -52,10 +52,10 @@ describe('the window for free text', () => {
   });
 
   test('is over when the provider says so, once', () => {
-    const [closed] = decideWindowClosed(withWindow(now + HOUR), NOW);
+    const [closed] = decideWindowClosed(withWindow(now + HOUR), 'pair', NOW);
     expect(closed).toMatchObject({ conversation: { window: { until: NOW, warned: true } } });
-    expect(decideWindowClosed(withWindow(now - HOUR), NOW)).toEqual([]);
-    expect(decideWindowClosed(aConversation(), NOW)).toEqual([]);
+    expect(decideWindowClosed(withWindow(now - HOUR), 'pair', NOW)).toEqual([]);
+    expect(decideWindowClosed(aConversation(), 'pair', NOW)).toEqual([]);
   });
 
   test('is announced an hour before its end, once, and not at all when it is over already', () => {
