@@ -2,6 +2,7 @@ import type { AppContext } from './context.ts';
 import { ApiError, invalidField, valueOf } from './errors.ts';
 import { idempotencyOf } from './once.ts';
 import { publicUrlOf } from './origin.ts';
+import { orAsBefore } from './request-keys.ts';
 import { templateText, usableTemplates } from './templates.ts';
 import { ownerActing } from './voipbin/access.ts';
 import type { Channel } from '../channels/contract.ts';
@@ -9,7 +10,7 @@ import { overLimit } from '../channels/limits.ts';
 import { channelOf } from '../channels/registry.ts';
 import { media, type Media, type TemplateUse } from '../domain/content.ts';
 import type { SendCommand } from '../domain/conversation/commands.ts';
-import type { Message } from '../domain/conversation/state.ts';
+import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { Refusal } from '../domain/errors.ts';
 import { actorOf } from '../domain/permissions.ts';
 import type { Result } from '../domain/result.ts';
@@ -45,12 +46,18 @@ export interface WantedMessage {
 /** Stored and ordered when it returns. @throws what the channel or the conversation refuses, as ApiError. */
 export async function acceptMessage(
   c: AppContext,
-  conversationId: string,
-  carrier: Carrier,
+  { id, accountId }: Pick<ConversationState, 'id' | 'accountId'>,
   wanted: WantedMessage,
 ): Promise<Message> {
-  const command = await commandFor(c, carrier, wanted);
-  return accepted(c, carrier, await callObject(() => getConversation(c.env, conversationId).send(command)));
+  return orAsBefore(
+    c,
+    () => Promise.resolve(id),
+    async () => {
+      const carrier = await carrierOf(c, accountId);
+      const command = await commandFor(c, carrier, wanted);
+      return accepted(c, carrier, await callObject(() => getConversation(c.env, id).send(command)));
+    },
+  );
 }
 
 /** @throws 400 for what the channel does not take. */

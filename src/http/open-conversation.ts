@@ -1,10 +1,11 @@
 import type { Carrier } from './accept-message.ts';
-import type { HookInbound } from '../channels/contract.ts';
+import type { Channel, HookInbound } from '../channels/contract.ts';
 import type { Address } from '../domain/addresses.ts';
 import type { Opening } from '../domain/conversation/commands.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Result } from '../domain/result.ts';
-import { addressName, callObject } from '../objects/stubs.ts';
+import type { ServiceWindow } from '../domain/conversation/window.ts';
+import { addressName, callObject, getConversation } from '../objects/stubs.ts';
 
 /** How often a conversation may end between finding it and reaching it. */
 const MAX_ROLLOVERS = 5;
@@ -32,23 +33,28 @@ export async function inOpenConversation<T>(
   const name = await addressName({ customerId: account.customerId, ...pair });
   const address = () => env.ADDRESS.getByName(name);
   const claim = await callObject(() => address().resolve(crypto.randomUUID()));
-  let { optOut } = claim;
+  let { optOut, window } = claim;
   let conversationId = (claim.predecessor && (await doneBefore(claim.predecessor))) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
-    const opening = { ...openingOf(carrier, contact, self.address), conversationId, addressName: name, optOut };
+    const known = { conversationId, addressName: name, optOut, window: windowOf(channel, window) };
+    const opening = { ...openingOf(carrier, contact, self.address), ...known };
     const done = await attempt(opening);
     if (done.ok || done.error.code !== 'CONVERSATION_CLOSED') return done;
     const over = conversationId;
-    ({ conversationId, optOut } = await callObject(() => address().advance(over, crypto.randomUUID())));
+    const left = channel.window && (await callObject(() => getConversation(env, over).windowBy(name)));
+    ({ conversationId, optOut, window } = await callObject(() => address().advance(over, crypto.randomUUID(), left)));
   }
   throw new Error('conversations close faster than they open');
 }
+
+const windowOf = ({ window }: Channel, left: ServiceWindow | null): Opening['window'] =>
+  window && { humanExtraMs: window.humanExtraMs, left };
 
 function openingOf(
   { account, channel }: Carrier,
   { peer, dialogId }: Pick<HookInbound, 'peer' | 'dialogId'>,
   self: Address,
-): Omit<Opening, 'conversationId' | 'addressName' | 'optOut'> {
+): Omit<Opening, 'conversationId' | 'addressName' | 'optOut' | 'window'> {
   const shown = peer.targetName || peer.target || 'Unknown';
   return {
     customerId: account.customerId,
@@ -57,7 +63,6 @@ function openingOf(
     dialogId,
     name: `${channel.label} · ${shown}`,
     detail: `${channel.label} conversation`,
-    window: channel.window && { humanExtraMs: channel.window.humanExtraMs },
     self,
     peer,
   };

@@ -1,8 +1,12 @@
 import { accepted, commandFor, type Carrier, type WantedMessage } from './accept-message.ts';
 import type { AppContext } from './context.ts';
 import { inOpenConversation } from './open-conversation.ts';
+import { requestKeyOf } from './request-keys.ts';
 import type { Address } from '../domain/addresses.ts';
+import type { Opening, SendCommand } from '../domain/conversation/commands.ts';
 import type { Message } from '../domain/conversation/state.ts';
+import type { Refusal } from '../domain/errors.ts';
+import { err, type Result } from '../domain/result.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
 
 /**
@@ -16,15 +20,28 @@ export async function sendToContact(
   wanted: WantedMessage,
 ): Promise<Message> {
   const command = await commandFor(c, carrier, wanted);
-  const sent = await inOpenConversation(
-    c.env,
-    carrier,
-    { peer, dialogId: peer.target },
-    {
-      // A key that was used there is answered there, closed as it is: the request is repeated, not made anew.
-      doneBefore: (predecessor) => Promise.resolve(command.idempotency && predecessor),
-      attempt: (first) => callObject(() => getConversation(c.env, first.conversationId).send({ ...command, first })),
-    },
-  );
+  const contact = { peer, dialogId: peer.target };
+  const attempt = (first: Opening) => sendIn(c, first, command);
+  const sent = await inOpenConversation(c.env, carrier, contact, { doneBefore: () => Promise.resolve(null), attempt });
   return accepted(c, carrier, sent);
+}
+
+/** Where the same request has been taken in, it is answered there: it is repeated, not made anew. */
+async function sendIn(c: AppContext, first: Opening, command: SendCommand): Promise<Result<Message, Refusal>> {
+  const conversation = (id: string) => getConversation(c.env, id);
+  const send = () => callObject(() => conversation(first.conversationId).send({ ...command, first }));
+  const { idempotency } = command;
+  if (!idempotency) return send();
+  const key = await requestKeyOf(c, idempotency);
+  const holder = await callObject(() => key.claim(first.conversationId, idempotency.fingerprint));
+  if (holder === null) return err({ code: 'IDEMPOTENCY_KEY_REUSED' });
+  const earlier = await callObject(() => conversation(holder).answered(command.customerId, idempotency));
+  if (earlier) return earlier;
+  if (holder !== first.conversationId) {
+    await callObject(() => key.release(holder));
+    return sendIn(c, first, command);
+  }
+  const sent = await send();
+  if (!sent.ok) await callObject(() => key.release(holder));
+  return sent;
 }

@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Consent } from '../domain/conversation/consent.ts';
+import type { ServiceWindow } from '../domain/conversation/window.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import { DAY, type Millis } from '../domain/time.ts';
 
@@ -10,11 +11,14 @@ export interface AddressClaim {
   predecessor: string | null;
   /** The contact asked us to stop (spec section 9): a new conversation begins so. */
   optOut: boolean;
+  /** What the conversation before left of the time for free text: the contact, not the conversation, has it. */
+  window: ServiceWindow | null;
 }
 
 interface Stored {
   current: string;
   consent?: Consent;
+  window?: ServiceWindow | null;
   predecessor: { id: string; until: Millis } | null;
 }
 
@@ -29,16 +33,17 @@ export class AddressObject extends DurableObject<Env> {
   /** The conversation that answers now; `candidate` when there is none yet. */
   resolve(candidate: string): AddressClaim {
     const stored = this.#read() ?? this.#write({ current: candidate, predecessor: null });
-    const { predecessor, consent } = stored;
+    const { predecessor, consent, window = null } = stored;
     const known = predecessor && predecessor.until > Date.now() ? predecessor.id : null;
-    return { conversationId: stored.current, predecessor: known, optOut: consent?.optOut ?? false };
+    return { conversationId: stored.current, predecessor: known, optOut: consent?.optOut ?? false, window };
   }
 
-  /** Replaces `expected`, which is over, by `candidate`; when somebody else was faster, their conversation stays. */
-  advance(expected: string, candidate: string): AddressClaim {
+  /** Replaces `expected`, which is over and leaves `window`, by `candidate`; when somebody else was faster, their conversation stays. */
+  advance(expected: string, candidate: string, window: ServiceWindow | null = null): AddressClaim {
     const stored = this.#read();
     if (stored?.current === expected) {
-      this.#write({ ...stored, current: candidate, predecessor: { id: expected, until: Date.now() + PREDECESSOR_MS } });
+      const predecessor = { id: expected, until: Date.now() + PREDECESSOR_MS };
+      this.#write({ ...stored, current: candidate, predecessor, window });
     }
     return this.resolve(candidate);
   }

@@ -7,19 +7,27 @@ import { InFlight } from './conversation/in-flight.ts';
 import { acceptSession, conversationSessions } from './conversation/live.ts';
 import { knowsKey, receive, type Received } from './conversation/receive.ts';
 import { Room } from './conversation/room.ts';
-import { send } from './conversation/send.ts';
+import { earlierAnswer, send } from './conversation/send.ts';
 import { listChanges, listTimeline, type ChangeEntry, type TimelineEntry } from './conversation/timeline.ts';
 import * as turns from './conversation/turns.ts';
 import type { Sessions } from './sessions.ts';
 import { ConversationStore, type ChangeKind } from './store/conversation-store.ts';
 import { LogStore } from './store/log-store.ts';
-import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../domain/conversation/commands.ts';
+import type {
+  DeliveryNews,
+  IdempotencyClaim,
+  ReceiveCommand,
+  SendCommand,
+  UpdateCommand,
+} from '../domain/conversation/commands.ts';
 import type { Consent } from '../domain/conversation/consent.ts';
 import type { TurnReport } from '../domain/conversation/decide-turn.ts';
 import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecycle.ts';
+import { findLink } from '../domain/conversation/links.ts';
 import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { TurnClaim } from '../domain/conversation/turns.ts';
+import type { ServiceWindow } from '../domain/conversation/window.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Actor } from '../domain/permissions.ts';
 import { ok, type Result } from '../domain/result.ts';
@@ -68,6 +76,17 @@ export class ConversationObject extends DurableObject<Env> {
   /** Whether this provider id came in here; asked by a successor, so that a late redelivery does not start it anew. */
   knows(providerKey: string): boolean {
     return knowsKey(this.#room, providerKey);
+  }
+
+  /** What is left of the contact's time for free text by one of its ways; asked for its next conversation. */
+  windowBy(addressName: string): ServiceWindow | null {
+    const state = this.#state();
+    return (state && findLink(state, addressName)?.window) ?? null;
+  }
+
+  /** What a request under this key was answered, also in a conversation that is over; null: nothing yet. */
+  answered(customerId: string, claim: IdempotencyClaim): Result<Message, Refusal> | null {
+    return earlierAnswer(this.#room, { customerId, messageId: '', idempotency: claim });
   }
 
   send(command: SendCommand): Promise<Result<Message, Refusal>> {

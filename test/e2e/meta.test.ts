@@ -29,6 +29,8 @@ const NOBODY = '00000000-0000-0000-0000-000000000000';
 let server: TestServer;
 let meta: MetaFake;
 let account: Json;
+let agentId: string;
+const ours = '+15550783881';
 
 beforeAll(async () => {
   meta = await startMeta({
@@ -45,6 +47,8 @@ beforeAll(async () => {
     components: [{ type: 'BODY', text: 'Hello {{1}}, order {{2}} is on its way.' }],
   });
   server = await startServer(['--var', `META_GRAPH_BASE:${meta.url}`]);
+  const agent = await ok(server.call('POST', '/v1/agents', { name: 'Ada', webhook_url: 'http://127.0.0.1:1/byom' }));
+  agentId = agent.agent_id;
   account = await ok(
     server.call('POST', '/v1.0/conversation_accounts', {
       type: 'whatsapp',
@@ -79,6 +83,17 @@ async function says(contact: string, text: string, hoursAgo = 0): Promise<string
     expect(result.length).toBeGreaterThan(0);
     return result[0].id;
   });
+}
+
+/** Numbers are an agent's only while it answers on the account: nobody else's messages may go to it. */
+async function asAgentsNumber(work: (ends: Json) => Promise<void>): Promise<void> {
+  const path = `/v1.0/conversation_accounts/${account.id}`;
+  await ok(server.call('PUT', path, { assistant_id: readId('agt', agentId) }));
+  try {
+    await work({ agent_id: agentId, from_number: ours });
+  } finally {
+    await ok(server.call('PUT', path, { assistant_id: NOBODY }));
+  }
 }
 
 const reply = (id: string, body: Json) => server.call('POST', `/v1.0/conversations/${id}/messages`, body);
@@ -220,6 +235,26 @@ describe('the window of 24 hours', () => {
     });
   });
 
+  it('is the contact’s: it outlives the conversation, and an old verdict does not close what the contact opened since', async () => {
+    const contact = newContact();
+    const id = await says(contact, 'hello');
+    await ok(reply(id, { text: 'hi' }));
+    const error = { code: 131047, title: 'Re-engagement message' };
+    const failed = whatsAppBody(PHONE_ID, whatsAppStatus(await waitFor(contact, 1), 'failed', [error]));
+    expect(await deliver(failed)).toBe(200);
+    expect((await reply(id, { text: 'too late' })).status).toBe(422);
+    await says(contact, 'here I am again');
+    expect(await deliver(failed)).toBe(200);
+    await ok(reply(id, { text: 'welcome' }));
+    await ok(server.call('PUT', `/v1.0/conversations/${id}`, { ai_mode: 'closed' }));
+    await asAgentsNumber(async (ends) => {
+      const message = { ...ends, channel: 'whatsapp', to_number: `+${contact}`, body: 'one more thing' };
+      const { conversation_id: next } = await ok(server.call('POST', '/v1/messages', message));
+      expect(next).not.toBe(writeId('conv', id));
+    });
+    await waitFor(contact, 3);
+  });
+
   it('announces its end an hour before', async () => {
     const id = await says(newContact(), 'hello', 23.5);
     await eventually(async () => {
@@ -232,25 +267,6 @@ describe('the window of 24 hours', () => {
 });
 
 describe('over /v1', () => {
-  const ours = '+15550783881';
-  let agentId: string;
-
-  beforeAll(async () => {
-    const agent = await ok(server.call('POST', '/v1/agents', { name: 'Ada', webhook_url: 'http://127.0.0.1:1/byom' }));
-    agentId = agent.agent_id;
-  });
-
-  /** Numbers are an agent's only while it answers on the account: nobody else's messages may go to it. */
-  async function asAgentsNumber(work: (ends: Json) => Promise<void>): Promise<void> {
-    const path = `/v1.0/conversation_accounts/${account.id}`;
-    await ok(server.call('PUT', path, { assistant_id: readId('agt', agentId) }));
-    try {
-      await work({ agent_id: agentId, from_number: ours });
-    } finally {
-      await ok(server.call('PUT', path, { assistant_id: NOBODY }));
-    }
-  }
-
   it('the list shows the window, as seed 003 has it', async () => {
     const contact = newContact();
     const id = await says(contact, 'hello');

@@ -1,5 +1,6 @@
 import worker, {
   AddressObject,
+  RequestKeyObject,
   FeedObject,
   FlowWorkflow as RealFlowWorkflow,
   ConversationObject as RealConversationObject,
@@ -26,7 +27,7 @@ export class FlowWorkflow extends RealFlowWorkflow {
   }
 }
 
-export { AddressObject, FeedObject };
+export { AddressObject, FeedObject, RequestKeyObject };
 
 export default {
   fetch: (request, env, ctx) => worker.fetch(request, withFaults(env), ctx),

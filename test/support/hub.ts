@@ -75,12 +75,13 @@ export async function ok<T = Json>(answer: Promise<Answer<T>>): Promise<T> {
   return body;
 }
 
-export const newSandbox = (hub: Hub): Promise<Json> =>
+export const newSandbox = (hub: Hub, parts: Json = {}): Promise<Json> =>
   ok(
     hub.call('POST', '/v1.0/conversation_accounts', {
       type: 'sms',
       name: 'Sandbox',
       provider_data: { provider: 'sandbox', number: '+15550100000' },
+      ...parts,
     }),
   );
 

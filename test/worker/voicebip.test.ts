@@ -219,6 +219,49 @@ describe('a message', () => {
     expect((await read(second)).messages).toHaveLength(1);
   });
 
+  test('is answered under its key whatever has become of its conversation since, and another one is 409', async () => {
+    const contact = nextContact();
+    const headers = { 'idempotency-key': `key-long-over-${contact}` };
+    const first = await ok(send(sms(contact, 'only once'), headers));
+    await patch(first.conversation_id, 'closed');
+    const second = await ok(send(sms(contact, 'two')));
+    await patch(second.conversation_id, 'closed');
+    const third = await ok(send(sms(contact, 'three')));
+    expect(await ok(send(sms(contact, 'only once'), headers))).toEqual(first);
+    await ok(hub.call('DELETE', `/v1.0/conversations/${uuidOf(first.conversation_id)}`));
+    expect(await ok(send(sms(contact, 'only once'), headers))).toEqual(first);
+    expect((await read(third.conversation_id)).messages).toHaveLength(1);
+    const elsewhere = sms(nextContact(), 'only once');
+    expect(await send(elsewhere, headers)).toMatchObject({ status: 409 });
+    const { conversations } = await ok(hub.call('GET', '/v1/conversations?page_size=100'));
+    expect(conversations.map(({ to_number }: Json) => to_number)).not.toContain(elsewhere.to_number);
+  });
+
+  test('under one key to two contacts at once goes to one of them', async () => {
+    const headers = { 'idempotency-key': `key-raced-${nextContact()}` };
+    const contacts = Array.from({ length: 8 }, nextContact);
+    const answers = await Promise.all(contacts.map((contact) => send(sms(contact, 'one of you'), headers)));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 7 }, () => 409)]);
+  });
+
+  test('goes by the account that has the number now, also in a conversation that began by another one', async () => {
+    const contact = nextContact();
+    const number = '+15550109999';
+    const agent = await ok(hub.call('POST', '/v1/agents', { webhook_url: 'https://nobody.example/byom' }));
+    const newAccount = () =>
+      newSandbox(hub, { assistant_id: readId('agt', agent.agent_id), provider_data: { provider: 'sandbox', number } });
+    const gone = await newAccount();
+    const { conversation_id: id } = await inbound(hub, gone.id, contact, 'hello');
+    await ok(hub.call('DELETE', `/v1.0/conversation_accounts/${gone.id}`));
+    const present = await newAccount();
+    const message = { ...sms(contact, 'by the new one'), agent_id: agent.agent_id, from_number: number };
+    expect(readId('conv', (await ok(send(message))).conversation_id)).toBe(id);
+    const outbox = `/v1.0/sandbox/outbox?account_id=${present.id}`;
+    await eventually(async () =>
+      expect((await ok(hub.call('GET', outbox))).result).toMatchObject([{ to: contact, text: 'by the new one' }]),
+    );
+  });
+
   test('goes into a new conversation when the last one is closed', async () => {
     const contact = nextContact();
     const first = await says(contact, 'hello');

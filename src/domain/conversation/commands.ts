@@ -4,11 +4,15 @@ import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
+import type { ServiceWindow } from './window.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */
 export interface Opening {
-  /** Set where the channel allows free text for a time after each message of the contact only (window.ts); null elsewhere. */
-  window: { humanExtraMs: Millis } | null;
+  /**
+   * Set where the channel allows free text for a time after each message of the contact only (window.ts); null elsewhere.
+   * `left`: what the contact's last conversation has left of it.
+   */
+  window: { humanExtraMs: Millis; left: ServiceWindow | null } | null;
   /** What the AddressObject knows of the contact's consent. */
   optOut: boolean;
   conversationId: string;

@@ -1,11 +1,11 @@
 import { err, ok, type Result } from '../result.ts';
 import type { Change } from './change.ts';
 import { consentIn } from './consent.ts';
-import { bringUp, findLink, linkAtTop, type Link } from './links.ts';
+import { bringUp, findLink, linkAtTop, newLink } from './links.ts';
 import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
-import { neverOpened, reopened } from './window.ts';
+import { reopened } from './window.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { InboundItem, Opening } from './commands.ts';
@@ -35,19 +35,6 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     deletedAt: null,
   };
 }
-
-const newLink = ({ addressName, accountId, type, dialogId, self, peer, optOut, window }: Opening): Link => ({
-  addressName,
-  accountId,
-  type,
-  dialogId,
-  self,
-  peer,
-  optOut,
-  window: window && neverOpened(window.humanExtraMs),
-  reachable: true,
-  heardAt: 0,
-});
 
 export const isOver = (state: ConversationState): boolean => state.lifecycle === 'closed' || state.deletedAt !== null;
 
@@ -103,31 +90,25 @@ const opensBy = (item: { reachable: boolean }, state: ConversationState | null):
  */
 function refresh(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): ConversationState | null {
   const seen = bringUp(state, newLink(opening));
-  const told = toldBy(item, seen);
-  const targetName = opening.peer.targetName || seen.peer.targetName;
-  const { accountId } = opening;
   const moded = item.kind === 'echo' ? takeOver(seen, at) : null;
+  const targetName = opening.peer.targetName || seen.peer.targetName;
+  const told = { ...toldBy(item, opening, seen), accountId: opening.accountId };
   const isElsewhere = item.kind === 'message' ? seen !== state : findLink(state, opening.addressName) === null;
-  const unchanged =
-    !isElsewhere &&
-    moded === null &&
-    accountId === seen.accountId &&
-    targetName === seen.peer.targetName &&
-    told.reachable === seen.reachable &&
-    told.lifecycle === seen.lifecycle &&
-    told.window === seen.window &&
-    told.optOut === seen.optOut;
-  if (unchanged) return null;
-  return { ...(moded ?? seen), ...told, accountId, peer: { ...seen.peer, targetName }, updatedAt: at };
+  const isNews = targetName !== seen.peer.targetName || TELLABLE.some((part) => told[part] !== seen[part]);
+  if (!isElsewhere && moded === null && !isNews) return null;
+  return { ...(moded ?? seen), ...told, peer: { ...seen.peer, targetName }, updatedAt: at };
 }
+
+const TELLABLE = ['reachable', 'lifecycle', 'optOut', 'window', 'accountId'] as const;
 
 type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'optOut' | 'window'>;
 
-function toldBy(item: OpeningItem, { reachable, lifecycle, optOut, window, peer }: ConversationState): Told {
+function toldBy(item: OpeningItem, opening: Opening, seen: ConversationState): Told {
+  const { reachable, lifecycle, optOut, window, peer } = seen;
   if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, optOut, window };
   if (item.kind === 'echo') return { reachable, lifecycle: 'active', optOut, window };
-  const known = { optOut: consentIn(item, peer) ?? optOut, window: reopened(window, item.windowUntil) };
-  return { reachable: true, lifecycle: 'active', ...known };
+  const reopenedBy = reopened(window, item.windowUntil, opening.window?.humanExtraMs ?? 0);
+  return { reachable: true, lifecycle: 'active', optOut: consentIn(item, peer) ?? optOut, window: reopenedBy };
 }
 
 function incoming(state: ConversationState, item: Extract<InboundItem, { kind: 'message' }>, at: Micros): Message {

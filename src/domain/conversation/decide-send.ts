@@ -2,8 +2,9 @@ import { err, ok, type Result } from '../result.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
-import type { SendCommand } from './commands.ts';
+import type { Opening, SendCommand } from './commands.ts';
 import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
+import { bringUp, linkAtTop, newLink } from './links.ts';
 import { newMessage, newDelivery } from './new-message.ts';
 import { isWindowClosed } from './window.ts';
 import type { ConversationState, Message } from './state.ts';
@@ -22,20 +23,28 @@ export function decideSend(
   if (!mayActAs(state, command.asOwner)) return err({ code: 'PERMISSION_DENIED' });
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
   if (isFencedOut(state, command.fence)) return err({ code: 'MODE_CHANGED' });
-  if (state.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
+  const seen = through(state, command.first);
+  if (seen.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
   const isHuman = command.actor.type === 'agent';
-  if (command.template === null && isWindowClosed(state, isHuman, at)) return err({ code: 'WINDOW_CLOSED' });
+  if (command.template === null && isWindowClosed(seen, isHuman, at)) return err({ code: 'WINDOW_CLOSED' });
   const expected = command.expectedSequence;
   if (expected !== null && (unseen.length > 0 || expected > state.sequence)) {
     return err({ code: 'SEQUENCE_MISMATCH', sequence: state.sequence, unseen });
   }
-  const next = afterSend(state, command, at);
+  const next = afterSend(seen, command, at) ?? seen;
   const by = { actor: command.actor, reason: 'reply' } as const;
-  const changed = next ? [updating(state, next, by)] : [];
-  return ok([
-    ...changed,
-    { type: 'message.created', message: outgoing(next ?? state, command, at), becameDone: false },
-  ]);
+  const changed = next === state ? [] : [updating(state, bringUp(next, linkAtTop(state)), by)];
+  return ok([...changed, { type: 'message.created', message: outgoing(next, command, at), becameDone: false }]);
+}
+
+/**
+ * The conversation with the way at its top that the sender asked for: a pair of addresses, and the account that has ours now.
+ * The same object when that is there already.
+ */
+function through(state: ConversationState, wanted: Opening | undefined): ConversationState {
+  if (!wanted) return state;
+  const seen = bringUp(state, newLink(wanted));
+  return seen.accountId === wanted.accountId ? seen : { ...seen, accountId: wanted.accountId };
 }
 
 const takesOver = (command: SendCommand): boolean => command.takeover || command.actor.type === 'agent';

@@ -1,7 +1,8 @@
 import type { Address } from '../addresses.ts';
 import type { Micros } from '../time.ts';
+import type { Opening } from './commands.ts';
 import type { ConversationState } from './state.ts';
-import type { ServiceWindow } from './window.ts';
+import { neverOpened, type ServiceWindow } from './window.ts';
 
 /**
  * One way between us and one address of a contact: an account of ours, and what holds on it. A conversation has the one that its
@@ -25,6 +26,20 @@ export interface Link {
   /** When the contact last wrote by it; 0: never. */
   heardAt: Micros;
 }
+
+/** A way that nobody has used yet. */
+export const newLink = ({ addressName, accountId, type, dialogId, self, peer, optOut, window }: Opening): Link => ({
+  addressName,
+  accountId,
+  type,
+  dialogId,
+  self,
+  peer,
+  optOut,
+  window: window && (window.left ?? neverOpened(window.humanExtraMs)),
+  reachable: true,
+  heardAt: 0,
+});
 
 /** The one that the contact used last. */
 export const linkAtTop = (state: ConversationState): Link => {

@@ -20,14 +20,21 @@ const NOTICE_MS: Millis = HOUR;
 export const neverOpened = (humanExtraMs: Millis): ServiceWindow => ({ until: 0, warned: true, humanExtraMs });
 
 /** The window after a message of the contact. One that comes late does not shorten it. */
-export const reopened = (window: ServiceWindow | null, until: Millis | null): ServiceWindow | null =>
+export const reopened = (
+  window: ServiceWindow | null,
+  until: Millis | null,
+  humanExtraMs: Millis,
+): ServiceWindow | null =>
   window && until !== null && microsOf(until) > window.until
-    ? { ...window, until: microsOf(until), warned: false }
+    ? { until: microsOf(until), warned: false, humanExtraMs }
     : window;
 
-/** The window after the provider has said that it is over: its word counts. */
-export const shut = (window: ServiceWindow | null, at: Micros): ServiceWindow | null =>
-  window && window.until > at ? { ...window, until: at, warned: true } : window;
+/** The window after the provider has said that it is over, until the contact writes again: its word counts, also against a person's longer time. */
+export function shut(window: ServiceWindow | null, at: Micros): ServiceWindow | null {
+  if (window === null) return null;
+  if (window.until > at) return { ...window, until: at, warned: true };
+  return window.humanExtraMs > 0 ? { ...window, humanExtraMs: 0 } : window;
+}
 
 /** `isHuman`: a person answers, who may do so for longer; not to a contact who has never written. */
 export function isWindowClosed({ window }: ConversationState, isHuman: boolean, at: Micros): boolean {

@@ -4,12 +4,14 @@ import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
 import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
+import { orAsBefore, requestKeyOf } from '../request-keys.ts';
 import { sendToContact } from '../send-to-contact.ts';
 import { failures, idOf } from './openapi.ts';
 import { acceptedSchema } from './schemas.ts';
 import { presentAccepted } from '../../dialects/voicebip/message.ts';
 import { address, normalizeTel, type Address } from '../../domain/addresses.ts';
 import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
+import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import { findByNumber } from '../../storage/accounts.ts';
 
 const number = z.string().transform((text, context) => {
@@ -104,8 +106,10 @@ interface Ends {
 }
 
 async function sendTo(c: AppContext, ends: Ends, channel: 'sms' | 'whatsapp', wanted: WantedMessage) {
-  const carrier = await carrierFrom(c, ends, channel);
-  return presentAccepted(await sendToContact(c, carrier, peerOf(channel, ends.to_number), wanted));
+  const earlier = async (claim: IdempotencyClaim) => (await requestKeyOf(c, claim)).holder();
+  const attempt = async () =>
+    sendToContact(c, await carrierFrom(c, ends, channel), peerOf(channel, ends.to_number), wanted);
+  return presentAccepted(await orAsBefore(c, earlier, attempt));
 }
 
 const peerOf = (channel: 'sms' | 'whatsapp', to: string): Address =>

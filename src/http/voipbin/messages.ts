@@ -1,6 +1,6 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppEnv } from '../context.ts';
-import { acceptMessage, carrierOf } from '../accept-message.ts';
+import { acceptMessage } from '../accept-message.ts';
 import { valueOf } from '../errors.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
@@ -129,12 +129,12 @@ export function messageRoutes(access: Access) {
   });
 
   routes.openapi(sendRoute(access), async (c) => {
-    const { id, accountId } = await readableConversation(c, c.req.valid('param').id);
+    const conversation = await readableConversation(c, c.req.valid('param').id);
     const { client_id: clientId, mode_epoch: fence = null, ...wanted } = c.req.valid('json');
     const ifMatch = c.req.valid('header')['if-match'];
     const expectedSequence = ifMatch === undefined ? null : Number(ifMatch.replaceAll('"', ''));
     const content = { ...wanted, template: wanted.template ?? null, clientId, fence, expectedSequence };
-    return c.json(presentMessage(await acceptMessage(c, id, await carrierOf(c, accountId), content)), 200);
+    return c.json(presentMessage(await acceptMessage(c, conversation, content)), 200);
   });
 
   routes.openapi(readRoute(access), async (c) => {

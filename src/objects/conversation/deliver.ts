@@ -1,8 +1,8 @@
 import { withConsent } from './consent.ts';
 import type { Room } from './room.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
-import { decideConsent, decideWindowClosed } from '../../domain/conversation/decide-change.ts';
 import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
+import { decideVerdict } from '../../domain/conversation/decide-verdict.ts';
 import {
   claim,
   heads,
@@ -108,14 +108,12 @@ function commitNews(room: Room, message: Message, deliveryId: string, news: Deli
   const at = room.now();
   const told = decideDeliveryNews(message, deliveryId, news, at);
   const record = room.store.record();
-  // A verdict on a message is as old as the message: told again, or after the contact's later word, it says nothing new.
+  // What is told again says nothing new of the contact either.
+  if (!record || told.length === 0) return room.commit(told, at, { rows });
+  const consentAt = (name: string) => record.consents[name]?.at ?? 0;
+  const verdict = decideVerdict(record.conversation, message, deliveryId, news, consentAt, at);
   const { createdAt } = message;
-  const name = message.deliveries.find(({ id }) => id === deliveryId)?.addressName || record?.conversation.addressName;
-  const isVerdict = news.optedOut === true && createdAt > (record?.consents[name ?? '']?.at ?? 0);
-  const verdict = isVerdict && record && name !== undefined ? decideConsent(record.conversation, name, true, at) : [];
-  const untold = { optOut: true, at: createdAt };
-  const consent = verdict.length > 0 && name !== undefined ? withConsent(room, name, { at: createdAt, untold }) : {};
-  const closed =
-    news.windowClosed && record && name !== undefined ? decideWindowClosed(record.conversation, name, at) : [];
-  room.commit([...told, ...verdict, ...closed], at, { ...consent, rows });
+  const heard = { at: createdAt, untold: { optOut: true, at: createdAt } };
+  const consent = verdict.optedOut ? withConsent(room, verdict.addressName, heard) : {};
+  room.commit([...told, ...verdict.events], at, { ...consent, rows });
 }

@@ -16,12 +16,12 @@ const UNSEEN_LIMIT = 100;
 
 /** Accepts a message once per idempotency key and once per message id (a repeated RPC). The answer is the message as it was accepted. */
 export function send(room: Room, command: SendCommand): Result<Message, Refusal> {
+  const earlier = earlierAnswer(room, command);
+  if (earlier) return earlier;
   const at = room.now();
   const found = standing(room, command, at);
   if (!found.ok) return found;
   const { state, opened } = found.value;
-  const earlier = opened.length === 0 ? earlierAnswer(room, command) : null;
-  if (earlier) return earlier;
   if (isStopped(room, command.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
   const unseen =
     command.expectedSequence === null ? [] : room.store.messagesAfter(command.expectedSequence, UNSEEN_LIMIT);
@@ -58,7 +58,12 @@ const usedBy = (command: SendCommand, claim: IdempotencyClaim) => ({
   fingerprint: claim.fingerprint,
 });
 
-function earlierAnswer(room: Room, command: SendCommand): Result<Message, Refusal> | null {
+/** Also where the conversation is over, or deleted, since. */
+export function earlierAnswer(
+  room: Room,
+  command: Pick<SendCommand, 'customerId' | 'messageId' | 'idempotency'>,
+): Result<Message, Refusal> | null {
+  if (room.store.record()?.conversation.customerId !== command.customerId) return null;
   if (room.store.message(command.messageId)) return asAccepted(room, command.messageId);
   if (!command.idempotency) return null;
   const used = room.store.keys.used(keyOf(command.idempotency), Date.now());

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aSend, NOW } from './support.ts';
 import { decideWindowClosed } from '../../../src/domain/conversation/decide-change.ts';
-import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
+import { decideReceive, openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
+import { decideVerdict } from '../../../src/domain/conversation/decide-verdict.ts';
+import { newMessage } from '../../../src/domain/conversation/new-message.ts';
 import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import { HOUR, microsOf, millisOf, MINUTE } from '../../../src/domain/time.ts';
@@ -11,8 +13,25 @@ const now = millisOf(NOW);
 const withWindow = (until: number, warned = false, humanExtraMs = 0): ConversationState =>
   aConversation({ window: { until: microsOf(until), warned, humanExtraMs } });
 
-const afterMessage = (state: ConversationState | null, windowUntil: number): ConversationState | undefined => {
-  const decided = decideReceive(state, anOpening({ window: { humanExtraMs: 0 } }), anInbound({ windowUntil }), [], NOW);
+const REST = {
+  direction: 'outgoing' as const,
+  source: aConversation().self,
+  destination: aConversation().peer,
+  sender: { type: 'agent' as const, id: '', name: '' },
+};
+
+const afterMessage = (
+  state: ConversationState | null,
+  windowUntil: number,
+  humanExtraMs = 0,
+): ConversationState | undefined => {
+  const decided = decideReceive(
+    state,
+    anOpening({ window: { humanExtraMs, left: null } }),
+    anInbound({ windowUntil }),
+    [],
+    NOW,
+  );
   if (!decided.ok) return undefined;
   return decided.value.flatMap((event) => ('conversation' in event ? [event.conversation] : [])).at(-1);
 };
@@ -56,6 +75,33 @@ describe('the window for free text', () => {
     expect(closed).toMatchObject({ conversation: { window: { until: NOW, warned: true } } });
     expect(decideWindowClosed(withWindow(now - HOUR), 'pair', NOW)).toEqual([]);
     expect(decideWindowClosed(aConversation(), 'pair', NOW)).toEqual([]);
+  });
+
+  test('is over for a person too when the provider refuses one, until the contact writes again', () => {
+    const person = aSend({ actor: { type: 'agent', id: 'a' } });
+    const late = withWindow(now - HOUR, true, 144 * HOUR);
+    const [refused] = decideWindowClosed(late, 'pair', NOW);
+    const shut = refused && 'conversation' in refused ? refused.conversation : late;
+    expect(decideSend(late, person, [], NOW).ok).toBe(true);
+    expect(decideSend(shut, person, [], NOW)).toEqual({ ok: false, error: { code: 'WINDOW_CLOSED' } });
+    const again = afterMessage(shut, now + 24 * HOUR, 144 * HOUR);
+    expect(again?.window).toEqual({ until: microsOf(now + 24 * HOUR), warned: false, humanExtraMs: 144 * HOUR });
+  });
+
+  test('is not closed by a verdict on what was said before the contact wrote again', () => {
+    const state = { ...withWindow(now + 24 * HOUR), heardAt: NOW };
+    const news = { status: 'failed' as const, windowClosed: true };
+    const verdictOn = (createdAt: number) => {
+      const message = { ...newMessage(state, { messageId: 'm', text: '', medias: [] }, createdAt), ...REST };
+      return decideVerdict(state, message, 'd', news, () => 0, NOW + 1).events;
+    };
+    expect(verdictOn(NOW - 1)).toEqual([]);
+    expect(verdictOn(NOW + 1)).toMatchObject([{ conversation: { window: { until: NOW + 1 } } }]);
+  });
+
+  test('outlives the conversation: the next one begins with what is left of it', () => {
+    const left = { until: microsOf(now + HOUR), warned: true, humanExtraMs: 0 };
+    expect(openConversation(anOpening({ window: { humanExtraMs: 0, left } }), NOW).window).toEqual(left);
   });
 
   test('is announced an hour before its end, once, and not at all when it is over already', () => {
