@@ -38,6 +38,8 @@ export interface HookInbound {
   peer: Address;
   /** The provider's id of the dialog: the contact, or the group or room. */
   dialogId: string;
+  /** Another id of the same contact, by which later requests may name it; empty where there is none (WhatsApp's user ids). */
+  alias?: string;
   /** When it happened by the provider's clock; items of one request are taken in this order. */
   occurredAt: Millis;
   item: WithoutId<InboundItem>;
@@ -93,10 +95,11 @@ export interface ContentLimits {
 }
 
 /** What a provider's refusal, at once or in a later receipt, says beside that the message failed. */
-export const verdictOn = ({ verdicts }: Channel, code = ''): Pick<DeliveryNews, 'optedOut' | 'windowClosed'> => ({
-  optedOut: verdicts.optOut.includes(code),
-  windowClosed: verdicts.windowClosed.includes(code),
-});
+export function verdictOn({ verdicts }: Channel, code = ''): Pick<DeliveryNews, 'optedOut' | 'windowClosed'> {
+  // A code may come with a subcode after a dot, at once, and without it in a later receipt.
+  const isAmong = (codes: readonly string[]) => codes.some((known) => code === known || code.startsWith(`${known}.`));
+  return { optedOut: isAmong(verdicts.optOut), windowClosed: isAmong(verdicts.windowClosed) };
+}
 
 /**
  * One provider of one channel. Adapters translate and nothing else: no storage, no clock, no retries.
@@ -131,12 +134,19 @@ export interface Channel {
   verify(request: HookRequest, account: ChannelAccount, now: Millis): Promise<boolean>;
   /** A verified request in the core's words. The error names what is malformed, and never quotes it. */
   parse(request: HookRequest, account: ChannelAccount, now: Millis): Result<HookContent, string>;
+  /**
+   * Where one webhook serves several of a customer's numbers or pages: the field of provider_data that tells them apart, and whom
+   * this request is about.
+   */
+  addressees?(request: HookRequest): { field: string; ids: string[] };
   /** What the provider asks for before it sends anything (Meta's `hub.challenge`): the answer's body, or null for a refusal. */
   challenge?(request: HookRequest, account: ChannelAccount): Promise<string | null>;
   /** The templates that the provider has approved. The error is a code. */
   listTemplates?(account: ChannelAccount, io: ChannelIo): Promise<Result<Template[], string>>;
   /** What of a message this provider would refuse, under its field's name; null when nothing. Beyond `limits`. */
   refuses?(text: string, medias: Pick<Media, 'type'>[]): { field: string; problem: string } | null;
+  /** How large a file of that type may be, where the provider says so and finds out after it has accepted the message. */
+  maxFileBytes?(type: string): number | null;
   /** The 2xx that the provider expects. */
   acknowledgement: { status: number; contentType: string | null; body: string | null };
   send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome>;

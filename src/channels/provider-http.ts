@@ -30,6 +30,7 @@ export interface AnswerReader {
   fault(body: string): Fault | null;
 }
 
+/** Enough for the answer to a send; a list says how much more it may take. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_CODE_LENGTH = 100;
 const MAX_FAULT_LENGTH = 500;
@@ -46,11 +47,21 @@ const NEVER_CONNECTED = new Set([
 ]);
 
 /** One request to a provider's API. Redirects are not followed: they would carry the account's credentials elsewhere. */
-export async function callProvider(io: ChannelIo, url: string, init: RequestInit): Promise<ProviderAnswer | NoAnswer> {
+export async function callProvider(
+  io: ChannelIo,
+  url: string,
+  init: RequestInit,
+  maxBytes = MAX_ANSWER_BYTES,
+): Promise<ProviderAnswer | NoAnswer> {
   try {
     const signal = AbortSignal.timeout(io.timeoutMs);
     const response = await io.fetch(url, { ...init, redirect: 'manual', signal });
-    return { kind: 'answer', status: response.status, headers: response.headers, text: await readStart(response) };
+    return {
+      kind: 'answer',
+      status: response.status,
+      headers: response.headers,
+      text: await readStart(response, maxBytes),
+    };
   } catch (error) {
     return noAnswer(error);
   }
@@ -87,11 +98,11 @@ export async function fetchFile(io: ChannelIo, url: string, headers: Record<stri
 }
 
 /** An accepted message stays accepted when its answer breaks off, so this never fails: it returns what came. */
-async function readStart(response: Response): Promise<string> {
+async function readStart(response: Response, maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();
   const reader = response.body?.getReader();
   let text = '';
-  let left = MAX_ANSWER_BYTES;
+  let left = maxBytes;
   try {
     while (reader && left > 0) {
       const read: { value?: unknown } = await reader.read();

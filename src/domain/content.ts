@@ -35,6 +35,8 @@ export interface Template {
   text: string;
   /** How many parameters its text takes. */
   parameters: number;
+  /** What it asks for beside them, in words, so that we cannot send it; null when nothing. */
+  needs: string | null;
 }
 
 export interface TemplateUse {

@@ -1,5 +1,6 @@
 import type { AppContext } from './context.ts';
 import { ApiError, invalidField, valueOf } from './errors.ts';
+import { tooLarge } from './file-sizes.ts';
 import { idempotencyOf } from './once.ts';
 import { publicUrlOf } from './origin.ts';
 import { orAsBefore } from './request-keys.ts';
@@ -64,7 +65,7 @@ export async function acceptMessage(
 export async function commandFor(c: AppContext, { account, channel }: Carrier, wanted: WantedMessage) {
   const { template, medias } = wanted;
   const text = template ? await templateText(c, account, channel, template) : wanted.text;
-  const tooMuch = overLimit(channel, text, medias);
+  const tooMuch = overLimit(channel, text, medias) ?? (await tooLarge(c.env, channel, medias));
   if (tooMuch) throw invalidField(tooMuch.field, tooMuch.problem);
   return sendCommand(c, channel, { ...wanted, text });
 }

@@ -20,7 +20,9 @@ export async function approvedTemplates(env: Env, account: Account, channel: Cha
 
 /** What may still be sent when the time for free text is over; nothing where the provider does not tell. */
 export const usableTemplates = (env: Env, account: Account, channel: Channel): Promise<Template[]> =>
-  approvedTemplates(env, account, channel).catch(() => []);
+  approvedTemplates(env, account, channel)
+    .then((all) => all.filter(({ needs }) => needs === null))
+    .catch(() => []);
 
 /** How the template reads. @throws 400 for one that is unknown, or has other parameters. */
 export async function templateText(
@@ -38,6 +40,7 @@ export async function templateText(
     const languages = named.map(({ language }) => language).join(', ');
     throw invalidField('template.language', `must be one of ${languages}`);
   }
+  if (template.needs !== null) throw invalidField('template.name', `needs ${template.needs}, which Parley cannot fill`);
   if (template.parameters !== wanted.parameters.length)
     throw invalidField('template.parameters', `must be ${template.parameters}, and are ${wanted.parameters.length}`);
   return renderTemplate(template, wanted.parameters);

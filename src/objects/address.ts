@@ -16,11 +16,23 @@ export interface AddressClaim {
 }
 
 interface Stored {
-  current: string;
+  /** Null while nobody has written here: only an alias is known. */
+  current: string | null;
+  /** Another id of the contact, whose object follows this one; and the id that this one follows. */
+  alias?: string;
+  follows?: string;
   consent?: Consent;
   window?: ServiceWindow | null;
   predecessor: { id: string; until: Millis } | null;
 }
+
+/** What an id leaves to the one that it follows. */
+export interface Inheritance {
+  current: string | null;
+  consent: Consent | null;
+}
+
+const NOTHING: Stored = { current: null, predecessor: null };
 
 /** Longer than any provider redelivers. */
 const PREDECESSOR_MS = 7 * DAY;
@@ -32,10 +44,12 @@ const PREDECESSOR_MS = 7 * DAY;
 export class AddressObject extends DurableObject<Env> {
   /** The conversation that answers now; `candidate` when there is none yet. */
   resolve(candidate: string): AddressClaim {
-    const stored = this.#read() ?? this.#write({ current: candidate, predecessor: null });
+    const stored = this.#read() ?? NOTHING;
+    if (stored.current === null) this.#write({ ...stored, current: candidate });
     const { predecessor, consent, window = null } = stored;
     const known = predecessor && predecessor.until > Date.now() ? predecessor.id : null;
-    return { conversationId: stored.current, predecessor: known, optOut: consent?.optOut ?? false, window };
+    const conversationId = stored.current ?? candidate;
+    return { conversationId, predecessor: known, optOut: consent?.optOut ?? false, window };
   }
 
   /** Replaces `expected`, which is over and leaves `window`, by `candidate`; when somebody else was faster, their conversation stays. */
@@ -57,6 +71,28 @@ export class AddressObject extends DurableObject<Env> {
     if (!stored || consent.at < (stored.consent?.at ?? 0)) return { current: null, predecessor: null };
     this.#write({ ...stored, consent });
     return { current: stored.current, predecessor: stored.predecessor?.id ?? null };
+  }
+
+  knowsAlias(alias: string): boolean {
+    return this.#read()?.alias === alias;
+  }
+
+  /** The id under which the contact is known, where this one is only another name of it. */
+  leader(): string | null {
+    return this.#read()?.follows ?? null;
+  }
+
+  /** This id is only another name of `target`. @returns what it leaves to that one. */
+  follow(target: string): Inheritance {
+    const stored = this.#write({ ...(this.#read() ?? NOTHING), follows: target });
+    return { current: stored.current, consent: stored.consent ?? null };
+  }
+
+  /** What was known under the other name counts here, unless something newer does. */
+  adopt(alias: string, { current, consent }: Inheritance): void {
+    const stored = this.#read() ?? NOTHING;
+    const isNewer = consent !== null && consent.at > (stored.consent?.at ?? 0);
+    this.#write({ ...stored, alias, current: stored.current ?? current, ...(isNewer ? { consent } : {}) });
   }
 
   #read(): Stored | null {

@@ -37,6 +37,15 @@ export const insertAccount = (env: Env, sealed: Row): Statement => dbOf(env).ins
 export const findAnyAccount = (env: Env, id: string): Promise<Account | null> =>
   cache.get(id, async () => openRow(env, (await dbOf(env).select().from(accounts).where(living(id)))[0]));
 
+/** A customer's other accounts of the same type, by one field of their provider's data. Not cached: a webhook about them is rare. */
+export async function findSiblings(env: Env, of: Account, field: string, values: string[]): Promise<Account[]> {
+  const isNamed = sql`${accounts.providerData} ->> ${field} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
+  const mine = and(eq(accounts.customerId, of.customerId), eq(accounts.type, of.type), isNull(accounts.deletedAt));
+  const rows = await dbOf(env).select().from(accounts).where(and(mine, isNamed));
+  const opened = await Promise.all(rows.filter(({ id }) => id !== of.id).map((row) => openRow(env, row)));
+  return opened.filter((account) => account !== null);
+}
+
 export async function findAccount(env: Env, customerId: string, id: string): Promise<Account | null> {
   const account = await findAnyAccount(env, id);
   return account?.customerId === customerId ? account : null;

@@ -38,12 +38,16 @@ const conditions = (filter: ConversationFilter): SQL[] => [
   ...(filter.lifecycle === undefined ? [] : [eq(conversations.lifecycle, filter.lifecycle)]),
   ...(filter.accountId === undefined ? [] : [eq(conversations.accountId, filter.accountId)]),
   ...(filter.assistantId === undefined ? [] : [isAnsweredBy(filter.assistantId)]),
-  ...(filter.peer === undefined ? [] : [eq(conversations.peerTarget, filter.peer)]),
+  ...(filter.peer === undefined ? [] : [isWith(filter.peer)]),
   ...(filter.tag === undefined ? [] : [hasTag(filter.tag)]),
 ];
 
 const isAnsweredBy = (assistantId: string): SQL =>
   sql`${conversations.accountId} IN (SELECT id FROM accounts WHERE customer_id = ${conversations.customerId} AND assistant_id = ${assistantId})`;
+
+/** By whichever of its ways. */
+const isWith = (peer: string): SQL =>
+  sql`(${conversations.peerTarget} = ${peer} OR EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.parked') AS link WHERE link.value ->> '$.peer.target' = ${peer}))`;
 
 const hasTag = (tag: string): SQL =>
   sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;

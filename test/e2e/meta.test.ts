@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   messengerBody,
@@ -67,6 +69,17 @@ afterEach(() => {
   expect(meta.violations).toEqual([]);
 });
 
+/** A server of files whose path says how many bytes they have; 0: it does not say. */
+async function startSizes() {
+  const files = createServer((request, response) => {
+    const size = request.url?.slice(1) ?? '0';
+    response.writeHead(200, size === '0' ? {} : { 'content-length': size }).end();
+  });
+  await new Promise<void>((resolve) => files.listen(0, '127.0.0.1', resolve));
+  const { port } = files.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, close: () => new Promise((resolve) => files.close(resolve)) };
+}
+
 let contacts = 0;
 const newContact = (): string => `1650555${String((contacts += 1)).padStart(4, '0')}`;
 
@@ -108,6 +121,16 @@ const waitFor = (contact: string, count: number): Promise<Received> =>
     return sent;
   });
 
+async function allEvents(): Promise<Json[]> {
+  const found: Json[] = [];
+  for (let after = '0'; ;) {
+    const { result, next_page_token: next } = await ok(server.call('GET', `/v1.0/events?after=${after}&page_size=100`));
+    if (result.length === 0) return found;
+    found.push(...result);
+    after = next;
+  }
+}
+
 describe('what comes in', () => {
   it('is asked for by a challenge, and taken in when it is signed', async () => {
     const ask = (token: string) =>
@@ -142,6 +165,73 @@ describe('what comes in', () => {
       type: 'whatsapp',
       peer: { target: `+${contact}`, target_name: 'Ada Lovelace' },
     });
+  });
+
+  it('about another number of the same app is that account’s, and about a number of nobody’s is nobody’s', async () => {
+    const sibling = await ok(
+      server.call('POST', '/v1.0/conversation_accounts', {
+        type: 'whatsapp',
+        secret: SECRET,
+        token: TOKEN,
+        provider_data: {
+          phone_number_id: '106540352249999',
+          number: '+15550789999',
+          verify_token: 'let-me-in',
+          waba_id: '',
+        },
+      }),
+    );
+    const [contact, stranger] = [newContact(), newContact()];
+    expect(await deliver(whatsAppBody('106540352249999', whatsAppText(contact, 'hello')))).toBe(200);
+    expect(await deliver(whatsAppBody('106540352240000', whatsAppText(stranger, 'hello')))).toBe(200);
+    await eventually(async () => {
+      const { result } = await ok(server.call('GET', `/v1.0/conversations?account_id=${sibling.id}`));
+      expect(result.map(({ peer }: Json) => peer.target)).toEqual([`+${contact}`]);
+    });
+  });
+
+  it('is one contact’s under its number and under its user id, in either order, and a STOP counts for both', async () => {
+    const [contact, other] = [newContact(), newContact()];
+    const byUserId = (who: string, text: string) => {
+      const message = { id: `wamid.${who}.${text}`, timestamp: `${Math.floor(Date.now() / 1000)}`, type: 'text' };
+      const from = { from_user_id: `US.${who}` };
+      return whatsAppBody(PHONE_ID, {
+        contacts: [{ profile: { name: 'Ada' }, user_id: `US.${who}` }],
+        messages: [{ ...message, ...from, text: { body: text } }],
+      });
+    };
+    const id = await says(contact, 'by number');
+    expect(await deliver(byUserId(contact, 'by id'))).toBe(200);
+    expect(await deliver(byUserId(contact, 'STOP'))).toBe(200);
+    const texts = async (conversation: string) => {
+      const { result } = await ok(server.call('GET', `/v1.0/conversations/${conversation}/messages`));
+      return result.map(({ text }: Json) => text);
+    };
+    expect(await texts(id)).toEqual(['STOP', 'by id', 'by number']);
+    expect((await reply(id, { text: 'x' })).status).toBe(422);
+    expect(await deliver(byUserId(other, 'first by id'))).toBe(200);
+    const second = await says(other, 'then by number');
+    expect(await texts(second)).toEqual(['then by number', 'first by id']);
+    await ok(reply(second, { text: 'hello you' }));
+    expect((await waitFor(other, 1)).text).toBe('hello you');
+  });
+
+  it('of the provider’s own making opens no window, and what was chosen from our buttons opts nobody out', async () => {
+    const contact = newContact();
+    const id = await says(contact, 'hello', 30);
+    const event = (type: string, parts: Json) => {
+      const timestamp = String(Math.floor(Date.now() / 1000));
+      return whatsAppBody(PHONE_ID, {
+        messages: [{ from: contact, id: `wamid.${type}.${contact}`, timestamp, type, ...parts }],
+      });
+    };
+    const changed = { system: { type: 'user_changed_number', body: 'Ada changed', wa_id: '16509990000' } };
+    expect(await deliver(event('system', changed))).toBe(200);
+    expect((await reply(id, { text: 'x' })).status).toBe(422);
+    const button = { interactive: { type: 'button_reply', button_reply: { id: 'cancel_order', title: 'Cancel' } } };
+    expect(await deliver(event('interactive', button))).toBe(200);
+    expect(await read(id)).toMatchObject({ opt_out: false });
+    await ok(reply(id, { text: 'cancelled' }));
   });
 
   it('by an echo of the business’s own app is a takeover', async () => {
@@ -258,8 +348,7 @@ describe('the window of 24 hours', () => {
   it('announces its end an hour before', async () => {
     const id = await says(newContact(), 'hello', 23.5);
     await eventually(async () => {
-      const { result } = await ok(server.call('GET', '/v1.0/events?after=0&page_size=100'));
-      const closing = result.filter(({ type }: Json) => type === 'conversation_window_closing');
+      const closing = (await allEvents()).filter(({ type }) => type === 'conversation_window_closing');
       expect(closing.map(({ data }: Json) => data.id)).toEqual([id]);
     });
     await ok(reply(id, { text: 'still in time' }));
@@ -358,6 +447,22 @@ describe('what WhatsApp would refuse', () => {
       body: { error: { details: { [field]: expect.any(String) } } },
     });
     expect(sentTo(contact)).toEqual([]);
+  });
+
+  it('a file that is too large, as its own server says, is a 400; one that does not say is tried', async () => {
+    const id = await says(newContact(), 'hello');
+    const size = await startSizes();
+    try {
+      const file = (bytes: number) => ({ medias: [{ type: 'image/png', url: `${size.url}/${bytes}` }] });
+      expect(await reply(id, file(6 << 20))).toMatchObject({
+        status: 400,
+        body: { error: { details: { 'medias.0.url': expect.stringContaining('5242880') } } },
+      });
+      await ok(reply(id, file(1 << 20)));
+      await ok(reply(id, file(0)));
+    } finally {
+      await size.close();
+    }
   });
 
   it('on a channel without templates a template is', async () => {
@@ -482,6 +587,52 @@ describe('Messenger', () => {
     expect(await statuses()).toEqual(['read', 'read']);
     expect(await hook({ ...fromContact(contact), delivery: { mids: [], watermark: Date.now() + 1000 } })).toBe(200);
     expect(await statuses()).toEqual(['read', 'read']);
+  });
+
+  it('remembers a watermark that comes before the news of the sending, and reads nothing that was sent after it', async () => {
+    const contact = newPerson();
+    const id = await writes(contact, 'hello');
+    meta.failNext({ kind: 'accept-hang' });
+    const sent = await ok(reply(id, { text: 'lost answer' }));
+    const received = await sentToPerson(contact, 1);
+    const echo = {
+      ...fromPage(contact),
+      message: { mid: received.id, text: 'lost answer', is_echo: true, app_id: 1, metadata: received.key },
+    };
+    const read = { ...fromContact(contact), read: { watermark: Date.now() } };
+    expect(await hook(read, echo)).toBe(200);
+    expect((await messageOf(id, sent.id)).deliveries[0]).toMatchObject({ status: 'read', provider_id: received.id });
+
+    meta.failNext({ kind: 'status', status: 429 });
+    const later = await ok(reply(id, { text: 'limited' }));
+    await eventually(async () =>
+      expect((await messageOf(id, later.id)).deliveries[0]).toMatchObject({ attempts: 1, status: 'sending' }),
+    );
+    expect(await hook({ ...fromContact(contact), read: { watermark: Date.now() } })).toBe(200);
+    await sentToPerson(contact, 2);
+    await eventually(async () =>
+      expect((await messageOf(id, later.id)).deliveries[0]).toMatchObject({ status: 'sent' }),
+    );
+  });
+
+  it('keeps a reaction, a referral and a file that it cannot read, and lets automation answer none of another app’s', async () => {
+    const contact = newPerson();
+    const id = await writes(contact, 'hello');
+    const gesture = { ...fromContact(contact), reaction: { mid: 'm_1', action: 'react', emoji: '❤' } };
+    const unreadable = { ...fromContact(contact), message: { mid: `m_x_${contact}`, attachments: [null] } };
+    expect(await hook(gesture, unreadable)).toBe(200);
+    const body = messengerBody(PAGE_ID);
+    const [entry] = body['entry'] as Json[];
+    const standby = [messengerText(PAGE_ID, contact, 'to another app')];
+    const request = metaRequest(SECRET, { ...body, entry: [{ ...entry, standby }] });
+    expect((await server.as(null)('POST', page.hook_url, request.body, request.headers)).status).toBe(200);
+    const { result } = await ok(server.call('GET', `/v1.0/conversations/${id}/messages`));
+    expect(result.map(({ text, medias }: Json) => text || medias[0].type)).toEqual([
+      'to another app',
+      'unsupported',
+      'reaction',
+      'hello',
+    ]);
   });
 
   it('lets software answer for 24 hours and a person for seven days, with the tag that says so', async () => {

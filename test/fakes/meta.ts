@@ -55,13 +55,24 @@ export async function startMeta({ token, phoneNumberId, wabaId, page }: MetaFake
   }
 
   function route(call: string, request: Incoming, received: Received[]): Answer | undefined {
-    if (call === `GET ${wabaId} message_templates`) return json(200, { data: templates });
+    if (call === `GET ${wabaId} message_templates`) return json(200, pageOf(request.url));
     if (call === `POST ${phoneNumberId} messages`) return accept(request, received);
     if (page && call === `POST ${page.id} messages`) return acceptMessenger(request, received);
     const [method, id = ''] = call.split(' ');
     return method === 'GET' && files.has(id)
       ? json(200, { url: `${fake.url}/files/${id}`, messaging_product: 'whatsapp' })
       : undefined;
+  }
+
+  /** Pages of at most 100, with a cursor, as Meta gives them. */
+  function pageOf({ searchParams }: URL): Record<string, unknown> {
+    const begin = Number(searchParams.get('after') ?? 0);
+    const end = begin + Math.min(100, Number(searchParams.get('limit') ?? 25));
+    const next = end < templates.length ? { next: `${fake.url}/?after=${end}` } : {};
+    return {
+      data: templates.slice(begin, end),
+      paging: { cursors: { before: String(begin), after: String(end) }, ...next },
+    };
   }
 
   function fileAnswer(id: string): Answer {
@@ -150,9 +161,15 @@ function textOf(kind: string, content: Record<string, unknown>): string {
   }
   if (!isUrl(content['link'], ['http:', 'https:']))
     throw new Violation('link', refusal(400, 131053, 'Media upload error'));
+  return captionOf(kind, content);
+}
+
+function captionOf(kind: string, content: Record<string, unknown>): string {
+  const caption = textIn(content, 'caption');
+  if (caption.length > 1024) throw new Violation('caption', refusal(400, 100, 'at most 1024 characters long'));
   if ((kind === 'audio' || kind === 'sticker') && 'caption' in content)
     throw new Violation('caption', refusal(400, 100, 'No captions here'));
-  return textIn(content, 'caption');
+  return caption;
 }
 
 /** `X-Hub-Signature-256`, over the exact bytes. */
@@ -198,7 +215,7 @@ export const whatsAppStatus = (sent: Received, status: string, errors: Value[] =
       id: sent.id,
       status,
       timestamp: String(Math.floor(Date.now() / 1000)),
-      recipient_id: sent.to,
+      recipient_id: sent.to.replace('+', ''),
       biz_opaque_callback_data: sent.key,
       ...(errors.length === 0 ? {} : { errors }),
     },

@@ -281,7 +281,7 @@ describe('a provider hook', () => {
         (await raw(`/hooks/${id}`, { method: 'POST', body, headers: { 'x-line-signature': 'AAAA' } })).status,
       ).toBe(401);
     }
-    expect((await raw(`/hooks/${line.id}`, { method: 'POST', body: 'x'.repeat(2_000_000) })).status).toBe(413);
+    expect((await raw(`/hooks/${line.id}`, { method: 'POST', body: 'x'.repeat(5_000_000) })).status).toBe(413);
     expect(await count()).toBe(before);
   });
 });

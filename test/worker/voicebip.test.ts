@@ -241,7 +241,8 @@ describe('a message', () => {
     const headers = { 'idempotency-key': `key-raced-${nextContact()}` };
     const contacts = Array.from({ length: 8 }, nextContact);
     const answers = await Promise.all(contacts.map((contact) => send(sms(contact, 'one of you'), headers)));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 7 }, () => 409)]);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 409)).toHaveLength(7);
   });
 
   test('goes by the account that has the number now, also in a conversation that began by another one', async () => {

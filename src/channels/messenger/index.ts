@@ -4,7 +4,7 @@ import { DAY, MINUTE } from '../../domain/time.ts';
 import type { Channel } from '../contract.ts';
 import { credentialSchema, providerText } from '../credentials.ts';
 import { challenge, verify } from '../meta/webhook.ts';
-import { parse } from './inbound.ts';
+import { addressees, parse } from './inbound.ts';
 import { fetchMedia, MAX_TEXT, refuses, send } from './outbound.ts';
 
 /** Facebook Messenger: `secret` is the app secret, `token` the page's access token. */
@@ -36,6 +36,7 @@ export const messenger: Channel = {
   verify,
   challenge,
   parse,
+  addressees,
   acknowledgement: { status: 200, contentType: null, body: null },
   refuses,
   send,

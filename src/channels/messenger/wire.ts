@@ -4,13 +4,18 @@ const text = z.string().catch('');
 const party = z.object({ id: text }).catch({ id: '' });
 
 /** The envelope: several entries and events in one request; each is read on its own. */
+const events = z.array(z.unknown()).catch([]);
 export const bodySchema = z.object({
   object: z.literal('page'),
-  entry: z.array(z.object({ id: text, messaging: z.array(z.unknown()).catch([]) }).catch({ id: '', messaging: [] })),
+  entry: z.array(
+    z.object({ id: text, messaging: events, standby: events }).catch({ id: '', messaging: [], standby: [] }),
+  ),
 });
 
-const attachmentSchema = z.object({
+export const attachmentSchema = z.object({
   type: text,
+  title: text,
+  url: text,
   payload: z
     .object({
       url: text,
@@ -35,10 +40,13 @@ export const eventSchema = z.object({
       is_echo: z.boolean().catch(false),
       metadata: text,
       quick_reply: z.object({ payload: text }).optional().catch(undefined),
-      attachments: z.array(attachmentSchema).catch([]),
+      attachments: z.array(z.unknown()).catch([]),
     })
     .optional()
     .catch(undefined),
+  reaction: z.object({ mid: text, action: text, emoji: text, reaction: text }).optional().catch(undefined),
+  referral: z.object({ ref: text, source: text, type: text }).optional().catch(undefined),
+  optin: z.object({ ref: text, type: text }).optional().catch(undefined),
   postback: z.object({ mid: text, title: text, payload: text }).optional().catch(undefined),
   delivery: watermark,
   read: watermark,

@@ -12,7 +12,9 @@ import {
   bodySchema,
   changeSchema,
   contactSchema,
+  isUserId,
   messageSchema,
+  statusErrorSchema,
   statusSchema,
   type WhatsAppContact,
   type WhatsAppMessage,
@@ -49,6 +51,14 @@ export function parse(request: HookRequest, account: ChannelAccount, now: Millis
   });
 }
 
+/** The numbers that a request is about: an app has one webhook for all of its own. */
+export function addressees(request: HookRequest): { field: string; ids: string[] } {
+  const entries = bodySchema.safeParse(parseJson(textOf(request.body))).data?.entry ?? [];
+  const changes = entries.flatMap((entry) => entry.changes).map((change) => changeSchema.safeParse(change).data);
+  const ids = changes.map((change) => change?.value.metadata.phone_number_id ?? '');
+  return { field: 'phone_number_id', ids: ids.filter((id) => id !== '') };
+}
+
 const messagesIn = (raw: unknown[]): WhatsAppMessage[] =>
   raw.flatMap((each) => messageSchema.safeParse(each).data ?? []);
 
@@ -65,15 +75,37 @@ const peerOf = (phone: string, userId: string, name: string): Address | null => 
 };
 
 function saidBy(message: WhatsAppMessage, contacts: WhatsAppContact[], now: Millis): HookInbound | null {
-  const contact = contacts.find(
-    ({ wa_id, user_id }) => isSame(wa_id, message.from) || isSame(user_id, message.from_user_id),
-  );
-  const name = contact?.profile.name || contact?.profile.username || '';
-  const peer = peerOf(message.from, message.from_user_id || (contact?.user_id ?? ''), name);
+  const { name, phone, userId } = authorOf(message, contactOf(message, contacts));
+  const isGroup = message.group_id !== '';
+  const peer = isGroup ? address('whatsapp', message.group_id, name) : peerOf(phone, userId, name);
   if (!peer) return null;
-  const item = { ...keyOf(message), ...contentOf(message), senderId: peer.target, senderName: name };
-  return { ...placeOf(peer, message, now), item: { kind: 'message', ...item, replyToken: null } };
+  const senderId = isGroup ? userId || phone : peer.target;
+  const item = { ...keyOf(message), ...contentOf(message), ...natureOf(message), senderId, senderName: name };
+  // A group is one conversation, and nobody in it speaks for the others.
+  const known = isGroup ? {} : { alias: peer.target === userId ? '' : userId };
+  return { ...placeOf(peer, message, now), ...known, item: { kind: 'message', ...item, replyToken: null } };
 }
+
+/** Whatever a request shows of who wrote. */
+function authorOf(message: WhatsAppMessage, contact: WhatsAppContact | undefined) {
+  const { wa_id = '', user_id = '', profile } = contact ?? {};
+  return {
+    name: profile?.name || profile?.username || '',
+    phone: message.from || wa_id,
+    userId: [message.from_user_id, user_id, message.from, wa_id].find(isUserId) ?? '',
+  };
+}
+
+/** Where a request is about one contact, it is that one's, whatever of it a message shows. */
+const contactOf = (message: WhatsAppMessage, contacts: WhatsAppContact[]): WhatsAppContact | undefined =>
+  contacts.find(({ wa_id, user_id }) => isSame(wa_id, message.from) || isSame(user_id, message.from_user_id)) ??
+  (contacts.length === 1 ? contacts[0] : undefined);
+
+/** A changed number is WhatsApp's notice, not the contact's word; a reaction asks for no answer. */
+const natureOf = ({ type }: WhatsAppMessage) => {
+  if (type === 'system') return { isNotice: true, isAnswerable: false };
+  return type === 'reaction' ? { isAnswerable: false } : {};
+};
 
 const isSame = (one: string, other: string): boolean => one !== '' && one === other;
 
@@ -105,7 +137,8 @@ function receiptsIn(raw: unknown): HookReceipt[] {
   return [{ ...target, news: { status, providerId: data.id, ...failure } }];
 }
 
-function errorOf({ errors: [error] }: WhatsAppStatus): ProviderError {
+function errorOf({ errors }: WhatsAppStatus): ProviderError {
+  const [error] = errors.flatMap((raw) => statusErrorSchema.safeParse(raw).data ?? []);
   if (!error) return { code: 'FAILED', text: 'WhatsApp reports failed' };
   return { code: String(error.code), text: error.error_data.details || error.title };
 }

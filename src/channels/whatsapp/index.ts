@@ -5,8 +5,9 @@ import type { Channel } from '../contract.ts';
 import { credentialSchema, providerText } from '../credentials.ts';
 import { challenge, verify } from '../meta/webhook.ts';
 import { numberSchema } from '../sms/common.ts';
-import { parse } from './inbound.ts';
-import { fetchMedia, listTemplates, MAX_TEXT, refuses, send } from './outbound.ts';
+import { addressees, parse } from './inbound.ts';
+import { fetchMedia, maxFileBytes, MAX_TEXT, refuses, send } from './outbound.ts';
+import { listTemplates } from './templates.ts';
 
 const metaId = z.string({ error: 'is required' }).regex(/^\d{5,20}$/, 'must be the number that Meta shows');
 
@@ -40,8 +41,10 @@ export const whatsapp: Channel = {
   verify,
   challenge,
   parse,
+  addressees,
   acknowledgement: { status: 200, contentType: null, body: null },
   refuses,
+  maxFileBytes,
   listTemplates,
   send,
   fetchMedia,

@@ -1,44 +1,70 @@
-import type { Media, Template } from '../../domain/content.ts';
+import type { Media } from '../../domain/content.ts';
 import type { SendOutcome } from '../../domain/conversation/sends.ts';
-import { err, ok, type Result } from '../../domain/result.ts';
 import type { ChannelAccount, ChannelIo, Outbound } from '../contract.ts';
 import { providerText } from '../credentials.ts';
 import { parseJson, webUrl } from '../encoding.ts';
-import { authorized, fault, graphUrl, postMessage } from '../meta/graph.ts';
+import { authorized, graphUrl, postMessage } from '../meta/graph.ts';
 import { writeMark } from '../meta/mark.ts';
 import { callProvider, fetchFile } from '../provider-http.ts';
-import { mediaSchema, sentSchema, templatesSchema } from './wire.ts';
+import { isUserId, mediaSchema, sentSchema } from './wire.ts';
 
-/** `text.body`, and what each kind of file may be (Cloud API reference, "Media"). */
+/** `text.body`, a file's caption, and what each kind of file may be and weigh (Cloud API reference, "Media"). */
 export const MAX_TEXT = 4096;
-const KINDS: Record<string, readonly string[]> = {
-  image: ['image/jpeg', 'image/png'],
-  audio: ['audio/aac', 'audio/amr', 'audio/mpeg', 'audio/mp4', 'audio/ogg'],
-  video: ['video/mp4', 'video/3gpp'],
-  sticker: ['image/webp'],
+const MAX_CAPTION = 1024;
+const MEGABYTE = 1024 * 1024;
+const OFFICE = 'application/vnd.openxmlformats-officedocument.';
+const KINDS: Record<string, { types: readonly string[]; maxBytes: number }> = {
+  image: { types: ['image/jpeg', 'image/png'], maxBytes: 5 * MEGABYTE },
+  audio: { types: ['audio/aac', 'audio/amr', 'audio/mpeg', 'audio/mp4', 'audio/ogg'], maxBytes: 16 * MEGABYTE },
+  video: { types: ['video/mp4', 'video/3gpp'], maxBytes: 16 * MEGABYTE },
+  sticker: { types: ['image/webp'], maxBytes: MEGABYTE / 2 },
+  document: {
+    types: [
+      'text/plain',
+      'text/csv',
+      'application/pdf',
+      'application/msword',
+      'application/vnd.ms-excel',
+      'application/vnd.ms-powerpoint',
+      `${OFFICE}wordprocessingml.document`,
+      `${OFFICE}spreadsheetml.sheet`,
+      `${OFFICE}presentationml.presentation`,
+    ],
+    maxBytes: 100 * MEGABYTE,
+  },
 };
 
-/** The Cloud API's name for a file's kind: whatever has none of its own goes as a document. Null for what is no file. */
+/** The Cloud API's name for a file's kind; null for what it takes none of. Upper case and parameters (`; codecs=opus`) say nothing here. */
 function kindOf(type: string): string | null {
-  const found = Object.keys(KINDS).find((kind) => KINDS[kind]?.includes(type));
-  return found ?? (/^(text|application)\//.test(type) ? 'document' : null);
+  const [plain = ''] = type.toLowerCase().split(';');
+  return Object.keys(KINDS).find((kind) => KINDS[kind]?.types.includes(plain.trim())) ?? null;
 }
+
+/** How large a file of that type may be. */
+export const maxFileBytes = (type: string): number | null => KINDS[kindOf(type) ?? '']?.maxBytes ?? null;
 
 /** Pictures, sound and films of other kinds are refused by WhatsApp after it has accepted them: better before. */
 export function refuses(text: string, medias: Pick<Media, 'type'>[]): { field: string; problem: string } | null {
   const [file] = medias;
   const kind = file && kindOf(file.type);
   if (file && kind === null) return { field: 'medias.0.type', problem: `WhatsApp takes no ${file.type}` };
+  if (file && text.length > MAX_CAPTION)
+    return { field: 'text', problem: `WhatsApp takes at most ${MAX_CAPTION} characters with a file` };
   const isBare = kind === 'audio' || kind === 'sticker';
   return isBare && text !== '' ? { field: 'text', problem: `cannot go with ${kind}: send it on its own` } : null;
+}
+
+/** A telephone number, a user id (facts/providers.md 1.4), or a group. */
+function recipientOf(to: string): Record<string, string> {
+  if (to.startsWith('+')) return { recipient_type: 'individual', to };
+  return isUserId(to) ? { recipient_type: 'individual', recipient: to } : { recipient_type: 'group', to };
 }
 
 export function render(outbound: Outbound): Record<string, unknown> {
   const { to } = outbound;
   return {
     messaging_product: 'whatsapp',
-    recipient_type: 'individual',
-    ...(to.startsWith('+') ? { to } : { recipient: to }),
+    ...recipientOf(to),
     ...contentOf(outbound),
     // Comes back with every status: which delivery it is about.
     biz_opaque_callback_data: writeMark(outbound),
@@ -81,31 +107,4 @@ function isMeta(url: string, io: ChannelIo): boolean {
     origin === new URL(io.bases.meta).origin ||
     (protocol === 'https:' && /\.(fbsbx|fbcdn|whatsapp)\.(com|net)$/.test(hostname))
   );
-}
-
-const TEMPLATE_FIELDS = 'name,language,status,category,components';
-const MOST_TEMPLATES = 250;
-
-/** Those that are approved. The error is a code. */
-export async function listTemplates(account: ChannelAccount, io: ChannelIo): Promise<Result<Template[], string>> {
-  const wabaId = providerText(account, 'waba_id');
-  if (wabaId === '') return err('NO_WABA_ID');
-  const url = `${graphUrl(io, wabaId, 'message_templates')}?fields=${TEMPLATE_FIELDS}&limit=${MOST_TEMPLATES}`;
-  const call = await callProvider(io, url, { headers: authorized(account) });
-  if (call.kind === 'no-answer') return err(call.code);
-  const { data } = templatesSchema.safeParse(parseJson(call.text));
-  if (call.status !== 200 || !data) return err(fault(call.text)?.code ?? `HTTP_${call.status}`);
-  return ok(data.data.filter(({ status }) => status === 'APPROVED').map(templateOf));
-}
-
-function templateOf(raw: {
-  name: string;
-  language: string;
-  category: string;
-  components: { type: string; text: string }[];
-}): Template {
-  const text = raw.components.find(({ type }) => type === 'BODY')?.text ?? '';
-  const places = [...text.matchAll(/\{\{(\d+)\}\}/g)].map(([, place]) => Number(place));
-  const { name, language, category } = raw;
-  return { name, language, category, text, parameters: Math.max(0, ...places) };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 const text = z.string().catch('');
+const plain = z.union([z.string(), z.number()]).transform(String).catch('');
 
 /** The envelope: several entries, changes, messages and statuses in one request; each is read on its own. */
 export const bodySchema = z.object({
@@ -50,10 +51,39 @@ export const messageSchema = z.object({
     .optional()
     .catch(undefined),
   button: z.object({ text, payload: text }).optional().catch(undefined),
-  interactive: z.object({ button_reply: reply, list_reply: reply }).optional().catch(undefined),
+  interactive: z
+    .object({
+      button_reply: reply,
+      list_reply: reply,
+      nfm_reply: z.object({ name: text, body: text, response_json: text }).optional().catch(undefined),
+    })
+    .optional()
+    .catch(undefined),
+  system: z.object({ type: text, body: text, wa_id: text, user_id: text }).optional().catch(undefined),
+  order: z
+    .object({
+      catalog_id: text,
+      text,
+      product_items: z
+        .array(z.object({ product_retailer_id: text, quantity: plain, item_price: plain, currency: text }))
+        .catch([]),
+    })
+    .optional()
+    .catch(undefined),
+  context: z
+    .object({ id: text, forwarded: z.boolean().catch(false) })
+    .optional()
+    .catch(undefined),
+  group_id: text,
   reaction: z.object({ message_id: text, emoji: text }).optional().catch(undefined),
   contacts: z
-    .array(z.object({ name: z.object({ formatted_name: text }).catch({ formatted_name: '' }) }))
+    .array(
+      z.object({
+        name: z.object({ formatted_name: text }).catch({ formatted_name: '' }),
+        phones: z.array(z.object({ phone: text }).catch({ phone: '' })).catch([]),
+        emails: z.array(z.object({ email: text }).catch({ email: '' })).catch([]),
+      }),
+    )
     .optional()
     .catch(undefined),
 });
@@ -64,15 +94,13 @@ export const statusSchema = z.object({
   id: text,
   status: z.string(),
   biz_opaque_callback_data: text,
-  errors: z
-    .array(
-      z.object({
-        code: z.number(),
-        title: text,
-        error_data: z.object({ details: text }).catch({ details: '' }),
-      }),
-    )
-    .catch([]),
+  errors: z.array(z.unknown()).catch([]),
+});
+
+export const statusErrorSchema = z.object({
+  code: z.number(),
+  title: text,
+  error_data: z.object({ details: text }).catch({ details: '' }),
 });
 
 export type WhatsAppStatus = z.infer<typeof statusSchema>;
@@ -81,14 +109,27 @@ export const sentSchema = z.object({ messages: z.array(z.object({ id: z.string()
 
 export const mediaSchema = z.object({ url: z.string() });
 
-export const templatesSchema = z.object({
-  data: z.array(
-    z.object({
-      name: z.string(),
-      language: z.string(),
-      status: text,
-      category: text,
-      components: z.array(z.object({ type: text, text })).catch([]),
-    }),
-  ),
+/** A page of the account's templates; each is read on its own. */
+export const templatesPageSchema = z.object({
+  data: z.array(z.unknown()),
+  paging: z
+    .object({ next: z.string().optional(), cursors: z.object({ after: text }).catch({ after: '' }) })
+    .catch({ cursors: { after: '' } }),
 });
+
+export const templateSchema = z.object({
+  name: z.string(),
+  language: z.string(),
+  status: text,
+  category: text,
+  components: z
+    .array(
+      z.object({ type: text, format: text, text, buttons: z.array(z.object({ type: text, url: text })).catch([]) }),
+    )
+    .catch([]),
+});
+
+export type WhatsAppTemplate = z.infer<typeof templateSchema>;
+
+/** `US.13491208655302741918`, `US.ENT.…`: a business-scoped user id. */
+export const isUserId = (text: string): boolean => /^[A-Z]{2}\.(?:ENT\.)?\w{1,128}$/.test(text);

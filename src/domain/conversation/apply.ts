@@ -22,6 +22,6 @@ export function applyEvent(state: ConversationState | null, event: ConversationE
   if (!state) throw new Error(`event ${event.sequence} has no conversation before it`);
   const { sequence, message } = event;
   if (event.type !== 'message.created') return { ...state, sequence };
-  const heardAt = message.direction === 'incoming' ? message.createdAt : state.heardAt;
+  const heardAt = message.sender.type === 'contact' ? message.createdAt : state.heardAt;
   return { ...state, heardAt, lastMessageAt: message.createdAt, sequence };
 }

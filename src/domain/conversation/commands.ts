@@ -44,6 +44,10 @@ export type InboundItem =
       senderName: string;
       /** Until when it allows free text; null on channels without such a window. */
       windowUntil: Millis | null;
+      /** False for what asks for no answer of automation: a reaction, a notice. Absent: true. */
+      isAnswerable?: boolean;
+      /** The provider says it, not the contact: it opens no window, and says nothing of the contact's wishes. */
+      isNotice?: boolean;
       /** The provider's own reading of a STOP or START, which knows more languages than we do (Twilio's Advanced Opt-Out). */
       optOut?: boolean;
       replyToken: ReplyToken | null;
@@ -139,6 +143,8 @@ export interface DeliveryNews {
   error?: ProviderError | null;
   uncertain?: boolean;
   attempts?: number;
+  /** When the attempt began by which the provider took it. */
+  sentAt?: Micros;
   /** The provider refuses because the contact opted out there. */
   optedOut?: boolean;
   /** The provider refuses because the time for free text is over. */

@@ -1,5 +1,6 @@
 import type { Address } from '../addresses.ts';
 import type { Micros } from '../time.ts';
+import type { InboundItem } from './commands.ts';
 
 /** What a contact wants, as of a time: the newest word counts. */
 export interface Consent {
@@ -10,11 +11,17 @@ export interface Consent {
 const OUT = new Set(['STOP', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT']);
 const IN = new Set(['START', 'SUBSCRIBE']);
 
-/** What a message says of the contact's consent; null for nothing. In a group nobody speaks for the others. */
-export const consentIn = (
-  { senderId, text, optOut }: { senderId: string; text: string; optOut?: boolean },
-  peer: Address,
-): boolean | null => (senderId === peer.target ? (optOut ?? optOutBy(text)) : null);
+/**
+ * What a message says of the contact's consent; null for nothing. In a group nobody speaks for the others, and what was chosen from
+ * our own buttons ("Cancel") is no word of the contact's.
+ */
+export function consentIn({ senderId, text, optOut, medias, isNotice }: Said, peer: Address): boolean | null {
+  if (senderId !== peer.target || isNotice) return null;
+  const isChosen = medias.some(({ type }) => type === 'postback');
+  return optOut ?? (isChosen ? null : optOutBy(text));
+}
+
+type Said = Pick<Extract<InboundItem, { kind: 'message' }>, 'senderId' | 'text' | 'optOut' | 'medias' | 'isNotice'>;
 
 /**
  * Whether a text opts out (true) or in again (false); null for every other text. The word must stand alone, in any case

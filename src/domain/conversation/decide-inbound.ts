@@ -7,6 +7,7 @@ import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
 import { reopened } from './window.ts';
 import type { Refusal } from '../errors.ts';
+import { SYSTEM } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { InboundItem, Opening } from './commands.ts';
 import { decideDeleteMessage, decideReached } from './decide-message.ts';
@@ -51,7 +52,8 @@ export function decideReceive(
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (item.kind === 'redaction') return ok(targets.flatMap((target) => decideDeleteMessage(target, at)));
-  if (item.kind === 'horizon') return ok(targets.flatMap((target) => decideReached(target, item.status, at)));
+  if (item.kind === 'horizon')
+    return ok(targets.flatMap((target) => decideReached(target, item.status, item.until, at)));
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
   if (state && isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const current = state ?? openConversation(opening, at);
@@ -107,6 +109,7 @@ function toldBy(item: OpeningItem, opening: Opening, seen: ConversationState): T
   const { reachable, lifecycle, optOut, window, peer } = seen;
   if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, optOut, window };
   if (item.kind === 'echo') return { reachable, lifecycle: 'active', optOut, window };
+  if (item.isNotice) return { reachable, lifecycle: 'active', optOut, window };
   const reopenedBy = reopened(window, item.windowUntil, opening.window?.humanExtraMs ?? 0);
   return { reachable: true, lifecycle: 'active', optOut: consentIn(item, peer) ?? optOut, window: reopenedBy };
 }
@@ -117,7 +120,7 @@ function incoming(state: ConversationState, item: Extract<InboundItem, { kind: '
     direction: 'incoming',
     source: state.peer,
     destination: state.self,
-    sender: { type: 'contact', id: item.senderId, name: item.senderName },
+    sender: item.isNotice ? { ...SYSTEM, name: '' } : { type: 'contact', id: item.senderId, name: item.senderName },
   };
 }
 

@@ -21,9 +21,15 @@ export function decideDeliveryNews(
 }
 
 /** What had been sent has reached the contact; what had not been, cannot have. */
-export const decideReached = (message: Message, status: 'delivered' | 'read', at: Micros): NewConversationEvent[] =>
+export const decideReached = (
+  message: Message,
+  status: 'delivered' | 'read',
+  until: Micros,
+  at: Micros,
+): NewConversationEvent[] =>
   message.deliveries
     .filter((delivery) => delivery.status === 'sent' || delivery.status === 'delivered')
+    .filter(({ sentAt }) => (sentAt ?? message.createdAt) <= until)
     .flatMap(({ id }) => decideDeliveryNews(message, id, { status }, at));
 
 const progress = (deliveries: Delivery[]) => progressOf(deliveries.map((delivery) => delivery.status));
@@ -31,7 +37,7 @@ const progress = (deliveries: Delivery[]) => progressOf(deliveries.map((delivery
 /** The delivery with the news in it, or null when it says nothing new to a client. What is over stays as it ended. */
 function applyNews(before: Delivery, news: DeliveryNews, at: Micros): Delivery | null {
   const status = joinStatus(before.status, news.status);
-  const { uncertain = false, attempts = 0, error = null, providerId = '' } = news;
+  const { uncertain = false, attempts = 0, error = null } = news;
   const told = status !== before.status || isAnotherTry(before, status, attempts);
   if (!told && (!uncertain || before.uncertain)) return null;
   return {
@@ -40,9 +46,16 @@ function applyNews(before: Delivery, news: DeliveryNews, at: Micros): Delivery |
     uncertain: before.uncertain || uncertain,
     error: shownError(status, told ? error : before.error),
     attempts: Math.max(before.attempts, attempts),
-    providerId: providerId || before.providerId,
+    ...takenBy(before, news, status),
     updatedAt: at,
   };
+}
+
+/** What the provider calls it, and the attempt by which it took it: the one that is reported with the first news of that. */
+function takenBy(before: Delivery, { providerId, sentAt }: DeliveryNews, status: DeliveryStatus) {
+  const isTaken = status !== 'queued' && status !== 'sending' && status !== 'failed';
+  const takenAt = isTaken ? (sentAt ?? null) : null;
+  return { providerId: providerId || before.providerId, sentAt: before.sentAt ?? takenAt };
 }
 
 const isAnotherTry = (before: Delivery, status: DeliveryStatus, attempts: number): boolean =>

@@ -35,5 +35,6 @@ export const newDelivery = (state: ConversationState, id: string, segments: Segm
   error: null,
   uncertain: false,
   segments,
+  sentAt: null,
   updatedAt: at,
 });

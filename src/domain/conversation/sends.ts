@@ -24,6 +24,8 @@ export interface Send {
   /** waiting: publish from then on; published and claimed: the lease's end; unknown: resend from then on. */
   dueAt: Millis;
   policy: SendPolicy;
+  /** When the attempt under way, or the last one, began. */
+  claimedAt?: Millis;
   /** Why the attempt under way is the last one: something was changed that forbids the message (fencing.ts). */
   withdrawn?: ProviderError;
 }
@@ -80,7 +82,7 @@ export const publish = (send: Send, now: Millis): Send => ({
 export function claim(send: Send, isHead: boolean, attempt: number, policy: SendPolicy, now: Millis): Send | null {
   const open = send.phase === 'published' || (send.phase === 'waiting' && send.dueAt <= now);
   if (!isHead || !open || attempt !== send.attempt + 1) return null;
-  return { ...send, phase: 'claimed', attempt, policy, dueAt: now + CLAIM_LEASE_MS };
+  return { ...send, phase: 'claimed', attempt, policy, claimedAt: now, dueAt: now + CLAIM_LEASE_MS };
 }
 
 /** The consumer's report. One that comes after its lease ran out still counts as long as no later attempt has begun. */

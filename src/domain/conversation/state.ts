@@ -64,6 +64,8 @@ export interface Delivery {
   /** True once an attempt ended without an answer: the provider may have taken it, so a repeat may double it. */
   uncertain: boolean;
   segments: Segments | null;
+  /** When the attempt began by which the provider took it: what its watermarks are compared with. Null before, and on older ones. */
+  sentAt: Micros | null;
   updatedAt: Micros;
 }
 

@@ -9,7 +9,8 @@ import { verdictOn, type Channel, type HookContent, type HookRequest } from '../
 import { channelOf } from '../../channels/registry.ts';
 import { isUuid } from '../../domain/ids.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { findAnyAccount, type Account } from '../../storage/accounts.ts';
+import { log } from '../../log.ts';
+import { findAnyAccount, findSiblings, type Account } from '../../storage/accounts.ts';
 
 const hook = (path: string, summary: string) =>
   createRoute({
@@ -56,11 +57,28 @@ async function takeHook(c: AppContext): Promise<Response> {
   const request = await hookRequest(c);
   if (!(await channel.verify(request, account, Date.now())))
     throw new ApiError('INVALID_SIGNATURE', 'the provider’s signature is missing or wrong');
-  const parsed = channel.parse(request, account, Date.now());
-  if (!parsed.ok) throw new ApiError('INVALID_HOOK_BODY', parsed.error);
-  await store(c, account, channel, parsed.value);
+  for (const receiver of [account, ...(await siblings(c.env, account, channel, request))]) {
+    const parsed = channel.parse(request, receiver, Date.now());
+    if (!parsed.ok) throw new ApiError('INVALID_HOOK_BODY', parsed.error);
+    await store(c, receiver, channel, parsed.value);
+  }
   const { status, body, contentType } = channel.acknowledgement;
   return new Response(body, { status, headers: contentType === null ? {} : { 'content-type': contentType } });
+}
+
+/**
+ * The customer's other numbers or pages of the same app (its secret signs for all of them) that a request is about too. What is about
+ * nobody's is said in the log: somebody has an account to make.
+ */
+async function siblings(env: Env, account: Account, channel: Channel, request: HookRequest): Promise<Account[]> {
+  const about = channel.addressees?.(request);
+  const others = [...new Set(about?.ids)].filter((id) => id !== account.providerData[about?.field ?? '']);
+  if (!about || others.length === 0) return [];
+  const named = await findSiblings(env, account, about.field, others);
+  const found = named.filter(({ secret }) => secret === account.secret);
+  const missing = others.filter((id) => !found.some(({ providerData }) => providerData[about.field] === id));
+  if (missing.length > 0) log('warn', 'hook about unknown numbers', { account: account.id, count: missing.length });
+  return found;
 }
 
 /** A malformed id is an unknown account (spec section 11). */

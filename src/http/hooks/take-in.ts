@@ -1,3 +1,4 @@
+import { asKnown } from './aliases.ts';
 import { inOpenConversation } from '../open-conversation.ts';
 import type { Channel, HookInbound } from '../../channels/contract.ts';
 import type { Automation, InboundItem } from '../../domain/conversation/commands.ts';
@@ -18,9 +19,10 @@ export async function takeIn(
   env: Env,
   account: Account,
   channel: Channel,
-  inbound: HookInbound,
+  told: HookInbound,
   publicUrl: string,
 ): Promise<Received> {
+  const inbound = await asKnown(env, account, channel, told);
   const ids = { messageId: crypto.randomUUID(), deliveryId: crypto.randomUUID() };
   const settings = { ...(await findTimeouts(env, account.customerId)), publicUrl };
   const automation = await automationOf(env, account);
@@ -73,6 +75,6 @@ function itemOf(
     media.providerRef === '' ? media : { ...media, url: `${base}/${index}` },
   );
   // By the provider's clock, which decides in the end; but nothing was said in the future.
-  const windowUntil = windowMs === null ? null : Math.min(occurredAt, Date.now()) + windowMs;
+  const windowUntil = windowMs === null || item.isNotice ? null : Math.min(occurredAt, Date.now()) + windowMs;
   return { ...item, messageId: ids.messageId, medias, windowUntil };
 }

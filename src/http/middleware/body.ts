@@ -3,16 +3,25 @@ import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
 
-/** Larger than any legal JSON body or provider payload; files go another way. */
-const MAX_BODY_BYTES = 1024 * 1024;
+const MEGABYTE = 1024 * 1024;
 
 /** 413 for more, also where no Content-Length tells beforehand. */
-export const limitBody = bodyLimit({
-  maxSize: MAX_BODY_BYTES,
-  onError: () => {
-    throw new ApiError('PAYLOAD_TOO_LARGE', 'the body is larger than 1 MB');
-  },
-});
+const atMost = (megabytes: number) =>
+  bodyLimit({
+    maxSize: megabytes * MEGABYTE,
+    onError: () => {
+      throw new ApiError('PAYLOAD_TOO_LARGE', `the body is larger than ${megabytes} MB`);
+    },
+  });
+
+/** Larger than any legal JSON body; files go another way. */
+const limitApi = atMost(1);
+/** Meta puts up to 3 MB into one webhook, and gives up on a receiver that refuses them. */
+const limitHook = atMost(4);
+
+export const limitBody = createMiddleware<AppEnv>((c, next) =>
+  c.req.path.startsWith('/hooks/') ? limitHook(c, next) : limitApi(c, next),
+);
 
 /** A body that is not declared as JSON would be taken for an empty one: it is refused instead. */
 export const requireJson = createMiddleware<AppEnv>(async (c, next) => {

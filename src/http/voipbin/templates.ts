@@ -14,6 +14,7 @@ const templateSchema = z
     category: z.string(),
     text: z.string().openapi({ example: 'Hello {{1}}, your order is on its way.' }),
     parameters: z.number().int().openapi({ description: 'How many its text takes' }),
+    needs: z.string().nullable().openapi({ description: 'Why Parley cannot send it: what it asks for beside them' }),
   })
   .openapi('Template');
 

@@ -12,10 +12,11 @@ import {
   type SendPolicy,
   type SendStep,
 } from '../../domain/conversation/sends.ts';
+import { reachedBy } from '../../domain/conversation/horizon.ts';
 import { findLink, linkAtTop, type Link } from '../../domain/conversation/links.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { joinStatus } from '../../domain/delivery-status.ts';
-import type { Millis } from '../../domain/time.ts';
+import { microsOf, type Millis } from '../../domain/time.ts';
 import type { ConversationRecord } from '../store/conversation-store.ts';
 
 /** What the consumer needs for one attempt. It travels by RPC, never through the queue. */
@@ -78,8 +79,8 @@ export function receipt(room: Room, deliveryId: string, news: DeliveryNews): boo
   if (!message) return false;
   const send = findSend(room, deliveryId);
   const begun = send !== undefined && send.attempt > 0;
-  const status = joinStatus(news.status, 'sent');
-  commitNews(room, message, deliveryId, { ...news, status }, () => begun && room.store.dropSend(deliveryId));
+  const told = { ...news, ...sentAtOf(send), status: joinStatus(news.status, 'sent') };
+  commitNews(room, message, deliveryId, told, () => begun && room.store.dropSend(deliveryId));
   return true;
 }
 
@@ -101,13 +102,16 @@ export function commitStep(room: Room, send: Send, step: SendStep): void {
   const keep = () => (next ? room.store.saveSend(next) : room.store.dropSend(send.deliveryId));
   const news: DeliveryNews | null = withdrawn ? { ...step.news, status: 'failed', error: withdrawn } : step.news;
   if (!message || !news) return room.storage.transactionSync(keep);
-  commitNews(room, message, send.deliveryId, news, keep);
+  commitNews(room, message, send.deliveryId, { ...news, ...sentAtOf(send) }, keep);
 }
+
+const sentAtOf = (send: Send | undefined): Pick<DeliveryNews, 'sentAt'> =>
+  send?.claimedAt === undefined ? {} : { sentAt: microsOf(send.claimedAt) };
 
 function commitNews(room: Room, message: Message, deliveryId: string, news: DeliveryNews, rows: () => void): void {
   const at = room.now();
-  const told = decideDeliveryNews(message, deliveryId, news, at);
   const record = room.store.record();
+  const told = decideDeliveryNews(message, deliveryId, reached(record, message, deliveryId, news), at);
   // What is told again says nothing new of the contact either.
   if (!record || told.length === 0) return room.commit(told, at, { rows });
   const consentAt = (name: string) => record.consents[name]?.at ?? 0;
@@ -116,4 +120,17 @@ function commitNews(room: Room, message: Message, deliveryId: string, news: Deli
   const heard = { at: createdAt, untold: { optOut: true, at: createdAt } };
   const consent = verdict.optedOut ? withConsent(room, verdict.addressName, heard) : {};
   room.commit([...told, ...verdict.events], at, { ...consent, rows });
+}
+
+/** Its news may have come before that of the sending: a horizon beyond it says more. */
+function reached(
+  record: ConversationRecord | null,
+  message: Message,
+  deliveryId: string,
+  news: DeliveryNews,
+): DeliveryNews {
+  const name = message.deliveries.find(({ id }) => id === deliveryId)?.addressName ?? '';
+  const horizon = record?.horizons[name];
+  if (news.status !== 'sent' || news.sentAt === undefined || !horizon) return news;
+  return { ...news, status: reachedBy(horizon, news.sentAt) };
 }

@@ -3,6 +3,7 @@ import type { Room } from './room.ts';
 import { startAutomation } from '../../domain/conversation/automation.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import { consentIn } from '../../domain/conversation/consent.ts';
+import { moved, NO_HORIZON } from '../../domain/conversation/horizon.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -38,8 +39,9 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
     settings,
     ...(replyToken ? { replyToken: { ...replyToken, addressName: opening.addressName } } : {}),
     ...heardConsent(room, item, opening, at),
+    ...seenHorizon(room, item, opening),
     pending: (pending, after, placed) =>
-      incomingOf(placed).reduce(
+      toAnswer(item, placed).reduce(
         (rest, message) => startAutomation(rest, after, message, automation, Date.now()),
         pending,
       ),
@@ -56,13 +58,18 @@ function heardConsent(room: Room, item: InboundItem, { peer, addressName }: Open
   return optOut === null ? {} : withConsent(room, addressName, { at, untold: { optOut, at } });
 }
 
-/** The message of a contact that these events brought, if any: an echo is none. */
-const incomingOf = (placed: ConversationEvent[]) =>
-  placed.flatMap((event) =>
-    isMessageEvent(event) && event.type === 'message.created' && event.message.direction === 'incoming'
-      ? [event.message]
-      : [],
-  );
+function seenHorizon(room: Room, item: InboundItem, { addressName }: Opening) {
+  if (item.kind !== 'horizon') return {};
+  const horizons = room.store.record()?.horizons ?? {};
+  const horizon = moved(horizons[addressName] ?? NO_HORIZON, item.status, item.until);
+  return { horizons: { ...horizons, [addressName]: horizon } };
+}
+
+/** The message of a contact that automation may answer, if these events brought one: an echo is none. */
+function toAnswer(item: InboundItem, placed: ConversationEvent[]): Message[] {
+  if (item.kind !== 'message' || item.isAnswerable === false) return [];
+  return placed.flatMap((event) => (isMessageEvent(event) && event.type === 'message.created' ? [event.message] : []));
+}
 
 /**
  * The keys that are used up: the item's own and, where a message was taken back before it came, that message's.

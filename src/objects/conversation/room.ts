@@ -16,7 +16,7 @@ import type { ConversationRecord, ConversationStore } from '../store/conversatio
 import type { LogStore } from '../store/log-store.ts';
 
 /** Parts of the record that a commit changes beside the log. `pending` is told what the events have become. */
-type RecordParts = Partial<Pick<ConversationRecord, 'settings' | 'replyToken' | 'consents'>> & {
+type RecordParts = Partial<Pick<ConversationRecord, 'settings' | 'replyToken' | 'consents' | 'horizons'>> & {
   pending?: (pending: Pending, after: ConversationState, placed: ConversationEvent[]) => Pending;
 };
 
@@ -177,6 +177,7 @@ function firstRecord(conversation: ConversationState, at: Micros, settings: Sett
     historyCursor: 0,
     replyToken: null,
     consents: {},
+    horizons: {},
     pending: NOTHING_PENDING,
   };
 }

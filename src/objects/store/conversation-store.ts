@@ -2,6 +2,7 @@ import type { ConversationState, Message, Settings } from '../../domain/conversa
 import { NOTHING_PENDING, type Pending } from '../../domain/conversation/automation.ts';
 import type { Change } from '../../domain/conversation/change.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
+import type { Horizon } from '../../domain/conversation/horizon.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { Send } from '../../domain/conversation/sends.ts';
 import { OLDER_CONVERSATION, readMessage } from '../../domain/conversation/log-row.ts';
@@ -40,6 +41,8 @@ export interface ConversationRecord {
   /** What was heard of the contact's consent, by the way that it is about: its newest word counts. */
   consents: Record<string, KnownConsent>;
   pending: Pending;
+  /** By the way that each is about. */
+  horizons: Record<string, Horizon>;
 }
 
 export interface KnownConsent {
@@ -49,7 +52,7 @@ export interface KnownConsent {
 }
 
 /** Parts of a record that older versions of Parley did not write. */
-const ABSENT_BEFORE = { consents: {}, pending: NOTHING_PENDING };
+const ABSENT_BEFORE = { consents: {}, horizons: {}, pending: NOTHING_PENDING };
 
 export type ChangeKind = 'mode' | 'owner';
 

@@ -34,6 +34,8 @@ describe('the signature', () => {
   });
 });
 
+const approved = { name: 'x', language: 'en_US', status: 'APPROVED', category: 'UTILITY' };
+
 describe('what comes in', () => {
   test('a text, with who wrote it and when by Meta’s clock', () => {
     const { inbound } = parse(whatsAppText('16505551234', 'hello', 1_749_416_383_000, 'wamid.1'));
@@ -41,6 +43,7 @@ describe('what comes in', () => {
       {
         peer: { type: 'whatsapp', target: '+16505551234', targetName: 'Ada Lovelace', name: '', detail: '' },
         dialogId: '+16505551234',
+        alias: 'US.16505551234',
         occurredAt: 1_749_416_383_000,
         item: {
           kind: 'message',
@@ -91,10 +94,56 @@ describe('what comes in', () => {
       'One',
       'postback',
     ],
-    ['order', { type: 'order', order: {} }, '[unsupported: order]', 'unsupported'],
+    ['order', { type: 'order', order: { catalog_id: '9', text: 'please', product_items: [] } }, 'please', 'order'],
+    [
+      'form',
+      { type: 'interactive', interactive: { nfm_reply: { body: 'Sent', response_json: '{}' } } },
+      'Sent',
+      'form',
+    ],
+    ['changed number', { type: 'system', system: { type: 'user_changed_number', body: 'New' } }, 'New', 'system'],
     ['something new', { type: 'hologram' }, '[unsupported: hologram]', 'unsupported'],
   ])('%s', (_, parts, text, type) => {
     expect(message(parts)?.item).toMatchObject({ kind: 'message', text, medias: [{ type }] });
+  });
+
+  test('what the provider says is no word of the contact, and a reaction asks for no answer', () => {
+    const system = { type: 'system', system: { type: 'user_changed_number', body: 'A changed', wa_id: '1650' } };
+    expect(message(system)?.item).toMatchObject({ isNotice: true, isAnswerable: false });
+    const reaction = message({ type: 'reaction', reaction: { message_id: 'wamid.0', emoji: '👍' } })?.item;
+    expect(reaction).toMatchObject({ isAnswerable: false });
+    expect(reaction).not.toHaveProperty('isNotice');
+    expect(message({ type: 'text', text: { body: 'x' } })?.item).not.toHaveProperty('isAnswerable');
+  });
+
+  test('a contact is found by whatever ids the request shows of it', () => {
+    const text = { id: 'wamid.9', timestamp: '1749416383', type: 'text', text: { body: 'hi' } };
+    const peers = (contact: Record<string, string>, ids: Record<string, string>) => {
+      const [inbound] = parse({ contacts: [{ profile: {}, ...contact }], messages: [{ ...text, ...ids }] }).inbound;
+      return [inbound?.peer.target, inbound?.alias];
+    };
+    expect(peers({ user_id: 'US.1', wa_id: '16505551234' }, { from: '16505551234' })).toEqual(['+16505551234', 'US.1']);
+    expect(peers({ user_id: 'US.1' }, {})).toEqual(['US.1', '']);
+    expect(peers({ wa_id: 'US.1' }, { from: 'US.1' })).toEqual(['US.1', '']);
+    expect(peers({ wa_id: '16505551234' }, { from: '16505551234' })).toEqual(['+16505551234', '']);
+  });
+
+  test('a group is one conversation, in which nobody speaks for the others', () => {
+    const text = { id: 'wamid.9', timestamp: '1', type: 'text', text: { body: 'STOP' } };
+    const said = { ...text, from: '16505551234', group_id: 'Y2FwaV9ncm91cDoxNz' };
+    const [inbound] = parse({ messages: [said] }).inbound;
+    expect(inbound).toMatchObject({ peer: { target: 'Y2FwaV9ncm91cDoxNz' }, item: { senderId: '16505551234' } });
+    expect(inbound).not.toHaveProperty('alias');
+  });
+
+  test('which message it answers stands beside it, and a contact’s card with its numbers', () => {
+    const card = { name: { formatted_name: 'Bob' }, phones: [{ phone: '+1650' }], emails: [{ email: 'b@x.example' }] };
+    expect(message({ type: 'contacts', contacts: [card], context: { id: 'wamid.0' } })?.item).toMatchObject({
+      medias: [
+        { type: 'contacts', details: { names: 'Bob', phones: '+1650', emails: 'b@x.example' } },
+        { type: 'reply', details: { message_id: 'wamid.0' } },
+      ],
+    });
   });
 
   test('a file names what opens it, and never a URL of the provider', () => {
@@ -238,12 +287,30 @@ describe('what goes out', () => {
       null,
     ]);
     expect(whatsapp.refuses?.('a', [])).toBeNull();
+    expect(refuses('a'.repeat(1025), 'image/png')).toBe('text');
+    expect([
+      refuses('', 'application/x-msdownload'),
+      refuses('', 'IMAGE/JPEG'),
+      refuses('', 'audio/ogg; codecs=opus'),
+    ]).toEqual(['medias.0.type', null, null]);
+    expect([whatsapp.maxFileBytes?.('image/png'), whatsapp.maxFileBytes?.('video/mp4')]).toEqual([5 << 20, 16 << 20]);
   });
 
   test.each([
+    [400, 4, 'retry'],
     [400, 131056, 'retry'],
     [400, 130429, 'retry'],
-    [429, 80007, 'retry'],
+    [400, 131016, 'retry'],
+    [400, 133004, 'retry'],
+    [400, 613, 'retry'],
+    [403, 32, 'retry'],
+    [400, 80007, 'retry'],
+    [400, 80006, 'retry'],
+    [400, 1, 'unknown'],
+    [400, 2, 'unknown'],
+    [400, 131000, 'unknown'],
+    [500, 131000, 'unknown'],
+    [503, 99, 'unknown'],
     [400, 131047, 'rejected'],
     [401, 190, 'rejected'],
   ])('%d with code %d is %s', async (status, code, kind) => {
@@ -272,10 +339,27 @@ describe('what goes out', () => {
     expect(listed).toMatchObject({
       ok: true,
       value: [
-        { name: 'order_update', parameters: 2 },
-        { name: 'hello_world', parameters: 0 },
+        { name: 'order_update', parameters: 2, needs: null },
+        { name: 'hello_world', parameters: 0, needs: null },
       ],
     });
+    const component = (...components: Record<string, unknown>[]) => [...components, { type: 'BODY', text: 'x' }];
+    const needy: [unknown[], string][] = [
+      [component({ type: 'HEADER', format: 'IMAGE' }), 'a header of image'],
+      [component({ type: 'HEADER', format: 'TEXT', text: '{{1}}' }), 'a parameter in its header'],
+      [component({ type: 'BUTTONS', buttons: [{ type: 'URL', url: 'https://x/{{1}}' }] }), 'a button’s parameter'],
+      [[{ type: 'BODY', text: 'Hello {{first_name}}' }], 'named parameters'],
+    ];
+    const many = Array.from({ length: 250 }, (_, index) => ({
+      components: component({ type: 'FOOTER', text: 'y'.repeat(900 + index) }),
+    }));
+    fake.templates.splice(0, fake.templates.length, { name: 7 });
+    for (const [components] of needy) fake.templates.push({ ...approved, components });
+    for (const each of many) fake.templates.push({ ...approved, ...each });
+    const all = await whatsapp.listTemplates?.(account, io(fake.url));
+    const values = all?.ok ? all.value : [];
+    expect(values.slice(0, 4).map(({ needs }) => needs)).toEqual(needy.map(([, why]) => why));
+    expect(values).toHaveLength(254);
     const bare = { ...account, providerData: { ...account.providerData, waba_id: '' } };
     expect(await whatsapp.listTemplates?.(bare, io(fake.url))).toEqual({ ok: false, error: 'NO_WABA_ID' });
   });

@@ -1,0 +1,37 @@
+import type { Channel, HookInbound } from '../../channels/contract.ts';
+import { addressName, callObject } from '../../objects/stubs.ts';
+import type { Account } from '../../storage/accounts.ts';
+
+/**
+ * Who a contact is where its provider has several ids for one (WhatsApp: the telephone number, and a user id that may come alone):
+ * what is said under either lands in one conversation, and a STOP counts for both.
+ */
+export async function asKnown(
+  env: Env,
+  account: Account,
+  channel: Channel,
+  inbound: HookInbound,
+): Promise<HookInbound> {
+  const { alias, peer } = inbound;
+  if (alias === undefined) return inbound;
+  const names = { channel: channel.conversationType, ours: channel.self(account).key };
+  const objectOf = async (theirs: string) => {
+    const name = await addressName({ customerId: account.customerId, ...names, theirs });
+    return () => env.ADDRESS.getByName(name);
+  };
+  const own = await objectOf(peer.target);
+  if (alias === '') return leading(inbound, await callObject(() => own().leader()));
+  if (await callObject(() => own().knowsAlias(alias))) return inbound;
+  const other = await objectOf(alias);
+  const left = await callObject(() => other().follow(peer.target));
+  await callObject(() => own().adopt(alias, left));
+  return inbound;
+}
+
+function leading(inbound: HookInbound, leader: string | null): HookInbound {
+  if (leader === null) return inbound;
+  const { peer, item } = inbound;
+  const isOwn = item.kind === 'message' && item.senderId === peer.target;
+  const said = isOwn ? { ...item, senderId: leader } : item;
+  return { ...inbound, peer: { ...peer, target: leader }, dialogId: leader, item: said };
+}
