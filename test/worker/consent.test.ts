@@ -165,6 +165,6 @@ test('a provider’s verdict opts out too, in this conversation and in the one t
   const { result } = await ok(hub.call('GET', `/v1.0/conversations/${second}/timeline`));
   expect(result[0]).toMatchObject({
     type: 'system',
-    data: { opt_out: true, reason: 'provider', actor: { type: 'system' } },
+    data: { opt_out: true, reason: 'elsewhere', actor: { type: 'system' } },
   });
 });

@@ -97,6 +97,23 @@ describe('an endpoint of the dialect voicebip', () => {
     expect(voipbin.received.every(({ body }) => body.event_type === undefined)).toBe(true);
   });
 
+  test('is told of one opt-out once, although the contact’s last conversation has to know it too', async () => {
+    const receiver = listen();
+    await newEndpoint(receiver.url, { events: ['message.opt_out'] });
+    const first = await say('hello');
+    await ok(hub.call('PUT', `/v1.0/conversations/${first}`, { ai_mode: 'closed' }));
+    const second = await say('STOP');
+    await eventually(async () =>
+      expect((await ok(hub.call('GET', `/v1.0/conversations/${first}`))).opt_out).toBe(true),
+    );
+    await one(receiver, 'message.opt_out');
+    await eventually(async () => {
+      const { result } = await ok(hub.call('GET', '/v1.0/events'));
+      expect(result.filter(({ data }: Json) => data.opt_out === true)).toHaveLength(2);
+    });
+    expect(receiver.received.map(({ body }) => body.payload.conversation_id)).toEqual([writeId('conv', second)]);
+  });
+
   test('is told that a message failed, and why', async () => {
     const receiver = listen();
     await newEndpoint(receiver.url, { events: ['message.failed'] });

@@ -17,20 +17,25 @@ export const VOICEBIP_EVENT_NAMES = [
 
 export type VoicebipEventName = (typeof VOICEBIP_EVENT_NAMES)[number];
 
-/** The event of this dialect that one logged event stands for, if any. Changes of mode go to the stream alone (seed 003). */
-function webhookName(event: ConversationEvent): VoicebipEventName | null {
-  if (isMessageEvent(event)) return messageName(event.type, event.message);
-  if (event.type === 'conversation.window_closing') return 'window.closing';
-  return event.change?.optOut === true ? 'message.opt_out' : null;
+/** The events of this dialect that one logged event stands for. Changes of mode go to the stream alone (seed 003). */
+function webhookNames(event: ConversationEvent): VoicebipEventName[] {
+  if (isMessageEvent(event)) return messageNames(event.type, event.message);
+  if (event.type === 'conversation.window_closing') return ['window.closing'];
+  // What one conversation has heard the contact's other ones are told: for a receiver it is one opt-out.
+  const isHeardHere = event.change?.optOut === true && event.change.reason !== 'elsewhere';
+  return isHeardHere ? ['message.opt_out'] : [];
 }
 
-function messageName(
+function messageNames(
   type: ConversationEvent['type'],
   { direction, deliveries: [delivery] }: Message,
-): VoicebipEventName | null {
-  if (direction === 'incoming') return type === 'message.created' ? 'message.received' : null;
+): VoicebipEventName[] {
+  if (direction === 'incoming') return type === 'message.created' ? ['message.received'] : [];
   const status = TOLD_STATUSES.find((told) => told === delivery?.status);
-  return status === undefined || type === 'message.deleted' ? null : `message.${status}`;
+  if (status === undefined || type === 'message.deleted') return [];
+  // A receipt may overtake the provider's own answer, and every message that got there was sent.
+  const isBeyondSent = status === 'delivered' || status === 'read';
+  return isBeyondSent ? ['message.sent', `message.${status}`] : [`message.${status}`];
 }
 
 const hex = (uuid: string): string => uuid.replaceAll('-', '');
@@ -41,8 +46,11 @@ const eventIdOf = (event: ConversationEvent, name: VoicebipEventName): string =>
     ? `evt_${hex(event.message.id)}_${name.slice('message.'.length)}`
     : `evt_${hex(event.conversation.id)}_${event.sequence}`;
 
-export function announceVoicebip(sourceId: string, event: ConversationEvent) {
-  const type = webhookName(event);
-  if (type === null) return [];
-  return [{ sourceId, dialect: 'voicebip', eventId: eventIdOf(event, type), type, sequence: event.sequence }];
-}
+export const announceVoicebip = (sourceId: string, event: ConversationEvent) =>
+  webhookNames(event).map((type) => ({
+    sourceId,
+    dialect: 'voicebip',
+    eventId: eventIdOf(event, type),
+    type,
+    sequence: event.sequence,
+  }));

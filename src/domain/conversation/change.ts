@@ -28,9 +28,10 @@ export type ChangeReason =
   | 'flow_gone'
   /** Silence. */
   | 'timeout'
-  /** The contact's own word (STOP, START), or the provider's about it. */
+  /** The contact's own word (STOP, START), the provider's about it, or what another conversation with the contact has heard. */
   | 'contact'
-  | 'provider';
+  | 'provider'
+  | 'elsewhere';
 
 /** What is told apart from other changes between two states; null when nothing of it differs. */
 export function changeBetween(

@@ -122,8 +122,13 @@ export function decideHandover(state: ConversationState, by: By, at: Micros): Ne
 }
 
 /** What somebody other than the contact itself knows of its consent by one of its ways: a provider, or another conversation with it. */
-export const decideConsent = (state: ConversationState, name: string, optOut: boolean, at: Micros) =>
-  learning(state, name, (link) => (link.optOut === optOut ? link : { ...link, optOut }), at);
+export const decideConsent = (
+  state: ConversationState,
+  name: string,
+  optOut: boolean,
+  at: Micros,
+  reason: 'provider' | 'elsewhere' = 'provider',
+) => learning(state, name, (link) => (link.optOut === optOut ? link : { ...link, optOut }), at, reason);
 
 /** The provider's word that the time for free text is over. */
 export const decideWindowClosed = (state: ConversationState, name: string, at: Micros) =>
@@ -136,9 +141,10 @@ function learning(
   name: string,
   learn: (link: Link) => Link,
   at: Micros,
+  reason: 'provider' | 'elsewhere' = 'provider',
 ): NewConversationEvent[] {
   const learnt = changeLink(state, name, learn);
-  return learnt === state ? [] : [updating(state, { ...learnt, updatedAt: at }, { actor: SYSTEM, reason: 'provider' })];
+  return learnt === state ? [] : [updating(state, { ...learnt, updatedAt: at }, { actor: SYSTEM, reason })];
 }
 
 export function decideDelete(state: ConversationState, at: Micros): NewConversationEvent[] {

@@ -64,7 +64,7 @@ export function learnConsent(
   const isNews = saidAt > (room.store.record()?.consents[addressName]?.at ?? 0);
   if (!isNews) return change(room, customerId, () => ok([]));
   const heard = withConsent(room, addressName, { at: saidAt, untold: null });
-  return change(room, customerId, (state, at) => ok(decideConsent(state, addressName, optOut, at)), heard);
+  return change(room, customerId, (state, at) => ok(decideConsent(state, addressName, optOut, at, 'elsewhere')), heard);
 }
 
 export function deleteMessage(room: Room, customerId: string, messageId: string): Result<Message, Refusal> {

@@ -24,8 +24,8 @@ const told = (event: ConversationEvent) => announceVoicebip(SOURCE, event).map((
 
 describe('what an endpoint of this dialect is told', () => {
   test.each(['sent', 'delivered', 'read', 'failed'] as const)('a message that is %s, once', (status) => {
-    const [first] = announceVoicebip(SOURCE, withStatus(sent, status, 5));
-    const [again] = announceVoicebip(SOURCE, withStatus(sent, status, 6));
+    const first = announceVoicebip(SOURCE, withStatus(sent, status, 5)).at(-1);
+    const again = announceVoicebip(SOURCE, withStatus(sent, status, 6)).at(-1);
     expect(first).toMatchObject({ type: `message.${status}`, sourceId: SOURCE, sequence: 5, dialect: 'voicebip' });
     expect(again?.eventId).toBe(first?.eventId);
     expect(first?.eventId).toMatch(/^evt_[0-9a-f]{32}_[a-z]+$/);
@@ -36,6 +36,16 @@ describe('what an endpoint of this dialect is told', () => {
       announceVoicebip(SOURCE, withStatus(sent, status, 5)).map(({ eventId }) => eventId),
     );
     expect(new Set(ids).size).toBe(4);
+  });
+
+  test('that it was sent, also where the receipt came first', () => {
+    const sentIds = (['sent', 'delivered', 'read'] as const).map(
+      (status) =>
+        announceVoicebip(SOURCE, withStatus(sent, status, 5)).find(({ type }) => type === 'message.sent')?.eventId,
+    );
+    expect(new Set(sentIds).size).toBe(1);
+    expect(sentIds[0]).toMatch(/_sent$/);
+    expect(told(withStatus(sent, 'failed', 5))).toEqual(['message.failed']);
   });
 
   test('nothing of a message that waits, is being sent or was deleted', () => {
@@ -55,6 +65,7 @@ describe('what an endpoint of this dialect is told', () => {
     const change = { actor: { type: 'contact', id: '' }, reason: 'contact', mode: null, owner: null } as const;
     const mode = { from: 'ai', to: 'human' } as const;
     expect(told({ ...base, change: { ...change, optOut: true } })).toEqual(['message.opt_out']);
+    expect(told({ ...base, change: { ...change, reason: 'elsewhere', optOut: true } })).toEqual([]);
     expect(told({ ...base, change: { ...change, optOut: false } })).toEqual([]);
     expect(told({ ...base, change: { ...change, optOut: null, mode } })).toEqual([]);
     expect(told(base)).toEqual([]);

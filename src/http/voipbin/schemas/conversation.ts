@@ -128,7 +128,17 @@ export const messageSchema = z
 const change = {
   actor: z.object({ type: z.enum(ACTOR_TYPES), id: z.string() }),
   reason: z
-    .enum(['request', 'reply', 'handoff', 'assistant_failed', 'flow_gone', 'timeout', 'contact', 'provider'])
+    .enum([
+      'request',
+      'reply',
+      'handoff',
+      'assistant_failed',
+      'flow_gone',
+      'timeout',
+      'contact',
+      'provider',
+      'elsewhere',
+    ])
     .openapi({ description: '`assistant_failed`: handed to people after too many failures' }),
   from_mode: z.enum(['ai', 'human', 'closed']).optional(),
   to_mode: z.enum(['ai', 'human', 'closed']).optional(),
