@@ -13,6 +13,7 @@ type Row = typeof accounts.$inferSelect;
 /** An account with its secrets in clear. It stays in memory: responses are made from named fields, never from the whole. */
 export type Account = Omit<Row, 'secretSealed' | 'tokenSealed'> & { secret: string; token: string };
 
+/** Also those that were deleted: their conversations still say who answered there. */
 const cache = new DirectoryCache<Account | null>();
 
 /** The row as D1 keeps it. Sealed apart from the insert: an async function that returned a statement would run it. */
@@ -33,9 +34,14 @@ const living = (id: string) => and(eq(accounts.id, id), isNull(accounts.deletedA
 
 export const insertAccount = (env: Env, sealed: Row): Statement => dbOf(env).insert(accounts).values(sealed);
 
+const findEver = (env: Env, id: string): Promise<Account | null> =>
+  cache.get(id, async () => openRow(env, (await dbOf(env).select().from(accounts).where(eq(accounts.id, id)))[0]));
+
 /** Whoever's it is: a provider's hook names the account alone. At most a few seconds old, also while D1 is away. */
-export const findAnyAccount = (env: Env, id: string): Promise<Account | null> =>
-  cache.get(id, async () => openRow(env, (await dbOf(env).select().from(accounts).where(living(id)))[0]));
+export async function findAnyAccount(env: Env, id: string): Promise<Account | null> {
+  const account = await findEver(env, id);
+  return account?.deletedAt === null ? account : null;
+}
 
 /** A customer's other accounts of the same type, by one field of their provider's data. Not cached: a webhook about them is rare. */
 export async function findSiblings(env: Env, of: Account, field: string, values: string[]): Promise<Account[]> {
@@ -73,19 +79,47 @@ export async function findAssistantIds(
   const named = sql`${accounts.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
   const query = dbOf(env).select({ id: accounts.id, assistantId: accounts.assistantId }).from(accounts);
   const rows = ids.length === 0 ? [] : await query.where(and(eq(accounts.customerId, customerId), named));
-  return new Map(rows.map(({ id, assistantId }) => [id, assistantId === NIL_UUID ? null : assistantId]));
+  return new Map(rows.map((row) => [row.id, assistantOf(row)]));
 }
 
-/** The account of a type with that number, on which that assistant answers. */
-export async function findByNumber(
-  env: Env,
-  customerId: string,
-  { type, number, assistantId }: { type: string; number: string; assistantId: string },
-): Promise<string | null> {
-  const isNumber = sql`${accounts.providerData} ->> 'number' = ${number}`;
-  const mine = and(eq(accounts.customerId, customerId), eq(accounts.type, type), isNull(accounts.deletedAt), isNumber);
+const assistantOf = ({ assistantId }: Pick<Row, 'assistantId'>): string | null =>
+  assistantId === NIL_UUID ? null : assistantId;
+
+/** The same of one account, at most a few seconds old, also while D1 is away. */
+export async function findAssistantId(env: Env, customerId: string, accountId: string): Promise<string | null> {
+  const account = await findEver(env, accountId);
+  return account?.customerId === customerId ? assistantOf(account) : null;
+}
+
+/** A number as a client names it. */
+export interface Line {
+  type: string;
+  number: string;
+  assistantId: string;
+}
+
+const ids = new DirectoryCache<string | null>();
+
+/** The account of a type with that number, on which that assistant answers. At most a few seconds old, also while D1 is away. */
+export async function findByNumber(env: Env, customerId: string, line: Line): Promise<string | null> {
+  const key = JSON.stringify([customerId, line.type, line.number, line.assistantId]);
+  const load = () => readByNumber(env, customerId, line);
+  const id = await ids.get(key, load);
+  const account = id === null ? null : await findAnyAccount(env, id);
+  if (id === null || (account && isOn(account, line))) return id;
+  // The account has changed since, and does not know under which numbers it was remembered.
+  ids.drop(key);
+  return ids.get(key, load);
+}
+
+const isOn = (account: Account, { number, assistantId }: Line): boolean =>
+  account.providerData['number'] === number && account.assistantId === assistantId;
+
+async function readByNumber(env: Env, customerId: string, line: Line): Promise<string | null> {
+  const isNumber = sql`${accounts.providerData} ->> 'number' = ${line.number}`;
+  const mine = and(eq(accounts.customerId, customerId), eq(accounts.type, line.type), isNull(accounts.deletedAt));
   const query = dbOf(env).select({ id: accounts.id }).from(accounts);
-  return (await query.where(and(mine, eq(accounts.assistantId, assistantId))))[0]?.id ?? null;
+  return (await query.where(and(mine, isNumber, eq(accounts.assistantId, line.assistantId))))[0]?.id ?? null;
 }
 
 /** The account as D1 has it now, for a change that must not bring back what somebody else has just changed. */

@@ -11,6 +11,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { faults } from '../support/faults.ts';
 import worker from '../support/faulty-worker.ts';
 import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
+import { readId } from '../../src/dialects/voicebip/ids.ts';
 import { SOMEBODY } from '../unit/domain/support.ts';
 
 let hub: Hub;
@@ -103,6 +104,28 @@ describe('with D1 failing', () => {
     faults.d1AnswerLost = false;
     await later(id, 10 * 60_000);
     await eventually(async () => expect(await projectedLog(id)).toEqual(await logOf(id)));
+  });
+});
+
+describe('with D1 failing, Voicebip’s dialect', () => {
+  test('reads, sends and hands over as VoIPBIN’s does, also when nothing that it knows of D1 is fresh', async () => {
+    const contact = '+15550001003';
+    const line = await newSandbox(hub);
+    const agent = await ok(hub.call('POST', '/v1/agents', { webhook_url: 'http://127.0.0.1:1/byom' }));
+    const assistant_id = readId('agt', agent.agent_id);
+    await ok(hub.call('PUT', `/v1.0/conversation_accounts/${line.id}`, { assistant_id }));
+    const ends = { agent_id: agent.agent_id, channel: 'sms', from_number: '+15550100000', to_number: contact };
+    const say = (body: string) => ok(hub.call('POST', '/v1/messages', { ...ends, body }));
+    const { conversation_id: id } = await say('before');
+    const path = `/v1/conversations/${id}`;
+    const shown = { agent_id: agent.agent_id, ai_mode: 'human' };
+    await ok(hub.call('GET', path));
+
+    faults.d1 = true;
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+    expect(await ok(hub.call('PATCH', path, { ai_mode: 'human' }))).toMatchObject({ ...shown, changed: true });
+    expect((await say('meanwhile')).conversation_id).toBe(id);
+    expect(await ok(hub.call('GET', path))).toMatchObject(shown);
   });
 });
 

@@ -1,5 +1,4 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../context.ts';
 import { valueOf } from '../errors.ts';
 import { cursorOf, lastEventId, openSession, readerOf } from '../live.ts';
 import { answer, body, security } from '../openapi.ts';
@@ -15,7 +14,7 @@ import { presentStreamEvent } from '../../dialects/voicebip/stream.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { findAssistantIds } from '../../storage/accounts.ts';
+import { findAssistantId, findAssistantIds } from '../../storage/accounts.ts';
 import { listConversations } from '../../storage/conversations.ts';
 import { pageOf } from '../../storage/page.ts';
 
@@ -133,15 +132,21 @@ voicebipConversationRoutes.openapi(readRoute, async (c) => {
   const rows = valueOf(await callObject(() => stub().listMessages(customerId, cursor?.at ?? null, size + 1)));
   const page = pageOf(rows, size);
   const messages = page.rows.map(presentMessage);
-  return c.json({ ...(await shownWithMode(c, state)), messages, ...(await nextToken(page, { id })) }, 200);
+  const shown = presentWithMode(state, await findAssistantId(c.env, customerId, state.accountId));
+  return c.json({ ...shown, messages, ...(await nextToken(page, { id })) }, 200);
 });
 
 voicebipConversationRoutes.openapi(changeRoute, async (c) => {
   const { id } = c.req.valid('param');
   const principal = c.get('principal');
-  const command = { customerId: principal.customerId, actor: actorOf(principal), aiMode: c.req.valid('json').ai_mode };
-  const { conversation, changed } = valueOf(await callObject(() => getConversation(c.env, id).update(command)));
-  return c.json({ ...(await shownWithMode(c, conversation)), changed }, 200);
+  const { customerId } = principal;
+  const stub = () => getConversation(c.env, id);
+  // Before the change: once it is made, nothing may keep its answer back.
+  const { accountId } = valueOf(await callObject(() => stub().read(customerId)));
+  const agentId = await findAssistantId(c.env, customerId, accountId);
+  const command = { customerId, actor: actorOf(principal), aiMode: c.req.valid('json').ai_mode };
+  const { conversation, changed } = valueOf(await callObject(() => stub().update(command)));
+  return c.json({ ...presentWithMode(conversation, agentId), changed }, 200);
 });
 
 voicebipConversationRoutes.openapi(historyRoute, async (c) => {
@@ -169,7 +174,7 @@ voicebipConversationRoutes.openapi(streamRoute, async (c) => {
   });
 });
 
-async function shownWithMode(c: AppContext, state: ConversationState) {
-  const agents = await findAssistantIds(c.env, state.customerId, [state.accountId]);
-  return { ...presentConversation(state, agents.get(state.accountId) ?? null), ai_mode: state.aiMode };
-}
+const presentWithMode = (state: ConversationState, agentId: string | null) => ({
+  ...presentConversation(state, agentId),
+  ai_mode: state.aiMode,
+});

@@ -4,7 +4,7 @@ import { presentStored } from '../../dialects/voipbin/stored-event.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { configOf } from '../../env.ts';
 import type { StoredEvent } from '../../domain/stored-event.ts';
-import { findAssistantIds } from '../../storage/accounts.ts';
+import { findAssistantId } from '../../storage/accounts.ts';
 import type { WebhookDelivery } from '../../storage/webhook-deliveries.ts';
 import { signingSecrets, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
 import { checkResolved } from '../../webhooks/guard.ts';
@@ -37,7 +37,7 @@ async function voicebipBody(env: Env, { eventId, eventType: name }: WebhookDeliv
   if (stored.kind === 'talk') throw new Error('this dialect is told nothing of talks');
   const { event } = stored;
   const { customerId, accountId } = isMessageEvent(event) ? event.message : event.conversation;
-  const agentId = (await findAssistantIds(env, customerId, [accountId])).get(accountId) ?? null;
+  const agentId = await findAssistantId(env, customerId, accountId);
   const isSms = isMessageEvent(event) && event.message.channel === 'message';
   const encoding = isSms ? (segments(event.message.text)?.encoding ?? null) : null;
   return presentWebhook(event, { eventId, name, agentId, encoding });
