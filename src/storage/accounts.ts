@@ -98,18 +98,18 @@ export interface Line {
   assistantId: string;
 }
 
-const ids = new DirectoryCache<string | null>();
+const byNumber = new DirectoryCache<string | null>();
 
 /** The account of a type with that number, on which that assistant answers. At most a few seconds old, also while D1 is away. */
 export async function findByNumber(env: Env, customerId: string, line: Line): Promise<string | null> {
   const key = JSON.stringify([customerId, line.type, line.number, line.assistantId]);
   const load = () => readByNumber(env, customerId, line);
-  const id = await ids.get(key, load);
+  const id = await byNumber.get(key, load);
   const account = id === null ? null : await findAnyAccount(env, id);
   if (id === null || (account && isOn(account, line))) return id;
   // The account has changed since, and does not know under which numbers it was remembered.
-  ids.drop(key);
-  return ids.get(key, load);
+  byNumber.drop(key);
+  return byNumber.get(key, load);
 }
 
 const isOn = (account: Account, { number, assistantId }: Line): boolean =>

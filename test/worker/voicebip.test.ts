@@ -298,6 +298,7 @@ describe('a message', () => {
     const good = sms(nextContact(), 'hello');
     const cases: [Json, string][] = [
       [{ ...good, agent_id: 'agt_nonsense0' }, 'agent_id'],
+      [{ ...good, agent_id: 'agt_1' }, 'agent_id'],
       [{ ...good, agent_id: writeId('agt', crypto.randomUUID()) }, 'from_number'],
       [{ ...good, from_number: '+15550100099' }, 'from_number'],
       [{ ...good, from_number: 'us' }, 'from_number'],
@@ -362,6 +363,7 @@ describe('an error', () => {
       ['PATCH', `/v1/conversations/${unknown}`, '{', 400, 'INVALID_ARGUMENT'],
       ['GET', '/v1/conversations?page_size=101', undefined, 400, 'INVALID_ARGUMENT'],
       ['GET', '/v1/conversations?page_token=eyJ', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/v1/conversations?agent_id=agt_1', undefined, 400, 'INVALID_ARGUMENT'],
       ['GET', '/v1/nothing', undefined, 404, 'NOT_FOUND'],
     ];
     for (const [method, path, body, status, error_code] of cases) {

@@ -1,4 +1,4 @@
-import { isUuid } from '../../domain/ids.ts';
+import { isUuid, NIL_UUID } from '../../domain/ids.ts';
 
 /** Spec section 9: the same UUID as on `/v1.0`, in base58 behind a word that says what it names. */
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
@@ -15,12 +15,12 @@ export function writeId(kind: IdKind, uuid: string): string {
   return `${kind}_${text}`;
 }
 
-/** The UUID, or null: of another kind, malformed, or another spelling of what `writeId` gives. */
+/** The UUID, or null: of another kind, malformed, another spelling of what `writeId` gives, or the nil UUID, which names nobody. */
 export function readId(kind: IdKind, id: string): string | null {
   const text = id.startsWith(`${kind}_`) ? id.slice(kind.length + 1) : '';
   if (!/^[1-9A-HJ-NP-Za-km-z]{1,22}$/.test(text)) return null;
   const value = Array.from(text).reduce((sum, character) => sum * 58n + BigInt(ALPHABET.indexOf(character)), 0n);
   const hex = value.toString(16).padStart(32, '0');
   const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-  return isUuid(uuid) && writeId(kind, uuid) === id ? uuid : null;
+  return isUuid(uuid) && uuid !== NIL_UUID && writeId(kind, uuid) === id ? uuid : null;
 }

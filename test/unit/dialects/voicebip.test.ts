@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readId, writeId } from '../../../src/dialects/voicebip/ids.ts';
 import { presentStreamEvent } from '../../../src/dialects/voicebip/stream.ts';
+import { NIL_UUID } from '../../../src/domain/ids.ts';
 
 const UUID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
 
@@ -27,6 +28,9 @@ describe('an id', () => {
       id.toUpperCase(),
       ` ${id}`,
       UUID,
+      // The nil UUID is nobody's, and stands for "no assistant" inside.
+      'conv_1',
+      writeId('conv', NIL_UUID),
       '',
     ];
     for (const other of others) expect(readId('conv', other), other).toBeNull();
