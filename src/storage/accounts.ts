@@ -1,8 +1,9 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
+import { findAssistant } from './assistants.ts';
 import { DirectoryCache } from './cache.ts';
 import { dbOf, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
-import { accounts } from './schema.ts';
+import { accounts, assistants } from './schema.ts';
 import { configOf } from '../env.ts';
 import { NIL_UUID } from '../domain/ids.ts';
 import type { Micros } from '../domain/time.ts';
@@ -70,25 +71,21 @@ export async function listAccounts(env: Env, customerId: string, request: PageRe
   return pageOf(await query.orderBy(...newestFirst(accounts)).limit(request.size + 1), request.size);
 }
 
-/** Who answers on each of these accounts, also on those that were deleted; null where no assistant does. */
-export async function findAssistantIds(
-  env: Env,
-  customerId: string,
-  ids: string[],
-): Promise<Map<string, string | null>> {
+/** Who answers on each of these accounts, also on those that were deleted; nothing where no assistant does. */
+export async function findAssistantIds(env: Env, customerId: string, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
   const named = sql`${accounts.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
-  const query = dbOf(env).select({ id: accounts.id, assistantId: accounts.assistantId }).from(accounts);
-  const rows = ids.length === 0 ? [] : await query.where(and(eq(accounts.customerId, customerId), named));
-  return new Map(rows.map((row) => [row.id, assistantOf(row)]));
+  const living = and(eq(assistants.id, accounts.assistantId), isNull(assistants.deletedAt));
+  const query = dbOf(env).select({ id: accounts.id, assistantId: assistants.id }).from(accounts);
+  const rows = await query.innerJoin(assistants, living).where(and(eq(accounts.customerId, customerId), named));
+  return new Map(rows.map(({ id, assistantId }) => [id, assistantId]));
 }
-
-const assistantOf = ({ assistantId }: Pick<Row, 'assistantId'>): string | null =>
-  assistantId === NIL_UUID ? null : assistantId;
 
 /** The same of one account, at most a few seconds old, also while D1 is away. */
 export async function findAssistantId(env: Env, customerId: string, accountId: string): Promise<string | null> {
   const account = await findEver(env, accountId);
-  return account?.customerId === customerId ? assistantOf(account) : null;
+  if (account?.customerId !== customerId || account.assistantId === NIL_UUID) return null;
+  return (await findAssistant(env, customerId, account.assistantId))?.id ?? null;
 }
 
 /** A number as a client names it. */

@@ -13,6 +13,7 @@ export type Assistant = typeof assistants.$inferSelect;
 /** What an assistant does whose maker says nothing: a pause long enough for a contact that writes in short lines. */
 export const ASSISTANT_DEFAULTS = { debounceMs: 1500, timeoutMs: 10_000, maxFailures: 3, history: 20 };
 
+/** Also those that were deleted, so that they are known to be while D1 is away. */
 const cache = new DirectoryCache<Assistant | null>();
 
 const living = (id: string) => and(eq(assistants.id, id), isNull(assistants.deletedAt));
@@ -26,8 +27,11 @@ export const secretOf = (env: Env, assistant: Assistant): Promise<string> =>
   unseal(assistant.secretSealed, configOf(env).ENCRYPTION_KEY);
 
 /** Whoever's it is. At most a few seconds old, also while D1 is away. */
-export const findAnyAssistant = (env: Env, id: string): Promise<Assistant | null> =>
-  cache.get(id, async () => (await dbOf(env).select().from(assistants).where(living(id)))[0] ?? null);
+export async function findAnyAssistant(env: Env, id: string): Promise<Assistant | null> {
+  const load = async () => (await dbOf(env).select().from(assistants).where(eq(assistants.id, id)))[0] ?? null;
+  const assistant = await cache.get(id, load);
+  return assistant?.deletedAt === null ? assistant : null;
+}
 
 export async function findAssistant(env: Env, customerId: string, id: string): Promise<Assistant | null> {
   const found = await findAnyAssistant(env, id);

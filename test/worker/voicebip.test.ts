@@ -19,10 +19,14 @@ beforeAll(async () => {
   ({ account, agentId } = await newLine(hub));
 });
 
-/** An account on which an agent answers whose webhook does not matter here: nobody listens there. */
+/** An agent whose webhook does not matter here: nobody listens there. */
+const newAgent = (of: Hub, name: string): Promise<Json> =>
+  ok(of.call('POST', '/v1/agents', { name, webhook_url: 'http://127.0.0.1:1/byom' }));
+
+/** An account on which an agent answers. */
 async function newLine(of: Hub): Promise<{ account: Json; agentId: string }> {
   const made = await newSandbox(of);
-  const agent = await ok(of.call('POST', '/v1/agents', { name: 'Ada', webhook_url: 'http://127.0.0.1:1/byom' }));
+  const agent = await newAgent(of, 'Ada');
   const assistant_id = readId('agt', agent.agent_id);
   await ok(of.call('PUT', `/v1.0/conversation_accounts/${made.id}`, { assistant_id }));
   return { account: made, agentId: agent.agent_id };
@@ -296,10 +300,14 @@ describe('a message', () => {
 
   test('that makes no sense is 400 with its fields named, and leaves nothing', async () => {
     const good = sms(nextContact(), 'hello');
+    const foreign = await newLine(await newHub());
+    const idle = await newAgent(hub, 'Idle');
     const cases: [Json, string][] = [
       [{ ...good, agent_id: 'agt_nonsense0' }, 'agent_id'],
       [{ ...good, agent_id: 'agt_1' }, 'agent_id'],
-      [{ ...good, agent_id: writeId('agt', crypto.randomUUID()) }, 'from_number'],
+      [{ ...good, agent_id: writeId('agt', crypto.randomUUID()) }, 'agent_id'],
+      [{ ...good, agent_id: foreign.agentId }, 'agent_id'],
+      [{ ...good, agent_id: idle.agent_id }, 'from_number'],
       [{ ...good, from_number: '+15550100099' }, 'from_number'],
       [{ ...good, from_number: 'us' }, 'from_number'],
       [{ ...good, to_number: '12' }, 'to_number'],
@@ -320,6 +328,27 @@ describe('a message', () => {
     }
     const { conversations } = await ok(hub.call('GET', '/v1/conversations?page_size=100'));
     expect(conversations.map(({ to_number }: Json) => to_number)).not.toContain(good.to_number);
+  });
+});
+
+test('a deleted agent sends nothing, and is shown and found nowhere', async () => {
+  const other = await newHub();
+  const { account: line, agentId: agent } = await newLine(other);
+  const id = writeId('conv', (await inbound(other, line.id, nextContact(), 'hello')).conversation_id);
+  const list = async (query: string): Promise<Json[]> =>
+    (await ok(other.call('GET', `/v1/conversations?${query}`))).conversations;
+  await eventually(async () => expect(await list(`agent_id=${agent}`)).toMatchObject([{ agent_id: agent }]));
+
+  await ok(other.call('DELETE', `/v1.0/assistants/${readId('agt', agent)}`));
+  expect(await other.call('POST', '/v1/messages', { ...sms(nextContact(), 'hello'), agent_id: agent })).toMatchObject({
+    status: 400,
+    body: { message: 'agent_id: is not an agent of yours', details: { agent_id: 'is not an agent of yours' } },
+  });
+  expect(await list(`agent_id=${agent}`)).toEqual([]);
+  expect(await list('')).toMatchObject([{ conversation_id: id, agent_id: null }]);
+  expect(await ok(other.call('GET', `/v1/conversations/${id}`))).toMatchObject({ agent_id: null });
+  expect(await ok(other.call('PATCH', `/v1/conversations/${id}`, { ai_mode: 'human' }))).toMatchObject({
+    agent_id: null,
   });
 });
 

@@ -15,6 +15,7 @@ import type { ConversationState } from '../../domain/conversation/state.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAssistantId, findAssistantIds } from '../../storage/accounts.ts';
+import { findAssistant } from '../../storage/assistants.ts';
 import { listConversations } from '../../storage/conversations.ts';
 import { pageOf } from '../../storage/page.ts';
 
@@ -117,7 +118,10 @@ voicebipConversationRoutes.openapi(listRoute, async (c) => {
     ...(channel === undefined ? {} : { type: readChannel(channel) }),
   };
   const { customerId } = c.get('principal');
-  const page = await listConversations(c.env, customerId, filter, await pageRequest(paging, filter));
+  const request = await pageRequest(paging, filter);
+  const isNobodys = assistantId !== undefined && !(await findAssistant(c.env, customerId, assistantId));
+  if (isNobodys) return c.json({ conversations: [] }, 200);
+  const page = await listConversations(c.env, customerId, filter, request);
   const agents = await findAssistantIds(c.env, customerId, [...new Set(page.rows.map(({ accountId }) => accountId))]);
   const shown = page.rows.map((row) => presentConversation(row, agents.get(row.accountId) ?? null));
   return c.json({ conversations: shown, ...(await nextToken(page, filter)) }, 200);

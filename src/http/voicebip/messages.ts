@@ -13,6 +13,7 @@ import { address, normalizeTel, type Address } from '../../domain/addresses.ts';
 import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
 import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import { findByNumber } from '../../storage/accounts.ts';
+import { findAssistant } from '../../storage/assistants.ts';
 
 const number = z.string().transform((text, context) => {
   const normal = normalizeTel(text);
@@ -118,6 +119,7 @@ const peerOf = (channel: 'sms' | 'whatsapp', to: string): Address =>
 /** `from_number` must be a number on which that agent answers. */
 async function carrierFrom(c: AppContext, { agent_id, from_number }: Ends, type: string): Promise<Carrier> {
   const { customerId } = c.get('principal');
+  if (!(await findAssistant(c.env, customerId, agent_id))) throw invalidField('agent_id', 'is not an agent of yours');
   const id = await findByNumber(c.env, customerId, { type, number: from_number, assistantId: agent_id });
   if (id === null) throw invalidField('from_number', 'is not a number of this agent');
   return carrierOf(c, id);
