@@ -302,6 +302,7 @@ describe('a message', () => {
     const good = sms(nextContact(), 'hello');
     const foreign = await newLine(await newHub());
     const idle = await newAgent(hub, 'Idle');
+    const cat = 'https://example.com/cat.jpg';
     const cases: [Json, string][] = [
       [{ ...good, agent_id: 'agt_nonsense0' }, 'agent_id'],
       [{ ...good, agent_id: 'agt_1' }, 'agent_id'],
@@ -316,7 +317,12 @@ describe('a message', () => {
       [{ ...good, body: '  ' }, 'body'],
       [{ ...good, body: 'x'.repeat(1601) }, 'body'],
       [{ ...good, message_type: 'image' }, 'media_url'],
-      [{ ...good, message_type: 'image', media_url: 'file:///etc/passwd' }, 'media_url'],
+      [{ ...good, message_type: 'image', media_url: 'file:///etc/passwd', body: '' }, 'media_url'],
+      [{ ...good, media_url: cat }, 'message_type'],
+      [{ ...good, media_url: cat, message_type: 'text', body: '' }, 'message_type'],
+      [{ ...good, media_url: cat, message_type: 'image' }, 'body'],
+      [{ ...good, media_url: cat, message_type: 'image', media_caption: 'a cat' }, 'body'],
+      [{ ...good, media_caption: 'a cat' }, 'media_caption'],
     ];
     for (const [body, field] of cases) {
       const { status, body: answer } = await send(body);

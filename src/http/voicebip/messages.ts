@@ -28,6 +28,25 @@ const text = z.string().max(MAX_TEXT_LENGTH).transform(wellFormed);
 /** What WhatsApp's `message_type` is as a file; the provider looks at the file itself. */
 const FILES = { image: 'image/jpeg', audio: 'audio/mpeg', video: 'video/mp4', document: 'application/pdf' } as const;
 
+interface Parts {
+  message_type: 'text' | keyof typeof FILES;
+  body: string;
+  media_url?: string | undefined;
+  media_caption: string;
+}
+
+/** What is wrong with the parts beside each other: nothing that a client wrote is left out in silence. */
+function misplaced(wanted: Parts): [keyof Parts, string] | null {
+  const { message_type: type, body: said, media_url: url, media_caption: caption } = wanted;
+  if (type !== 'text') {
+    if (url === undefined) return ['media_url', 'is required for this message_type'];
+    return said === '' ? null : ['body', 'is for a text: a file’s text goes into media_caption'];
+  }
+  if (url !== undefined) return ['message_type', 'must say what media_url is: image, audio, video or document'];
+  if (caption !== '') return ['media_caption', 'is for a file: a text goes into body'];
+  return said.trim() === '' ? ['body', 'is empty'] : null;
+}
+
 const newMessageSchema = z
   .object({
     ...between,
@@ -40,13 +59,9 @@ const newMessageSchema = z
       .optional(),
     media_caption: text.default(''),
   })
-  .refine(({ message_type: type, body: said }) => type !== 'text' || said.trim() !== '', {
-    path: ['body'],
-    message: 'is empty',
-  })
-  .refine(({ message_type: type, media_url: url }) => type === 'text' || url !== undefined, {
-    path: ['media_url'],
-    message: 'is required for this message_type',
+  .superRefine((wanted, context) => {
+    const [path, message] = misplaced(wanted) ?? [];
+    if (path !== undefined) context.addIssue({ code: 'custom', path: [path], message });
   })
   .openapi('VoicebipNewMessage');
 
