@@ -1,4 +1,5 @@
 import type { ConversationState } from '../../domain/conversation/state.ts';
+import type { Micros } from '../../domain/time.ts';
 import { writeId } from './ids.ts';
 import { second, secondOrNull } from './times.ts';
 
@@ -6,6 +7,9 @@ import { second, secondOrNull } from './times.ts';
 export const presentChannel = (type: string): string => (type === 'message' ? 'sms' : type);
 
 export const readChannel = (channel: string): string => (channel === 'sms' ? 'message' : channel);
+
+/** Also of its last message: clients ask again for what this time has passed by. */
+const touchedAt = ({ updatedAt, lastMessageAt }: ConversationState): Micros => Math.max(updatedAt, lastMessageAt ?? 0);
 
 const windowOf = ({ window }: ConversationState): string | null =>
   window && window.until > 0 ? second(window.until) : null;
@@ -23,6 +27,6 @@ export const presentConversation = (state: ConversationState, agentId: string | 
   window_expires_at: windowOf(state),
   opt_out: state.optOut,
   created_at: second(state.createdAt),
-  updated_at: second(state.updatedAt),
+  updated_at: second(touchedAt(state)),
   last_message_at: secondOrNull(state.lastMessageAt),
 });

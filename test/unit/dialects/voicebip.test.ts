@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { presentConversation } from '../../../src/dialects/voicebip/conversation.ts';
+import { presentExported } from '../../../src/dialects/voicebip/export.ts';
 import { readId, writeId } from '../../../src/dialects/voicebip/ids.ts';
 import { presentStreamEvent } from '../../../src/dialects/voicebip/stream.ts';
 import { NIL_UUID } from '../../../src/domain/ids.ts';
+import { microsOf } from '../../../src/domain/time.ts';
+import { aConversation } from '../domain/support.ts';
 
 const UUID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
 
@@ -45,6 +49,25 @@ const message = (direction: string, status?: string) => ({
   text: 'hello',
   tm_update: '2026-05-15 14:32:01.123456',
   deliveries: status === undefined ? [] : [{ status }],
+});
+
+describe('updated_at', () => {
+  const [changed, wrote] = ['2026-05-15T14:32:01Z', '2026-05-15T15:00:00Z'];
+  const at = (iso: string) => microsOf(Date.parse(iso));
+
+  test.each([
+    ['of its last message', changed, wrote],
+    ['of its last change', wrote, changed],
+  ])('of a conversation is the time %s where that is the later one', (_, updated, lastMessage) => {
+    const state = aConversation({ updatedAt: at(updated), lastMessageAt: at(lastMessage) });
+    expect(presentConversation(state, null)).toMatchObject({ updated_at: wrote, last_message_at: lastMessage });
+    expect(presentExported(state, UUID)).toMatchObject({ updated_at: wrote });
+  });
+
+  test('of one without messages is that of its last change', () => {
+    const state = aConversation({ updatedAt: at(changed), lastMessageAt: null });
+    expect(presentConversation(state, null)).toMatchObject({ updated_at: changed, last_message_at: null });
+  });
 });
 
 describe('the stream', () => {
