@@ -27,8 +27,7 @@ const newAgent = (of: Hub, name: string): Promise<Json> =>
 async function newLine(of: Hub): Promise<{ account: Json; agentId: string }> {
   const made = await newSandbox(of);
   const agent = await newAgent(of, 'Ada');
-  const assistant_id = readId('agt', agent.agent_id);
-  await ok(of.call('PUT', `/v1.0/conversation_accounts/${made.id}`, { assistant_id }));
+  await ok(of.call('PUT', `/v1.0/conversation_accounts/${made.id}`, { assistant_id: agent.agent_id }));
   return { account: made, agentId: agent.agent_id };
 }
 
@@ -335,6 +334,27 @@ describe('a message', () => {
     const { conversations } = await ok(hub.call('GET', '/v1/conversations?page_size=100'));
     expect(conversations.map(({ to_number }: Json) => to_number)).not.toContain(good.to_number);
   });
+});
+
+test('an account takes its agent by the id that /v1/agents gives, and answers with the UUID', async () => {
+  const { agent_id } = await newAgent(hub, 'Ada');
+  const assistant_id = readId('agt', agent_id);
+  const wanted = {
+    type: 'sms',
+    provider_data: { provider: 'sandbox', number: '+15550100001' },
+    assistant_id: agent_id,
+  };
+  const made = await ok(hub.call('POST', '/v1.0/conversation_accounts', wanted));
+  expect(made).toMatchObject({ assistant_id });
+  const path = `/v1.0/conversation_accounts/${made.id}`;
+  expect(await ok(hub.call('PUT', path, { assistant_id: agent_id }))).toMatchObject({ assistant_id });
+  expect(await ok(hub.call('GET', path))).toMatchObject({ assistant_id });
+  for (const wrong of ['agt_1', 'agt_nonsense0', writeId('agt', crypto.randomUUID())]) {
+    expect(await hub.call('PUT', path, { assistant_id: wrong }), wrong).toMatchObject({
+      status: 400,
+      body: { error: { details: { assistant_id: expect.any(String) } } },
+    });
+  }
 });
 
 test('a deleted agent sends nothing, and is shown and found nowhere', async () => {

@@ -1,9 +1,16 @@
 import { z } from '@hono/zod-openapi';
 import { uuid } from '../../openapi.ts';
+import { readId } from '../../../dialects/voicebip/ids.ts';
 
 const time = z.string().openapi({ example: '2024-03-01T10:00:00.000000Z' });
 const providerData = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
-const optionalId = uuid;
+
+/** An agent of `/v1` is an assistant: its id there is good here too. */
+const assistantId = z
+  .string()
+  .transform((id) => readId('agt', id) ?? id)
+  .pipe(uuid)
+  .openapi({ type: 'string', description: 'A UUID, or the `agt_…` that `/v1/agents` gives' });
 
 export const accountSchema = z
   .object({
@@ -25,8 +32,8 @@ export const accountSchema = z
 const editable = {
   name: z.string().max(255),
   detail: z.string().max(4000),
-  message_flow_id: optionalId,
-  assistant_id: optionalId,
+  message_flow_id: uuid,
+  assistant_id: assistantId,
   secret: z.string().max(4096).openapi({ description: 'Write-only' }),
   token: z.string().max(4096).openapi({ description: 'Write-only' }),
   provider_data: providerData,
