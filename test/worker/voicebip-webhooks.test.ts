@@ -199,6 +199,18 @@ describe('POST /v1/webhooks/test', () => {
     expect(webhook.headers.get('x-voicebip-signature')).toBe(await expected(secret, webhook));
   });
 
+  test('sends once under one Idempotency-Key, and answers alike', async () => {
+    const receiver = listen();
+    const key = { 'idempotency-key': 'one test' };
+    const again = (event_type: string) =>
+      hub.call('POST', '/v1/webhooks/test', { webhook_url: receiver.url, event_type }, key);
+    const first = await ok(again('message.sent'));
+    expect(await ok(again('message.sent'))).toEqual(first);
+    expect(receiver.received).toHaveLength(1);
+    expect(await again('message.read')).toMatchObject({ status: 409, body: { error_code: 'IDEMPOTENCY_KEY_REUSED' } });
+    expect(receiver.received).toHaveLength(1);
+  });
+
   test('says so when the receiver refuses, or is not there', async () => {
     const receiver = listen(() => new Response('no', { status: 500 }));
     expect(await ok(ask(receiver.url, 'message.sent'))).toMatchObject({ status: 'failed', response_code: 500 });

@@ -1,7 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
-import { answer, body, security } from '../openapi.ts';
+import { once } from '../once.ts';
+import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { checkedTarget } from '../voipbin/webhook-target.ts';
 import { failures } from './openapi.ts';
@@ -16,6 +17,10 @@ import { postWebhook } from '../../webhooks/post.ts';
 import { resolveHost } from '../../webhooks/resolve.ts';
 import { voicebipHeaders } from '../../webhooks/sign.ts';
 
+const wantedSchema = z.object({ webhook_url: z.string().min(1).max(2000), event_type: z.enum(VOICEBIP_EVENT_NAMES) });
+
+type Wanted = z.infer<typeof wantedSchema>;
+
 const testRoute = createRoute({
   tags: ['Voicebip'],
   security,
@@ -25,7 +30,8 @@ const testRoute = createRoute({
   description:
     'Signed as the customer’s endpoint with that URL is, or else with the secret of the customer’s own webhook. Nothing is stored or tried again.',
   request: {
-    ...body(z.object({ webhook_url: z.string().min(1).max(2000), event_type: z.enum(VOICEBIP_EVENT_NAMES) })),
+    headers: idempotencyHeaders,
+    ...body(wantedSchema),
   },
   responses: {
     ...answer(
@@ -38,14 +44,18 @@ const testRoute = createRoute({
       }),
       'How the receiver answered',
     ),
-    ...failures(),
+    ...failures('IDEMPOTENCY_KEY_REUSED'),
   },
 });
 
 export const voicebipWebhookRoutes = newRouter();
 
 voicebipWebhookRoutes.openapi(testRoute, async (c) => {
-  const { webhook_url: url, event_type: name } = c.req.valid('json');
+  const wanted = c.req.valid('json');
+  return c.json(await once(c, async () => ({ statements: [], answer: await tested(c, wanted) })), 200);
+});
+
+async function tested(c: AppContext, { webhook_url: url, event_type: name }: Wanted) {
   const target = await reachable(c, url);
   const { customerId } = c.get('principal');
   const eventId = `evt_${crypto.randomUUID().replaceAll('-', '')}`;
@@ -54,17 +64,14 @@ voicebipWebhookRoutes.openapi(testRoute, async (c) => {
   const signed = { id: eventId, timestamp: Math.floor(Date.now() / 1000), body: text };
   const headers = await voicebipHeaders(signed, await secretsFor(c.env, customerId, url));
   const result = await postWebhook({ url: target, method: 'POST', headers, body: text }, (to, init) => fetch(to, init));
-  return c.json(
-    {
-      delivery_id: eventId.replace('evt_', 'del_'),
-      status: result.delivered ? ('delivered' as const) : ('failed' as const),
-      response_code: result.status,
-      response_time_ms: result.timeMs,
-      error: result.error,
-    },
-    200,
-  );
-});
+  return {
+    delivery_id: eventId.replace('evt_', 'del_'),
+    status: result.delivered ? ('delivered' as const) : ('failed' as const),
+    response_code: result.status,
+    response_time_ms: result.timeMs,
+    error: result.error,
+  };
+}
 
 async function reachable(c: AppContext, url: string): Promise<URL> {
   checkedTarget(c.env, url, 'webhook_url');
