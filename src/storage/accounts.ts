@@ -71,13 +71,14 @@ export async function listAccounts(env: Env, customerId: string, request: PageRe
   return pageOf(await query.orderBy(...newestFirst(accounts)).limit(request.size + 1), request.size);
 }
 
+const answering = and(eq(assistants.id, accounts.assistantId), isNull(assistants.deletedAt));
+
 /** Who answers on each of these accounts, also on those that were deleted; nothing where no assistant does. */
 export async function findAssistantIds(env: Env, customerId: string, ids: string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();
   const named = sql`${accounts.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
-  const living = and(eq(assistants.id, accounts.assistantId), isNull(assistants.deletedAt));
   const query = dbOf(env).select({ id: accounts.id, assistantId: assistants.id }).from(accounts);
-  const rows = await query.innerJoin(assistants, living).where(and(eq(accounts.customerId, customerId), named));
+  const rows = await query.innerJoin(assistants, answering).where(and(eq(accounts.customerId, customerId), named));
   return new Map(rows.map(({ id, assistantId }) => [id, assistantId]));
 }
 
@@ -86,6 +87,13 @@ export async function findAssistantId(env: Env, customerId: string, accountId: s
   const account = await findEver(env, accountId);
   if (account?.customerId !== customerId || account.assistantId === NIL_UUID) return null;
   return (await findAssistant(env, customerId, account.assistantId))?.id ?? null;
+}
+
+/** Where a living assistant answers, also the accounts that were deleted: their conversations stay. */
+export async function findAnsweredBy(env: Env, customerId: string, assistantId: string): Promise<string[]> {
+  const mine = and(eq(accounts.customerId, customerId), eq(accounts.assistantId, assistantId));
+  const query = dbOf(env).select({ id: accounts.id }).from(accounts);
+  return (await query.innerJoin(assistants, answering).where(mine)).map(({ id }) => id);
 }
 
 /** A number as a client names it. */

@@ -13,8 +13,8 @@ export interface ConversationFilter {
   lifecycle?: string;
   tag?: string;
   accountId?: string;
-  /** The assistant that answers on its account. */
-  assistantId?: string;
+  /** One of these. */
+  accountIds?: string[];
   peer?: string;
 }
 
@@ -25,25 +25,42 @@ export async function listConversations(
   filter: ConversationFilter,
   request: PageRequest,
 ): Promise<Page<ConversationState>> {
-  const mine = and(eq(conversations.customerId, customerId), isNull(conversations.deletedAt));
-  const where = and(mine, ...conditions(filter), afterCursor(conversations, request.cursor));
-  const query = dbOf(env).select().from(conversations).where(where);
-  const page = pageOf(await query.orderBy(...newestFirst(conversations)).limit(request.size + 1), request.size);
+  const page = pageOf(await newestOf(env, customerId, filter, request), request.size);
   return { ...page, rows: page.rows.map((row) => readConversation(row.data)) };
 }
+
+/** One row more than the page, which tells whether another follows. */
+export function newestOf(env: Env, customerId: string, filter: ConversationFilter, { size, cursor }: PageRequest) {
+  const mine = and(eq(conversations.customerId, customerId), isNull(conversations.deletedAt));
+  const where = and(mine, ...conditions(filter), afterCursor(conversations, cursor));
+  const { accountIds } = filter;
+  const { id, createdAt, data } = conversations;
+  const query = dbOf(env)
+    .select({ id, createdAt, data })
+    .from(conversations)
+    .where(accountIds === undefined ? where : isNewestOn(accountIds, where, size + 1));
+  return query.orderBy(...newestFirst(conversations)).limit(size + 1);
+}
+
+/**
+ * As many of each account as may be on the page, each account's by the index. SQLite would answer a plain IN by going through the
+ * conversations of all other accounts too, or by sorting all of these.
+ */
+const isNewestOn = (accountIds: string[], where: SQL | undefined, count: number): SQL =>
+  sql`${conversations.id} IN (
+    SELECT newest.id FROM json_each(${JSON.stringify(accountIds)}) AS account CROSS JOIN conversations AS newest
+    WHERE newest.id IN (
+      SELECT id FROM conversations WHERE ${where} AND account_id = account.value
+      ORDER BY created_at DESC, id DESC LIMIT ${count}))`;
 
 const conditions = (filter: ConversationFilter): SQL[] => [
   ...(filter.ownerId === undefined ? [] : [eq(conversations.ownerId, filter.ownerId)]),
   ...(filter.type === undefined ? [] : [eq(conversations.type, filter.type)]),
   ...(filter.lifecycle === undefined ? [] : [eq(conversations.lifecycle, filter.lifecycle)]),
   ...(filter.accountId === undefined ? [] : [eq(conversations.accountId, filter.accountId)]),
-  ...(filter.assistantId === undefined ? [] : [isAnsweredBy(filter.assistantId)]),
   ...(filter.peer === undefined ? [] : [isWith(filter.peer)]),
   ...(filter.tag === undefined ? [] : [hasTag(filter.tag)]),
 ];
-
-const isAnsweredBy = (assistantId: string): SQL =>
-  sql`${conversations.accountId} IN (SELECT id FROM accounts WHERE customer_id = ${conversations.customerId} AND assistant_id = ${assistantId})`;
 
 /** By whichever of its ways. */
 const isWith = (peer: string): SQL =>

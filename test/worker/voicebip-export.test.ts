@@ -3,16 +3,20 @@ import { exports, env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
 import { readId, writeId } from '../../src/dialects/voicebip/ids.ts';
+import { microsOf } from '../../src/domain/time.ts';
+import { newestOf } from '../../src/storage/conversations.ts';
 
 const MANY = 100_000;
 
 let hub: Hub;
+let accountId: string;
 let agentId: string;
 let firstId: string;
 
 beforeAll(async () => {
   hub = await newHub();
   const account = await newSandbox(hub);
+  accountId = account.id;
   const agent = await ok(hub.call('POST', '/v1/agents', { webhook_url: 'http://127.0.0.1:1/byom' }));
   agentId = agent.agent_id;
   await ok(hub.call('PUT', `/v1.0/conversation_accounts/${account.id}`, { assistant_id: readId('agt', agentId) }));
@@ -53,6 +57,24 @@ async function open(query: string): Promise<Response> {
   expect(response.status).toBe(200);
   return response;
 }
+
+test('a page of an agent’s conversations is read by the index of its accounts, however many there are', async () => {
+  const [first, second] = [await newSandbox(hub), await newSandbox(hub)];
+  for (const accountIds of [[accountId], [first.id, second.id], [accountId, first.id], []]) {
+    const request = { size: 20, cursor: { at: microsOf(Date.now()), id: firstId } };
+    const { sql, params } = newestOf(env, hub.customerId, { accountIds, type: 'message' }, request).toSQL();
+    const plan = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .bind(...params)
+      .all<{ detail: string }>();
+    const steps = plan.results.map(({ detail }) => detail).filter((detail) => / conversations[ _]/.test(detail));
+    expect(steps.join('; ')).toContain('INDEX conversations_account (customer_id=? AND account_id=?');
+    expect(steps.join('; ')).not.toMatch(/SCAN conversations|conversations_list/);
+    const { meta } = await env.DB.prepare(sql)
+      .bind(...params)
+      .all();
+    expect(meta.rows_read).toBeLessThan(200);
+  }
+});
 
 describe('an export', () => {
   test('of 100,000 conversations is whole, in order, and read from the database only as it is read', async () => {

@@ -49,6 +49,28 @@ const sms = (to_number: string, body: string) => ({
 const send = (body: Json, headers?: Record<string, string>) => hub.call('POST', '/v1/messages', body, headers);
 const uuidOf = (id: string): string => readId('conv', id) ?? 'not an id';
 
+test('the list of an agent that answers on several numbers is one list, newest first', async () => {
+  const other = await newHub();
+  const { account: line, agentId: agent } = await newLine(other);
+  const lines = [line, await newSandbox(other)];
+  await ok(other.call('PUT', `/v1.0/conversation_accounts/${lines[1].id}`, { assistant_id: agent }));
+  const nobodys = await newSandbox(other);
+  await inbound(other, nobodys.id, '+15558300000', 'hi');
+  for (const last of [1, 2, 3, 4, 5]) await inbound(other, lines[last % 2].id, `+1555830000${last}`, 'hi');
+  const page = (query: string): Promise<Json> =>
+    ok(other.call('GET', `/v1/conversations?agent_id=${agent}&page_size=2${query}`));
+  await eventually(async () =>
+    expect((await ok(other.call('GET', '/v1/conversations'))).conversations).toHaveLength(6),
+  );
+  const numbers: string[] = [];
+  for (let token: string | undefined = ''; token !== undefined;) {
+    const { conversations, next_page_token }: Json = await page(token && `&page_token=${token}`);
+    numbers.push(...conversations.map(({ to_number }: Json) => to_number));
+    token = next_page_token;
+  }
+  expect(numbers).toEqual([5, 4, 3, 2, 1].map((last) => `+1555830000${last}`));
+});
+
 describe('the list', () => {
   test('has the shape of seed 003, and says what each conversation is', async () => {
     const contact = nextContact();

@@ -14,8 +14,7 @@ import { presentStreamEvent } from '../../dialects/voicebip/stream.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { findAssistantId, findAssistantIds } from '../../storage/accounts.ts';
-import { findAssistant } from '../../storage/assistants.ts';
+import { findAnsweredBy, findAssistantId, findAssistantIds } from '../../storage/accounts.ts';
 import { listConversations } from '../../storage/conversations.ts';
 import { pageOf } from '../../storage/page.ts';
 
@@ -112,19 +111,18 @@ const streamRoute = createRoute({
 export const voicebipConversationRoutes = newRouter();
 
 voicebipConversationRoutes.openapi(listRoute, async (c) => {
-  const { agent_id: assistantId, channel, ...paging } = c.req.valid('query');
+  const { agent_id: agentId, channel, ...paging } = c.req.valid('query');
+  const { customerId } = c.get('principal');
+  const asked = { agentId, channel };
+  const request = await pageRequest(paging, asked);
   const filter = {
-    ...(assistantId === undefined ? {} : { assistantId }),
+    ...(agentId === undefined ? {} : { accountIds: await findAnsweredBy(c.env, customerId, agentId) }),
     ...(channel === undefined ? {} : { type: readChannel(channel) }),
   };
-  const { customerId } = c.get('principal');
-  const request = await pageRequest(paging, filter);
-  const isNobodys = assistantId !== undefined && !(await findAssistant(c.env, customerId, assistantId));
-  if (isNobodys) return c.json({ conversations: [] }, 200);
   const page = await listConversations(c.env, customerId, filter, request);
   const agents = await findAssistantIds(c.env, customerId, [...new Set(page.rows.map(({ accountId }) => accountId))]);
   const shown = page.rows.map((row) => presentConversation(row, agents.get(row.accountId) ?? null));
-  return c.json({ conversations: shown, ...(await nextToken(page, filter)) }, 200);
+  return c.json({ conversations: shown, ...(await nextToken(page, asked)) }, 200);
 });
 
 voicebipConversationRoutes.openapi(readRoute, async (c) => {

@@ -5,6 +5,7 @@ import { newRouter } from '../router.ts';
 import { failures, idOf } from './openapi.ts';
 import { EXPORT_FORMATS, presentExported, type ExportFormat } from '../../dialects/voicebip/export.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
+import { findAnsweredBy } from '../../storage/accounts.ts';
 import { findAssistant } from '../../storage/assistants.ts';
 import { listConversations } from '../../storage/conversations.ts';
 import type { Cursor } from '../../storage/page.ts';
@@ -47,7 +48,8 @@ voicebipExportRoutes.openapi(exportRoute, async (c) => {
   const { customerId } = c.get('principal');
   if (!(await findAssistant(c.env, customerId, id))) throw new ApiError('ASSISTANT_NOT_FOUND');
   const { [format]: written } = EXPORT_FORMATS;
-  const pages = conversationPages(c.env, customerId, id, all === 'true' ? Infinity : LIMIT);
+  const accountIds = await findAnsweredBy(c.env, customerId, id);
+  const pages = conversationPages(c.env, customerId, accountIds, all === 'true' ? Infinity : LIMIT);
   return new Response(streamOf(partsOf(written, pages, id)), {
     headers: {
       'content-type': written.contentType,
@@ -60,13 +62,13 @@ voicebipExportRoutes.openapi(exportRoute, async (c) => {
 async function* conversationPages(
   env: Env,
   customerId: string,
-  assistantId: string,
+  accountIds: string[],
   limit: number,
 ): AsyncGenerator<ConversationState[]> {
   let cursor: Cursor | null = null;
   for (let left = limit; left > 0; left -= PAGE_SIZE) {
     const size = Math.min(PAGE_SIZE, left);
-    const page = await listConversations(env, customerId, { assistantId }, { size, cursor });
+    const page = await listConversations(env, customerId, { accountIds }, { size, cursor });
     if (page.rows.length > 0) yield page.rows;
     if (page.next === null) return;
     cursor = page.next;

@@ -22,6 +22,7 @@ export const conversations = sqliteTable(
   },
   (table) => [
     index('conversations_list').on(table.customerId, table.createdAt, table.id),
+    index('conversations_account').on(table.customerId, table.accountId, table.createdAt, table.id),
     index('conversations_owner').on(table.customerId, table.ownerId, table.createdAt),
     index('conversations_activity').on(table.activeAt),
   ],

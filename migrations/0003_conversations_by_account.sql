@@ -1,0 +1,1 @@
+CREATE INDEX `conversations_account` ON `conversations` (`customer_id`,`account_id`,`created_at`,`id`);
