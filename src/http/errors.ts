@@ -100,8 +100,16 @@ export function errorBody(reason: Reason, message: string, requestId: string, de
 export const tooMany = (retryAfterS: number): ApiError =>
   new ApiError('RATE_LIMIT_EXCEEDED', undefined, undefined, { 'Retry-After': String(retryAfterS) });
 
-export const invalidField = (field: string, problem: string): ApiError =>
-  new ApiError('INVALID_ARGUMENT', `${field}: ${problem}`, { [field]: problem });
+export const invalidField = (field: string, problem: string): ApiError => invalidFields({ [field]: problem });
+
+export const invalidFields = (problems: Details): ApiError =>
+  new ApiError('INVALID_ARGUMENT', sentenceOf(problems), problems);
+
+/** What is wrong with which field, as `message` says it. */
+export const sentenceOf = (problems: Details): string =>
+  Object.entries(problems)
+    .map(([field, problem]) => `${field}: ${String(problem)}`)
+    .join('; ');
 
 /** The value of a result, or its refusal as the error that the client gets. */
 export function valueOf<T>(result: Result<T, Refusal>): T {

@@ -1,14 +1,12 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { AppEnv } from './context.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, sentenceOf } from './errors.ts';
 
 /** A request that does not fit its schema: 400, with every wrong field named, and of each the first complaint. */
 function refuse(target: string, error: z.core.$ZodError): never {
   const complaints = error.issues.map((issue) => [issue.path.join('.') || 'body', plain(issue.message)] as const);
   const details = Object.fromEntries(complaints.toReversed());
-  const message = Object.entries(details)
-    .map(([field, problem]) => `${field}: ${problem}`)
-    .join('; ');
+  const message = sentenceOf(details);
   if (target === 'param') throw new ApiError('INVALID_ID', message, details);
   throw new ApiError(target === 'query' ? 'INVALID_REQUEST_PARAMETER' : 'INVALID_ARGUMENT', message, details);
 }

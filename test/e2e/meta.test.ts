@@ -405,6 +405,7 @@ describe('over /v1', () => {
         const refused = await server.call('POST', '/v1/messages/template', body);
         expect(refused, field).toMatchObject({ status: 400, body: { error_code: 'INVALID_ARGUMENT' } });
         expect(Object.keys(refused.body.details)).toEqual([field]);
+        expect(refused.body.message).toBe(`${field}: ${refused.body.details[field]}`);
       }
       const sent = await ok(server.call('POST', '/v1/messages/template', { ...good, parameters: ['Ada', '1'] }));
       expect((await waitFor(contact, 1)).method).toBe('template');

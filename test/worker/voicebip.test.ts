@@ -344,6 +344,7 @@ describe('a message', () => {
       [{ ...good, media_url: cat, message_type: 'image' }, 'body'],
       [{ ...good, media_url: cat, message_type: 'image', media_caption: 'a cat' }, 'body'],
       [{ ...good, media_caption: 'a cat' }, 'media_caption'],
+      [{ ...good, media_url: cat, message_type: 'image', body: '', media_caption: 'x'.repeat(1601) }, 'media_caption'],
     ];
     for (const [body, field] of cases) {
       const { status, body: answer } = await send(body);
@@ -352,6 +353,7 @@ describe('a message', () => {
         code: 'INVALID_ARGUMENT',
         fields: [field],
       });
+      expect(answer.message, field).toBe(`${field}: ${answer.details[field]}`);
     }
     const { conversations } = await ok(hub.call('GET', '/v1/conversations?page_size=100'));
     expect(conversations.map(({ to_number }: Json) => to_number)).not.toContain(good.to_number);

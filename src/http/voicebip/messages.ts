@@ -6,6 +6,7 @@ import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { orAsBefore, requestKeyOf } from '../request-keys.ts';
 import { sendToContact } from '../send-to-contact.ts';
+import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';
 import { acceptedSchema } from './schemas.ts';
 import { presentAccepted } from '../../dialects/voicebip/message.ts';
@@ -99,6 +100,25 @@ export const voicebipMessageRoutes = newRouter();
 
 const PLAIN = { template: null, clientId: '', takeover: false, fence: null, expectedSequence: null };
 
+const TEXT_FIELDS: FieldNames = { text: 'body' };
+
+const FILE_FIELDS: FieldNames = {
+  text: 'media_caption',
+  medias: 'media_url',
+  'medias.0': 'media_url',
+  'medias.0.url': 'media_url',
+  'medias.0.type': 'message_type',
+};
+
+/** A template's text is its own: what makes it too long is what fills it. */
+const TEMPLATE_FIELDS: FieldNames = {
+  text: 'parameters',
+  template: 'template_name',
+  'template.name': 'template_name',
+  'template.language': 'language_code',
+  'template.parameters': 'parameters',
+};
+
 voicebipMessageRoutes.openapi(sendRoute, async (c) => {
   const wanted = c.req.valid('json');
   const { message_type: type, media_url: url = '', media_caption: caption } = wanted;
@@ -106,13 +126,14 @@ voicebipMessageRoutes.openapi(sendRoute, async (c) => {
     type === 'text'
       ? { text: wanted.body, medias: [] }
       : { text: caption, medias: [{ type: FILES[type], url, filename: '' }] };
-  return c.json(await sendTo(c, wanted, wanted.channel, { ...PLAIN, ...content }), 200);
+  const sent = sendTo(c, wanted, wanted.channel, { ...PLAIN, ...content });
+  return c.json(await inFieldsOf(type === 'text' ? TEXT_FIELDS : FILE_FIELDS, sent), 200);
 });
 
 voicebipMessageRoutes.openapi(templateRoute, async (c) => {
   const { template_name: name, language_code: language, parameters, ...ends } = c.req.valid('json');
   const content = { text: '', medias: [], template: { name, language, parameters } };
-  return c.json(await sendTo(c, ends, 'whatsapp', { ...PLAIN, ...content }), 200);
+  return c.json(await inFieldsOf(TEMPLATE_FIELDS, sendTo(c, ends, 'whatsapp', { ...PLAIN, ...content })), 200);
 });
 
 interface Ends {

@@ -1,6 +1,6 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { ApiError, invalidField } from '../errors.ts';
+import { ApiError, invalidField, invalidFields } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { publicUrlOf } from '../origin.ts';
 import { once } from '../once.ts';
@@ -167,13 +167,12 @@ function checkCredentials(type: string, credentials: AccountCredentials): Accoun
   const { secret, token, providerData } = credentials;
   const checked = channel.credentials.safeParse({ secret, token, providerData });
   if (checked.success) return checked.data;
-  const details = Object.fromEntries(
-    checked.error.issues.map((issue) => [issue.path.join('.').replace('providerData', 'provider_data'), issue.message]),
+  const { issues } = checked.error;
+  throw invalidFields(
+    Object.fromEntries(
+      issues.map(({ path, message }) => [path.join('.').replace('providerData', 'provider_data'), message]),
+    ),
   );
-  const message = Object.entries(details)
-    .map(([field, problem]) => `${field}: ${problem}`)
-    .join('; ');
-  throw new ApiError('INVALID_ARGUMENT', message, details);
 }
 
 /** What is named in the request; credentials are checked together, since one may depend on another. */
