@@ -199,6 +199,17 @@ describe('POST /v1/webhooks/test', () => {
     expect(webhook.headers.get('x-voicebip-signature')).toBe(await expected(secret, webhook));
   });
 
+  test('sends of an SMS what a real one has: its coding, and why it failed', async () => {
+    const receiver = listen();
+    for (const type of ['message.received', 'message.failed', 'message.read']) await ok(ask(receiver.url, type));
+    const [received, failed, read] = receiver.received.map(({ body }) => body.payload);
+    expect(received).toMatchObject({ channel: 'sms', encoding: 'GSM-7', status: 'received', error: null });
+    const error = { code: expect.any(String), text: expect.any(String) };
+    expect(failed).toMatchObject({ channel: 'sms', encoding: 'GSM-7', status: 'failed', error });
+    expect(read).toMatchObject({ channel: 'whatsapp', status: 'read' });
+    expect(read).not.toHaveProperty('encoding');
+  });
+
   test('sends once under one Idempotency-Key, and answers alike', async () => {
     const receiver = listen();
     const key = { 'idempotency-key': 'one test' };

@@ -39,12 +39,18 @@ function sampleConversation(name: VoicebipEventName, customerId: string, at: Mic
   return { ...opened, window: { until: at + microsOf(HOUR), humanExtraMs: 0, warned: true } };
 }
 
+/** A receiver reads why: no real failure is without it. */
+const FAILED = { status: 'failed', error: { code: 'SAMPLE', text: 'The provider’s words stand here' } } as const;
+
 function sampleMessage(name: VoicebipEventName, state: ConversationState, at: Micros): Message {
   const content = { messageId: crypto.randomUUID(), text: 'A test from Parley', medias: [] };
   const message = { ...newMessage(state, content, at), sender: { type: 'contact' as const, id: '', name: '' } };
   if (name === 'message.received') {
     return { ...message, direction: 'incoming', source: state.peer, destination: state.self };
   }
-  const delivery = newDelivery(state, crypto.randomUUID(), null, at);
+  const delivery = {
+    ...newDelivery(state, crypto.randomUUID(), null, at),
+    ...(name === 'message.failed' ? FAILED : {}),
+  };
   return { ...message, direction: 'outgoing', source: state.self, destination: state.peer, deliveries: [delivery] };
 }

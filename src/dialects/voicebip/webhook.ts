@@ -15,6 +15,10 @@ export interface WebhookContext {
   encoding: Segments['encoding'] | null;
 }
 
+/** The text whose `encoding` a webhook says; empty where there is none to say. */
+export const smsTextOf = (event: ConversationEvent): string =>
+  isMessageEvent(event) && event.message.channel === 'message' ? event.message.text : '';
+
 /** Voicebip's envelope (facts/voicebip.md, "Webhook envelope"): `number` is ours, `from` the contact's, whichever way it goes. */
 export function presentWebhook(event: ConversationEvent, context: WebhookContext) {
   const { channel, ours, theirs } = endsOf(event);

@@ -1,5 +1,5 @@
 import { segments } from '../../channels/sms/segments.ts';
-import { presentNotice, presentWebhook } from '../../dialects/voicebip/webhook.ts';
+import { presentNotice, presentWebhook, smsTextOf } from '../../dialects/voicebip/webhook.ts';
 import { presentStored } from '../../dialects/voipbin/stored-event.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { configOf } from '../../env.ts';
@@ -38,8 +38,7 @@ async function voicebipBody(env: Env, { eventId, eventType: name }: WebhookDeliv
   const { event } = stored;
   const { customerId, accountId } = isMessageEvent(event) ? event.message : event.conversation;
   const agentId = await findAssistantId(env, customerId, accountId);
-  const isSms = isMessageEvent(event) && event.message.channel === 'message';
-  const encoding = isSms ? (segments(event.message.text)?.encoding ?? null) : null;
+  const encoding = segments(smsTextOf(event))?.encoding ?? null;
   return presentWebhook(event, { eventId, name, agentId, encoding });
 }
 
