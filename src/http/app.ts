@@ -9,6 +9,7 @@ import { hookRoutes } from './hooks/routes.ts';
 import { allow, authenticate } from './middleware/authenticate.ts';
 import { limitBody, requireJson } from './middleware/body.ts';
 import { requestId } from './middleware/request-id.ts';
+import { publicUrlOf } from './origin.ts';
 import { newRouter } from './router.ts';
 import { voicebipAgentRoutes } from './voicebip/agents.ts';
 import { voicebipConversationRoutes } from './voicebip/conversations.ts';
@@ -134,10 +135,19 @@ function problem(c: AppContext, error: ApiError): Response {
   // A handler may not have run at all, so the id may be missing.
   const id = c.get('requestId') ?? '';
   const { reason, message, details, headers } = error;
-  const body = c.req.path.startsWith('/v1/')
-    ? flatErrorBody(reason, message, id, `${new URL(c.req.url).origin}/docs`, details)
+  const body = /^\/v1(?:\/|$)/.test(c.req.path)
+    ? flatErrorBody(reason, message, id, docsOf(c), details)
     : errorBody(reason, message, id, details);
   return c.json(body, status, headers);
+}
+
+/** Answers also where the configuration is what went wrong. */
+function docsOf(c: AppContext): string {
+  try {
+    return `${publicUrlOf(c)}/docs`;
+  } catch {
+    return `${new URL(c.req.url).origin}/docs`;
+  }
 }
 
 /** Bugs and platform faults become 500 and 503 without a word of their own: their messages may quote data. */

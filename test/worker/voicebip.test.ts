@@ -2,11 +2,12 @@ import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as seed from '../fixtures/seed-003.ts';
-import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
+import { eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
 import { readSse } from '../support/live.ts';
 import { newPeople } from '../support/people.ts';
 import { likeExample } from '../support/seed-shape.ts';
 import { readId, writeId } from '../../src/dialects/voicebip/ids.ts';
+import { createApp } from '../../src/http/app.ts';
 
 const OURS = '+15550100000';
 
@@ -444,6 +445,8 @@ describe('an error', () => {
       ['GET', '/v1/conversations?page_token=eyJ', undefined, 400, 'INVALID_ARGUMENT'],
       ['GET', '/v1/conversations?agent_id=agt_1', undefined, 400, 'INVALID_ARGUMENT'],
       ['GET', '/v1/nothing', undefined, 404, 'NOT_FOUND'],
+      ['GET', '/v1', undefined, 404, 'NOT_FOUND'],
+      ['GET', '/v1/', undefined, 404, 'NOT_FOUND'],
     ];
     for (const [method, path, body, status, error_code] of cases) {
       const answer = await hub.call(method, path, body);
@@ -462,6 +465,16 @@ describe('an error', () => {
       status: 401,
       body: { error_code: 'UNAUTHENTICATED' },
     });
+  });
+
+  test('says where to read on at the address that the world knows', async () => {
+    const documented = async (vars: Partial<Env>): Promise<string> => {
+      const answer = await createApp().request(`${ORIGIN}/v1/conversations`, {}, { ...env, ...vars });
+      return (await answer.json<Json>()).documentation_url;
+    };
+    expect(await documented({})).toBe(`${ORIGIN}/docs`);
+    expect(await documented({ PUBLIC_URL: 'https://hub.example/' })).toBe('https://hub.example/docs');
+    expect(await documented({ PUBLIC_URL: 'nonsense' })).toBe(`${ORIGIN}/docs`);
   });
 
   test('is what an agent without a manager’s permission gets', async () => {
