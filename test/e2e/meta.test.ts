@@ -214,6 +214,19 @@ describe('what comes in', () => {
     expect(await texts(second)).toEqual(['then by number', 'first by id']);
     await ok(reply(second, { text: 'hello you' }));
     expect((await waitFor(other, 1)).text).toBe('hello you');
+    const unnumbered = newContact();
+    expect(await deliver(byUserId(unnumbered, 'no number'))).toBe(200);
+    await asAgentsNumber(async (ends) => {
+      const { conversations } = await ok(server.call('GET', `/v1/conversations?agent_id=${agentId}&page_size=1`));
+      expect(conversations[0]).toMatchObject({ to_number: `US.${unnumbered}` });
+      for (const to_number of [`US.${unnumbered}`, `US.${other}`]) {
+        await ok(server.call('POST', '/v1/messages', { ...ends, channel: 'whatsapp', to_number, body: 'by its id' }));
+      }
+      const sms = { ...ends, channel: 'sms', to_number: `US.${unnumbered}`, body: 'x' };
+      expect((await server.call('POST', '/v1/messages', sms)).body.details).toHaveProperty('to_number');
+    });
+    expect((await waitFor(other, 2)).text).toBe('by its id');
+    await eventually(() => expect(meta.received.some(({ to }) => to === `US.${unnumbered}`)).toBe(true));
   });
 
   it('of the provider’s own making opens no window, and what was chosen from our buttons opts nobody out', async () => {

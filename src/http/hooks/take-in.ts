@@ -1,4 +1,4 @@
-import { asKnown } from './aliases.ts';
+import { asKnown } from '../aliases.ts';
 import { inOpenConversation } from '../open-conversation.ts';
 import type { Channel, HookInbound } from '../../channels/contract.ts';
 import type { Automation, InboundItem } from '../../domain/conversation/commands.ts';

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { carrierOf, type Carrier, type WantedMessage } from '../accept-message.ts';
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
+import { leaderOf } from '../aliases.ts';
 import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { orAsBefore, requestKeyOf } from '../request-keys.ts';
@@ -16,20 +17,40 @@ import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import { findByNumber } from '../../storage/accounts.ts';
 import { findAssistant } from '../../storage/assistants.ts';
 
-const number = z.string().transform((text, context) => {
-  const normal = normalizeTel(text);
-  if (normal?.startsWith('+')) return normal;
-  context.addIssue({ code: 'custom', message: 'must be a telephone number, as +2348031234567' });
+const NOT_A_NUMBER = { code: 'custom', message: 'must be a telephone number, as +2348031234567' } as const;
+
+const numberIn = (given: string): string | null => {
+  const normal = normalizeTel(given);
+  return normal?.startsWith('+') ? normal : null;
+};
+
+const number = z.string().transform((given, context) => {
+  const found = numberIn(given);
+  if (found !== null) return found;
+  context.addIssue(NOT_A_NUMBER);
   return z.NEVER;
 });
 
-const between = { agent_id: idOf('agt'), from_number: number, to_number: number };
+/** A contact on WhatsApp may show no number (facts/providers.md 1.4): the list names it by its user id, and so may a send. */
+const recipient = z
+  .string()
+  .transform((given, context) => {
+    const found = /^[A-Z]{2}\.(?:ENT\.)?\w{1,128}$/.test(given) ? given : numberIn(given);
+    if (found !== null) return found;
+    context.addIssue(NOT_A_NUMBER);
+    return z.NEVER;
+  })
+  .openapi({ type: 'string', description: 'On WhatsApp also the user id of a contact that shows no number' });
+
+const between = { agent_id: idOf('agt'), from_number: number };
 const text = z.string().max(MAX_TEXT_LENGTH).transform(wellFormed);
 
 /** What WhatsApp's `message_type` is as a file; the provider looks at the file itself. */
 const FILES = { image: 'image/jpeg', audio: 'audio/mpeg', video: 'video/mp4', document: 'application/pdf' } as const;
 
 interface Parts {
+  channel: 'sms' | 'whatsapp';
+  to_number: string;
   message_type: 'text' | keyof typeof FILES;
   body: string;
   media_url?: string | undefined;
@@ -39,6 +60,8 @@ interface Parts {
 /** What is wrong with the parts beside each other: nothing that a client wrote is left out in silence. */
 function misplaced(wanted: Parts): [keyof Parts, string] | null {
   const { message_type: type, body: said, media_url: url, media_caption: caption } = wanted;
+  if (wanted.channel === 'sms' && !wanted.to_number.startsWith('+'))
+    return ['to_number', 'must be a telephone number, as +2348031234567'];
   if (type !== 'text') {
     if (url === undefined) return ['media_url', 'is required for this message_type'];
     return said === '' ? null : ['body', 'is for a text: a file’s text goes into media_caption'];
@@ -51,6 +74,7 @@ function misplaced(wanted: Parts): [keyof Parts, string] | null {
 const newMessageSchema = z
   .object({
     ...between,
+    to_number: recipient,
     channel: z.enum(['sms', 'whatsapp']),
     body: text.default(''),
     message_type: z.enum(['text', 'image', 'audio', 'video', 'document']).default('text'),
@@ -69,6 +93,7 @@ const newMessageSchema = z
 const newTemplateSchema = z
   .object({
     ...between,
+    to_number: recipient,
     template_name: z.string().min(1).max(512),
     language_code: z.string().min(2).max(16),
     parameters: z.array(z.string().min(1).max(1024).transform(wellFormed)).max(50).default([]),
@@ -144,8 +169,13 @@ interface Ends {
 
 async function sendTo(c: AppContext, ends: Ends, channel: 'sms' | 'whatsapp', wanted: WantedMessage) {
   const earlier = async (claim: IdempotencyClaim) => (await requestKeyOf(c, claim)).holder();
-  const attempt = async () =>
-    sendToContact(c, await carrierFrom(c, ends, channel), peerOf(channel, ends.to_number), wanted);
+  const attempt = async () => {
+    const carrier = await carrierFrom(c, ends, channel);
+    const { to_number: to } = ends;
+    // Somebody who is known by number too is written to there.
+    const known = to.startsWith('+') ? to : ((await leaderOf(c.env, carrier.account, carrier.channel, to)) ?? to);
+    return sendToContact(c, carrier, peerOf(channel, known), wanted);
+  };
   return presentAccepted(await orAsBefore(c, earlier, attempt));
 }
 

@@ -1,6 +1,6 @@
-import type { Channel, HookInbound } from '../../channels/contract.ts';
-import { addressName, callObject } from '../../objects/stubs.ts';
-import type { Account } from '../../storage/accounts.ts';
+import type { Channel, HookInbound } from '../channels/contract.ts';
+import { addressName, callObject } from '../objects/stubs.ts';
+import type { Account } from '../storage/accounts.ts';
 
 /**
  * Who a contact is where its provider has several ids for one (WhatsApp: the telephone number, and a user id that may come alone):
@@ -14,11 +14,7 @@ export async function asKnown(
 ): Promise<HookInbound> {
   const { alias, peer } = inbound;
   if (alias === undefined) return inbound;
-  const names = { channel: channel.conversationType, ours: channel.self(account).key };
-  const objectOf = async (theirs: string) => {
-    const name = await addressName({ customerId: account.customerId, ...names, theirs });
-    return () => env.ADDRESS.getByName(name);
-  };
+  const objectOf = (theirs: string) => addressOf(env, account, channel, theirs);
   const own = await objectOf(peer.target);
   if (alias === '') return leading(inbound, await callObject(() => own().leader()));
   if (await callObject(() => own().knowsAlias(alias))) return inbound;
@@ -34,4 +30,16 @@ function leading(inbound: HookInbound, leader: string | null): HookInbound {
   const isOwn = item.kind === 'message' && item.senderId === peer.target;
   const said = isOwn ? { ...item, senderId: leader } : item;
   return { ...inbound, peer: { ...peer, target: leader }, dialogId: leader, item: said };
+}
+
+/** The id under which a contact is known that is named by another one; null: it is known by none but this. */
+export async function leaderOf(env: Env, account: Account, channel: Channel, theirs: string): Promise<string | null> {
+  const address = await addressOf(env, account, channel, theirs);
+  return callObject(() => address().leader());
+}
+
+async function addressOf(env: Env, account: Account, channel: Channel, theirs: string) {
+  const pair = { channel: channel.conversationType, ours: channel.self(account).key, theirs };
+  const name = await addressName({ customerId: account.customerId, ...pair });
+  return () => env.ADDRESS.getByName(name);
 }
