@@ -382,6 +382,14 @@ test('an account takes its agent by the id that /v1/agents gives, and answers wi
   }
 });
 
+test('an agent’s name is kept as it can be stored, also with half a character in it', async () => {
+  const body = '{"name":"Ada\\ud83d","webhook_url":"http://127.0.0.1:1/byom"}';
+  const made = await ok(hub.call('POST', '/v1/agents', body));
+  const { agents } = await ok(hub.call('GET', '/v1/agents?page_size=1'));
+  // As JSON, which writes half a character as an escape: vitest cannot report it as it is.
+  expect(JSON.stringify([made.name, agents[0].name])).toBe(JSON.stringify(['Ada\ufffd', 'Ada\ufffd']));
+});
+
 test('a deleted agent sends nothing, and is shown and found nowhere', async () => {
   const other = await newHub();
   const { account: line, agentId: agent } = await newLine(other);

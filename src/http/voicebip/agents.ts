@@ -7,6 +7,7 @@ import { failures, time } from './openapi.ts';
 import { nextToken, pageQuery, pageRequest } from './pages.ts';
 import { writeId } from '../../dialects/voicebip/ids.ts';
 import { second } from '../../dialects/voicebip/times.ts';
+import { wellFormed } from '../../domain/content.ts';
 import { microsOf } from '../../domain/time.ts';
 import { newWebhookSecret } from '../../security/tokens.ts';
 import {
@@ -51,7 +52,7 @@ const createAgentRoute = createRoute({
     headers: idempotencyHeaders,
     ...body(
       z.object({
-        name: z.string().max(255).default(''),
+        name: z.string().max(255).transform(wellFormed).default(''),
         webhook_url: z.string().max(2000),
         webhook_secret: webhookSecret.optional(),
       }),
