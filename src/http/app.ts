@@ -4,7 +4,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from './context.ts';
 import { docsRoutes, registerSecurity } from './docs.ts';
-import { ApiError, errorBody, ERRORS } from './errors.ts';
+import { ApiError, errorBody, ERRORS, type Reason } from './errors.ts';
 import { hookRoutes } from './hooks/routes.ts';
 import { allow, authenticate } from './middleware/authenticate.ts';
 import { limitBody, requireJson } from './middleware/body.ts';
@@ -153,11 +153,7 @@ function docsOf(c: AppContext): string {
 /** Bugs and platform faults become 500 and 503 without a word of their own: their messages may quote data. */
 function asApiError(error: Error): ApiError {
   if (error instanceof ApiError) return error;
-  if (error instanceof HTTPException && error.status < 500) {
-    return error.status === 400
-      ? new ApiError('INVALID_JSON_BODY', 'the body is not JSON')
-      : new ApiError('INVALID_ARGUMENT');
-  }
+  if (error instanceof HTTPException && error.status < 500) return new ApiError(...refusedBody(error.status));
   const unavailable = isUnavailable(error);
   log('error', 'request failed', { error: errorName(error), unavailable });
   return new ApiError(
@@ -166,6 +162,12 @@ function asApiError(error: Error): ApiError {
     undefined,
     unavailable ? { 'Retry-After': '5' } : {},
   );
+}
+
+/** What the routes' own validation refuses before any schema is asked. */
+function refusedBody(status: number): [Reason, string?] {
+  if (status === 400) return ['INVALID_JSON_BODY', 'the body is not JSON'];
+  return status === 415 ? ['UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json'] : ['INVALID_ARGUMENT'];
 }
 
 /** D1 or an object that does not answer, as the platform and drizzle report it. */

@@ -60,6 +60,31 @@ describe('a body', () => {
     expect(Object.keys(answer.body.error.details).toSorted()).toEqual(['medias.0.url', 'medias.1', 'text']);
   });
 
+  test('without a value that must be one of a few says that it is required, and with another one which they are', async () => {
+    const patch = `/v1/conversations/${writeId('conv', conversationId)}`;
+    for (const body of [{}, { ai_mode: null }]) {
+      expect(await hub.call('PATCH', patch, body)).toMatchObject({
+        status: 400,
+        body: { message: 'ai_mode: is required', details: { ai_mode: 'is required' } },
+      });
+    }
+    const message = {
+      agent_id: writeId('agt', crypto.randomUUID()),
+      from_number: '+15550100000',
+      to_number: '+15550005001',
+    };
+    for (const body of [message, { ...message, channel: null }]) {
+      expect(await post('/v1/messages', body)).toMatchObject({
+        status: 400,
+        body: { details: { channel: 'is required' } },
+      });
+    }
+    expect(await hub.call('PATCH', patch, { ai_mode: 'asleep' })).toMatchObject({
+      status: 400,
+      body: { details: { ai_mode: expect.stringContaining('"human"') } },
+    });
+  });
+
   test('of null, an array or a text is 400', async () => {
     for (const body of ['null', '[]', '"x"', '1'])
       expect(await post('/v1.0/agents', body)).toMatchObject({ status: 400 });
@@ -72,6 +97,16 @@ describe('a body', () => {
       body: 'a=b',
     });
     expect(form.status).toBe(415);
+    // The last two are JSON to some, and were taken for bodies without any field.
+    const patch = `/v1/conversations/${writeId('conv', conversationId)}`;
+    for (const type of ['text/plain', 'application/jsonp', 'application/json-patch', 'application/json;']) {
+      const answer = await hub.call('PATCH', patch, { ai_mode: 'human' }, { 'content-type': type });
+      expect(answer, type).toMatchObject({ status: 415, body: { error_code: 'UNSUPPORTED_MEDIA_TYPE' } });
+    }
+    for (const type of ['application/json; charset=utf-8', 'APPLICATION/JSON', 'application/merge-patch+json'])
+      expect(await hub.call('PATCH', patch, { ai_mode: 'ai' }, { 'content-type': type })).toMatchObject({
+        status: 200,
+      });
     expect(await post('/v1.0/agents', { username: 'x'.repeat(1_100_000) })).toMatchObject({
       status: 413,
       body: { error: { reason: 'PAYLOAD_TOO_LARGE' } },

@@ -27,7 +27,7 @@ export const limitBody = createMiddleware<AppEnv>((c, next) =>
 export const requireJson = createMiddleware<AppEnv>(async (c, next) => {
   const hasBody = c.req.raw.body !== null && c.req.header('content-length') !== '0';
   const type = c.req.header('content-type') ?? '';
-  if (hasBody && !/^application\/(?:[a-z.-]+\+)?json\b/i.test(type)) {
+  if (hasBody && !/^application\/(?:[a-z.-]+\+)?json\s*(?:;|$)/i.test(type)) {
     throw new ApiError('UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json');
   }
   await next();
