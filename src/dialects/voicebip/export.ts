@@ -26,11 +26,19 @@ const COLUMNS: (keyof Exported)[] = [
   'contact_name',
 ];
 
+const NUMBER = /^\+\d+$/;
+
 /**
- * What a spreadsheet would run as a formula (https://owasp.org/www-community/attacks/CSV_Injection); it gets a `'` in front. A plain
- * telephone number is not one, and must read back as it was.
+ * Where a spreadsheet would begin a formula (https://owasp.org/www-community/attacks/CSV_Injection): it gets a `'` there. Not only at
+ * the beginning: a program that splits cells at semicolons, bars, tabs or lines, whatever the quotes say, begins another one behind each.
  */
-const FORMULA = /^(?!\+\d+$)[=+\-@\t\r\n＝＋－＠]/;
+const FORMULA = /(?<=^|[;|\t\r\n])(?=[=+\-@＝＋－＠])|^(?=[\t\r\n])/g;
+
+/** A plain telephone number is no formula, and must read back as it was. */
+const harmless = (cell: Exported[keyof Exported]) =>
+  typeof cell === 'string' && !NUMBER.test(cell) ? cell.replaceAll(FORMULA, "'") : cell;
+
+const cellsOf = (row: Exported) => COLUMNS.map((column) => harmless(row[column]));
 
 /** A file in pieces: what comes before the rows, each page of rows, what comes after. `isFirst`: of the pages. */
 export interface ExportFormat {
@@ -47,8 +55,7 @@ export const EXPORT_FORMATS: Record<'csv' | 'json', ExportFormat> = {
   csv: {
     contentType: 'text/csv; charset=utf-8; header=present',
     head: `${COLUMNS.join(',')}${NEWLINE}`,
-    rows: (rows) =>
-      Papa.unparse(rows, { columns: COLUMNS, header: false, newline: NEWLINE, escapeFormulae: FORMULA }) + NEWLINE,
+    rows: (rows) => Papa.unparse(rows.map(cellsOf), { newline: NEWLINE }) + NEWLINE,
     tail: '',
   },
   json: {

@@ -23,7 +23,7 @@ const exportRoute = createRoute({
   summary: 'An agent’s conversations as one file, newest first, written while it is read',
   description:
     'The newest 10,000, or with `all=true` every one, as far as the 1,000 database queries of one request reach: just under 5,000,000. ' +
-    "A cell that a spreadsheet would run as a formula begins with `'`. An answer that ends early is broken off, never closed as if it " +
+    "`'` stands before whatever a spreadsheet could run as a formula. An answer that ends early is broken off, never closed as if it " +
     'were whole.',
   request: {
     params: z.object({ id: idOf('agt') }),
