@@ -1,4 +1,5 @@
 import { projectLog, type Announcement } from './projection.ts';
+import type { Found } from '../domain/conversation/search.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import type { LogRow } from '../domain/log-row.ts';
 import type { Micros } from '../domain/time.ts';
@@ -10,6 +11,8 @@ export interface ConversationStretch {
   /** The messages that the rows are about, as they are now: a JSON array. */
   messages: string;
   announcements: Announcement[];
+  /** What the conversation is found by from now on, as far as the rows change it. */
+  found: Found[];
 }
 
 const UPSERT_MESSAGES = `
@@ -26,14 +29,20 @@ const UPSERT_CONVERSATION = `
     active_at = excluded.active_at, account_id = excluded.account_id, type = excluded.type, peer_target = excluded.peer_target
   WHERE excluded.sequence > conversations.sequence`;
 
+const UPSERT_SEARCH = `
+  INSERT INTO search_texts (key, conversation_id, customer, terms)
+  SELECT value ->> 'key', ?1, value ->> 'customer', value ->> 'terms' FROM json_each(?2) WHERE true
+  ON CONFLICT (key) DO UPDATE SET terms = excluded.terms WHERE excluded.terms <> search_texts.terms`;
+
 /** @returns the ids of the webhook deliveries that wait for their first attempt. */
 export function projectConversation(db: D1Database, stretch: ConversationStretch, nowMs: number): Promise<string[]> {
-  const { conversation, messages, rows, announcements } = stretch;
+  const { conversation, messages, rows, announcements, found } = stretch;
   const { customerId, id } = conversation;
   const last = rows.at(-1);
   const subjects = [
     db.prepare(UPSERT_MESSAGES).bind(id, customerId, last?.sequence ?? 0, messages),
     conversationStatement(db, conversation, last?.at ?? conversation.updatedAt),
+    ...(found.length === 0 ? [] : [db.prepare(UPSERT_SEARCH).bind(id, JSON.stringify(found))]),
   ];
   return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);
 }

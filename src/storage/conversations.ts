@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, isNull, sql, type SQL } from 'drizzle-orm';
 import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
-import { conversations } from './schema.ts';
+import { conversations, searchTexts } from './schema.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { readConversation } from '../domain/conversation/log-row.ts';
 import type { Micros } from '../domain/time.ts';
@@ -16,6 +16,8 @@ export interface ConversationFilter {
   /** One of these. */
   accountIds?: string[];
   peer?: string;
+  /** An expression of domain/search-text.ts, over messages, names and addresses. */
+  search?: string | undefined;
 }
 
 /** A customer's conversations, newest first, as D1 knows them: within a second of the objects. */
@@ -60,11 +62,15 @@ const conditions = (filter: ConversationFilter): SQL[] => [
   ...(filter.accountId === undefined ? [] : [eq(conversations.accountId, filter.accountId)]),
   ...(filter.peer === undefined ? [] : [isWith(filter.peer)]),
   ...(filter.tag === undefined ? [] : [hasTag(filter.tag)]),
+  ...(filter.search === undefined ? [] : [isFoundBy(filter.search)]),
 ];
 
 /** By whichever of its ways. */
 const isWith = (peer: string): SQL =>
   sql`(${conversations.peerTarget} = ${peer} OR EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.parked') AS link WHERE link.value ->> '$.peer.target' = ${peer}))`;
+
+const isFoundBy = (expression: string): SQL =>
+  sql`${conversations.id} IN (SELECT ${searchTexts.conversationId} FROM search JOIN ${searchTexts} ON ${searchTexts.id} = search.rowid WHERE search MATCH ${expression})`;
 
 const hasTag = (tag: string): SQL =>
   sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;

@@ -606,7 +606,7 @@ describe('Messenger', () => {
   it('remembers a watermark that comes before the news of the sending, and reads nothing that was sent after it', async () => {
     const contact = newPerson();
     const id = await writes(contact, 'hello');
-    meta.failNext({ kind: 'accept-hang' });
+    meta.failNext({ kind: 'accept-drop' });
     const sent = await ok(reply(id, { text: 'lost answer' }));
     const received = await sentToPerson(contact, 1);
     const echo = {

@@ -11,6 +11,7 @@ import { presentConversation } from '../../dialects/voipbin/conversation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
 import { isUuid, NIL_UUID } from '../../domain/ids.ts';
 import { actorOf } from '../../domain/permissions.ts';
+import { searchQuery } from '../../domain/search-text.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAgent } from '../../storage/agents.ts';
 import { listConversations, type ConversationFilter } from '../../storage/conversations.ts';
@@ -25,6 +26,10 @@ const listQuery = pageQuery.extend({
   tag: z.string().max(64).optional(),
   account_id: uuid.optional(),
   peer: z.string().max(255).optional().openapi({ description: 'The contact’s address, as `peer.target` shows it' }),
+  q: z.string().trim().max(200).optional().openapi({
+    description:
+      'Words of messages, files’ names, names, tags and addresses; all must be there, the last letters of each may be missing',
+  }),
 });
 
 const listRoute = () =>
@@ -97,7 +102,13 @@ export function conversationRoutes(access: Access) {
   routes.openapi(listRoute(), async (c) => {
     const query = c.req.valid('query');
     const filter = access === 'managers' ? managersFilter(c, query) : ownersFilter(c, query);
-    const page = await listConversations(c.env, c.get('principal').customerId, filter, pageRequest(query));
+    const { customerId } = c.get('principal');
+    const search = query.q ? searchQuery(customerId, query.q) : undefined;
+    // Punctuation alone finds nothing.
+    const page =
+      search === null
+        ? { rows: [], next: null }
+        : await listConversations(c.env, customerId, { ...filter, search }, pageRequest(query));
     return c.json(presentPage(page, presentConversation), 200);
   });
 

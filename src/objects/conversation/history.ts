@@ -4,6 +4,7 @@ import type { ConversationStore } from '../store/conversation-store.ts';
 import type { LogStore } from '../store/log-store.ts';
 import { announceAll } from '../../dialects/announce.ts';
 import { fromLogRow, readMessage } from '../../domain/conversation/log-row.ts';
+import { searchTextsOf } from '../../domain/conversation/search.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { LogRow } from '../../domain/log-row.ts';
 import { projectConversation } from '../../storage/conversation-projection.ts';
@@ -43,8 +44,10 @@ export class ConversationHistory implements HistorySource {
     const { conversation } = record;
     const stretch = nextStretch(this.#log, cursor, (id) => this.#store.messageText(id));
     const { rows } = stretch;
-    const announcements = rows.flatMap((row) => announceAll(conversation.id, fromLogRow(row, messageOf(stretch, row))));
-    const written = { conversation, rows, messages: messagesJson(stretch), announcements };
+    const events = rows.map((row) => fromLogRow(row, messageOf(stretch, row)));
+    const announcements = events.flatMap((event) => announceAll(conversation.id, event));
+    const found = searchTextsOf(conversation, events);
+    const written = { conversation, rows, messages: messagesJson(stretch), announcements, found };
     const due = await projectConversation(this.#db, written, Date.now());
     return { cursor: rows.at(-1)?.sequence ?? cursor, due };
   }

@@ -43,6 +43,23 @@ export const messages = sqliteTable(
   (table) => [primaryKey({ columns: [table.conversationId, table.id] })],
 );
 
+/** What conversations are found by (domain/search-text.ts). The index over it, `search`, is FTS5 and kept by triggers. */
+export const searchTexts = sqliteTable(
+  'search_texts',
+  {
+    id: integer('id').primaryKey(),
+    /** A message's id, or a conversation's for its names and addresses. */
+    key: text('key').notNull(),
+    conversationId: text('conversation_id').notNull(),
+    customer: text('customer').notNull(),
+    terms: text('terms').notNull(),
+  },
+  (table) => [
+    uniqueIndex('search_texts_key').on(table.key),
+    index('search_texts_conversation').on(table.conversationId),
+  ],
+);
+
 export const talks = sqliteTable(
   'talks',
   {
