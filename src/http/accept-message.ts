@@ -1,6 +1,7 @@
 import type { AppContext } from './context.ts';
 import { ApiError, invalidField, valueOf } from './errors.ts';
 import { tooLarge } from './file-sizes.ts';
+import { attach } from './medias/attach.ts';
 import { idempotencyOf } from './once.ts';
 import { publicUrlOf } from './origin.ts';
 import { orAsBefore } from './request-keys.ts';
@@ -9,7 +10,7 @@ import { ownerActing } from './voipbin/access.ts';
 import type { Channel } from '../channels/contract.ts';
 import { overLimit } from '../channels/limits.ts';
 import { channelOf } from '../channels/registry.ts';
-import { media, type Media, type TemplateUse } from '../domain/content.ts';
+import type { Media, TemplateUse } from '../domain/content.ts';
 import type { SendCommand } from '../domain/conversation/commands.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { Refusal } from '../domain/errors.ts';
@@ -63,11 +64,13 @@ export async function acceptMessage(
 
 /** @throws 400 for what the channel does not take. */
 export async function commandFor(c: AppContext, { account, channel }: Carrier, wanted: WantedMessage) {
-  const { template, medias } = wanted;
+  const { template } = wanted;
+  const attached = await attach(c, wanted.medias);
+  const medias = attached.map((each) => each.media);
   const text = template ? await templateText(c, account, channel, template) : wanted.text;
-  const tooMuch = overLimit(channel, text, medias) ?? (await tooLarge(c.env, channel, medias));
+  const tooMuch = overLimit(channel, text, medias) ?? (await tooLarge(c.env, channel, attached));
   if (tooMuch) throw invalidField(tooMuch.field, tooMuch.problem);
-  return sendCommand(c, channel, { ...wanted, text });
+  return sendCommand(c, channel, { ...wanted, text }, medias);
 }
 
 /** @throws the refusal; WINDOW_CLOSED with what may be sent instead. */
@@ -81,12 +84,16 @@ export async function accepted(
   throw new ApiError('WINDOW_CLOSED', undefined, { templates });
 }
 
-async function sendCommand(c: AppContext, channel: Channel, wanted: WantedMessage): Promise<SendCommand> {
+async function sendCommand(
+  c: AppContext,
+  channel: Channel,
+  wanted: WantedMessage,
+  medias: Media[],
+): Promise<SendCommand> {
   const principal = c.get('principal');
-  const { medias, ...given } = wanted;
   const timeouts = await findTimeouts(c.env, principal.customerId);
   return {
-    ...given,
+    ...wanted,
     customerId: principal.customerId,
     actor: actorOf(principal),
     activeflowId: null,
@@ -94,8 +101,8 @@ async function sendCommand(c: AppContext, channel: Channel, wanted: WantedMessag
     actorName: principal.kind === 'agent' ? ((await findSignedIn(c.env, principal.agentId))?.name ?? '') : '',
     messageId: crypto.randomUUID(),
     deliveryId: crypto.randomUUID(),
-    medias: medias.map(({ type, ...parts }) => media(type, parts)),
-    segments: channel.segments(given.text),
+    medias,
+    segments: channel.segments(wanted.text),
     idempotency: await idempotencyOf(c),
     settings: { ...timeouts, publicUrl: publicUrlOf(c) },
   };

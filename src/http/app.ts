@@ -6,6 +6,7 @@ import type { AppContext, AppEnv } from './context.ts';
 import { docsRoutes, registerSecurity } from './docs.ts';
 import { ApiError, errorBody, ERRORS, type Reason } from './errors.ts';
 import { hookRoutes } from './hooks/routes.ts';
+import { linkedMediaRoutes, storedMediaRoutes } from './medias/routes.ts';
 import { allow, authenticate } from './middleware/authenticate.ts';
 import { limitBody, requireJson } from './middleware/body.ts';
 import { requestId } from './middleware/request-id.ts';
@@ -55,6 +56,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.get('/', (c) => c.redirect('/docs'));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.route('/hooks', hookRoutes);
+  app.route('/medias', linkedMediaRoutes);
   app.use('/auth/*', requireJson);
   app.route('/auth', authRoutes);
   app.route('/v1.0', voipbin());
@@ -98,6 +100,7 @@ function voipbin(): OpenAPIHono<AppEnv> {
   api.route('/events', eventRoutes);
   api.route('/stream_tickets', ticketRoutes);
   api.route('/sandbox', sandboxRoutes);
+  api.route('/medias', storedMediaRoutes);
   return api;
 }
 

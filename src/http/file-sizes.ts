@@ -1,5 +1,5 @@
 import type { Channel, ChannelIo } from '../channels/contract.ts';
-import type { Media } from '../domain/content.ts';
+import type { Attached } from './medias/attach.ts';
 import { SECOND } from '../domain/time.ts';
 import { channelIo } from '../sandbox/channel-io.ts';
 
@@ -13,11 +13,12 @@ const ASK_MS = 2 * SECOND;
 export async function tooLarge(
   env: Env,
   channel: Channel,
-  medias: Pick<Media, 'type' | 'url'>[],
+  attached: Attached[],
 ): Promise<{ field: string; problem: string } | null> {
-  for (const [index, { type, url }] of medias.entries()) {
+  for (const [index, { media, size: known }] of attached.entries()) {
+    const { type, url } = media;
     const most = channel.maxFileBytes?.(type) ?? null;
-    const size = most === null ? 0 : await sizeOf(channelIo(env), url);
+    const size = most === null ? 0 : (known ?? (await sizeOf(channelIo(env), url)));
     if (most !== null && size > most) {
       const problem = `leads to ${size} bytes, and ${channel.label} takes at most ${most} of ${type}`;
       return { field: `medias.${index}.url`, problem };

@@ -1,12 +1,15 @@
 import type { ChannelSendJob } from './jobs.ts';
 import { verdictOn, type Channel, type Outbound } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
+import type { Media } from '../domain/content.ts';
 import type { SendOutcome } from '../domain/conversation/sends.ts';
 import { SECOND } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
 import { channelIo } from '../sandbox/channel-io.ts';
+import { mediaLink } from '../security/media-links.ts';
 import { findAnyAccount, type Account } from '../storage/accounts.ts';
+import { storedIn } from '../storage/medias.ts';
 
 type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['claim']>>>;
 
@@ -55,14 +58,14 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
 /** An adapter that throws has a bug; nothing tells whether its request went out. */
 async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {
   try {
-    const outcome = await channel.send(outboundOf(order, account), account, channelIo(env));
+    const outcome = await channel.send(await outboundOf(env, order, account), account, channelIo(env));
     return outcome.kind === 'rejected' ? { ...outcome, ...verdictOn(channel, outcome.code) } : outcome;
   } catch {
     return { kind: 'unknown', code: 'ADAPTER_FAULT', text: 'the channel adapter failed' };
   }
 }
 
-function outboundOf(order: Order, account: Account): Outbound {
+async function outboundOf(env: Env, order: Order, account: Account): Promise<Outbound> {
   const { message, deliveryId, publicUrl, isAfterWindow } = order;
   const query = new URLSearchParams({ conversation: message.conversationId, delivery: deliveryId });
   return {
@@ -72,10 +75,16 @@ function outboundOf(order: Order, account: Account): Outbound {
     to: order.to,
     from: message.source,
     text: message.text,
-    medias: message.medias,
+    medias: await Promise.all(message.medias.map((media) => openToProviders(env, publicUrl, account, media))),
     template: message.template,
     asHuman: isAfterWindow && message.sender.type === 'agent',
     replyToken: order.replyToken,
     statusCallbackUrl: `${publicUrl}/hooks/${account.id}/status?${query.toString()}`,
   };
+}
+
+/** A provider has no credentials of ours: what is stored here gets a link that opens without. */
+async function openToProviders(env: Env, publicUrl: string, { customerId }: Account, media: Media): Promise<Media> {
+  const id = storedIn(media.providerRef);
+  return id === null ? media : { ...media, url: await mediaLink(env, publicUrl, { customerId, id }, Date.now()) };
 }

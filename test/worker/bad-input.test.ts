@@ -32,7 +32,7 @@ describe('a body', () => {
     const document = await ok(callWith(null)('GET', '/openapi.json'));
     const writes = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
       ['post', 'put', 'patch']
-        .filter((method) => item[method]?.requestBody)
+        .filter((method) => item[method]?.requestBody?.content['application/json'])
         .map((method) => ({ path, method: method.toUpperCase() })),
     );
     expect(writes.length).toBeGreaterThan(10);

@@ -1,0 +1,45 @@
+import { openFile } from '../../storage/medias.ts';
+
+/** A file of somebody else's must never run as a page of ours. */
+export const HARMLESS = {
+  'content-security-policy': "sandbox; default-src 'none'",
+  'x-content-type-options': 'nosniff',
+};
+
+/** The file, or the range of it that is asked for; null when there is none such. */
+export async function serveFile(env: Env, customerId: string, id: string, request: Request): Promise<Response | null> {
+  const file = await openFile(env, customerId, id, request.headers);
+  if (!file) return null;
+  const { object, size, type, filename } = file;
+  const headers = new Headers({
+    ...HARMLESS,
+    'content-type': type,
+    'content-disposition': dispositionOf(filename),
+    'accept-ranges': 'bytes',
+    'cache-control': 'private, max-age=3600',
+    etag: object.httpEtag,
+  });
+  const part = partOf(object.range, size);
+  headers.set('content-length', String(part ? part.length : size));
+  if (part) headers.set('content-range', `bytes ${part.offset}-${part.offset + part.length - 1}/${size}`);
+  return new Response(request.method === 'HEAD' ? null : object.body, { status: part ? 206 : 200, headers });
+}
+
+/** RFC 6266. */
+const dispositionOf = (filename: string): string =>
+  filename === '' ? 'attachment' : `attachment; filename*=UTF-8''${encodeURIComponent(filename)}`;
+
+interface Part {
+  offset?: number;
+  length?: number;
+  suffix?: number;
+}
+
+const EVERYTHING: Part = {};
+
+function partOf(range: R2Range | undefined, size: number): { offset: number; length: number } | null {
+  if (range === undefined) return null;
+  const { offset = 0, length = size - offset, suffix } = { ...EVERYTHING, ...range };
+  if (suffix !== undefined) return { offset: Math.max(0, size - suffix), length: Math.min(size, suffix) };
+  return offset === 0 && length === size ? null : { offset, length };
+}
