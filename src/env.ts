@@ -12,6 +12,7 @@ import { z } from 'zod';
  * CHANNEL_SENDS   queue of deliveries to make (queues/jobs.ts).
  * ASSISTANT_TURNS queue of turns in which assistants are asked to answer.
  * FLOWS           the Workflow that runs activeflows (flows/workflow.ts), by the activeflow's id.
+ * FILE_COPIES     queue of messages whose files are to be copied from their provider.
  * WEBHOOKS        queue of webhook deliveries to make.
  * API_LIMIT, HOOK_LIMIT, LOGIN_LIMIT   rate limits per customer, account and address.
  */

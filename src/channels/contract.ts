@@ -150,6 +150,8 @@ export interface Channel {
   /** The 2xx that the provider expects. */
   acknowledgement: { status: number; contentType: string | null; body: string | null };
   send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome>;
+  /** Files come as public links that are over after a while: they are fetched and kept, and clients get our own link. */
+  linksExpire?: boolean;
   /** The file behind a media with a `providerRef`, fetched with the account's credentials. */
   fetchMedia(media: Media, account: ChannelAccount, io: ChannelIo): Promise<Response>;
 }

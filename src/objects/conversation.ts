@@ -4,11 +4,12 @@ import * as commands from './conversation/commands.ts';
 import { claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
 import { Drains } from './conversation/drains.ts';
 import { InFlight } from './conversation/in-flight.ts';
+import * as files from './conversation/files.ts';
 import { acceptSession, conversationSessions } from './conversation/live.ts';
 import { knowsKey, receive, type Received } from './conversation/receive.ts';
 import { Room } from './conversation/room.ts';
 import { earlierAnswer, send } from './conversation/send.ts';
-import { listChanges, listTimeline, type ChangeEntry, type TimelineEntry } from './conversation/timeline.ts';
+import { listChanges, listTimeline, type TimelineEntry } from './conversation/timeline.ts';
 import * as turns from './conversation/turns.ts';
 import type { Sessions } from './sessions.ts';
 import { ConversationStore, type ChangeKind } from './store/conversation-store.ts';
@@ -103,25 +104,17 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** Newest first, those created before `before` (null: all), at most `limit`. */
   listMessages(customerId: string, before: Micros | null, limit: number): Result<Message[], Refusal> {
-    const found = this.#room.find(customerId);
-    return found.ok ? ok(this.#room.store.messagesBefore(before, limit)) : found;
+    return this.#of(customerId, () => this.#room.store.messagesBefore(before, limit));
   }
 
   /** Who changed the mode, or the owner, and when: newest first, those before `before` (null: all), at most `limit`. */
-  listChanges(
-    customerId: string,
-    kind: ChangeKind,
-    before: Micros | null,
-    limit: number,
-  ): Result<ChangeEntry[], Refusal> {
-    const found = this.#room.find(customerId);
-    return found.ok ? ok(listChanges(this.#room, kind, before, limit)) : found;
+  listChanges(customerId: string, kind: ChangeKind, before: Micros | null, limit: number) {
+    return this.#of(customerId, () => listChanges(this.#room, kind, before, limit));
   }
 
   /** Messages and changes together, newest first, those before a sequence, at most `limit`. */
   listTimeline(customerId: string, before: number, limit: number): Result<TimelineEntry[], Refusal> {
-    const found = this.#room.find(customerId);
-    return found.ok ? ok(listTimeline(this.#room, before, limit)) : found;
+    return this.#of(customerId, () => listTimeline(this.#room, before, limit));
   }
 
   /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
@@ -194,6 +187,16 @@ export class ConversationObject extends DurableObject<Env> {
 
   isTurnOpen(turnId: string): boolean {
     return turns.isOpen(this.#room, turnId);
+  }
+
+  /** For the queue's consumer that copies a contact's files. */
+  fileOrder(messageId: string): files.FileOrder | null {
+    return files.fileOrder(this.#room, messageId);
+  }
+
+  filesDone(messageId: string, wasDeleted: boolean): void {
+    files.filesDone(this.#room, messageId, wasDeleted);
+    this.#rearm();
   }
 
   /** From the answer on, nothing of that activeflow is accepted here. */
@@ -279,6 +282,11 @@ export class ConversationObject extends DurableObject<Env> {
       nextLifecycleAt(record.conversation, record.settings),
       this.#sessions.nextStallAt(),
     ]);
+  }
+
+  #of<T>(customerId: string, read: () => T): Result<T, Refusal> {
+    const found = this.#room.find(customerId);
+    return found.ok ? ok(read()) : found;
   }
 
   #state(): ConversationState | null {

@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import { takeTurn } from './assistants/turn.ts';
 import { makeSend } from './channel-sends.ts';
 import { failSend } from './dead-letters.ts';
-import { assistantTurnJobSchema, channelSendJobSchema, webhookJobSchema } from './jobs.ts';
+import { copyFiles } from './file-copies.ts';
+import { assistantTurnJobSchema, channelSendJobSchema, fileCopyJobSchema, webhookJobSchema } from './jobs.ts';
 import { deliverWebhook } from './webhooks/deliver.ts';
 import { errorName, log } from '../log.ts';
 
@@ -24,6 +25,11 @@ const HANDLERS: Record<string, Handler> = {
   // The turn's own lease brings it back, and counts what failed.
   'assistant-turns-dead': handler(assistantTurnJobSchema, async (_, job) =>
     log('error', 'turn became a dead letter', { conversation: job.conversationId, turn: job.turnId }),
+  ),
+  'file-copies': handler(fileCopyJobSchema, copyFiles),
+  // The conversation asks again.
+  'file-copies-dead': handler(fileCopyJobSchema, async (_, job) =>
+    log('error', 'file copy became a dead letter', { conversation: job.conversationId, message: job.messageId }),
   ),
   webhooks: handler(webhookJobSchema, deliverWebhook),
   // The row in D1 stays pending, and the sweep brings it back.

@@ -29,6 +29,11 @@ export const webhookJobSchema = z.object({ v: z.literal(1), webhookDeliveryId: z
 
 export type WebhookJob = z.infer<typeof webhookJobSchema>;
 
+/** Copy the files of one message from its provider, or remove them with it. */
+export const fileCopyJobSchema = z.object({ v: z.literal(1), conversationId: z.uuid(), messageId: z.uuid() });
+
+export type FileCopyJob = z.infer<typeof fileCopyJobSchema>;
+
 const BATCH = 100;
 
 /** Sends any number of bodies, in the batches of 100 that Queues takes. */

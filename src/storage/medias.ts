@@ -1,4 +1,7 @@
-/** Files in R2: `customers/<customer>/uploads/<id>`. A customer's own prefix holds everything of it. */
+/**
+ * Files in R2: `customers/<customer>/uploads/<id>` are uploads, `customers/<customer>/conversations/<conversation>/<message>/<index>` copies of
+ * what contacts sent. A customer's own prefix holds everything of it.
+ */
 export interface StoredFile {
   id: string;
   /** By what stands in it (security/file-kind.ts). */
@@ -35,24 +38,93 @@ export async function putFile(
 
 export async function findFile(env: Env, customerId: string, id: string): Promise<StoredFile | null> {
   const found = await env.MEDIA.head(keyOf(customerId, id));
-  return found && describe(id, found);
+  return found && { id, ...describe(found) };
 }
 
 /** With its bytes, or the range of them that the headers ask for. */
-export async function openFile(
-  env: Env,
-  customerId: string,
-  id: string,
-  headers: Headers,
-): Promise<(StoredFile & { object: R2ObjectBody }) | null> {
-  const range = headers.has('range') ? { range: headers } : {};
-  const object = await env.MEDIA.get(keyOf(customerId, id), range);
-  return object && { ...describe(id, object), object };
+export const openFile = (env: Env, customerId: string, id: string, headers: Headers): Promise<OpenFile | null> =>
+  openKey(env, keyOf(customerId, id), headers);
+
+export type OpenFile = Omit<StoredFile, 'id'> & { object: R2ObjectBody };
+
+async function openKey(env: Env, key: string, headers: Headers): Promise<OpenFile | null> {
+  const object = await env.MEDIA.get(key, headers.has('range') ? { range: headers } : {});
+  return object && { ...describe(object), object };
 }
 
-const describe = (id: string, object: R2Object): StoredFile => ({
-  id,
+const describe = (object: R2Object): Omit<StoredFile, 'id'> => ({
   type: object.httpMetadata?.contentType ?? 'application/octet-stream',
   filename: decodeURIComponent(object.customMetadata?.['filename'] ?? ''),
   size: object.size,
 });
+
+/** A message's files. */
+export interface CopyPlace {
+  customerId: string;
+  conversationId: string;
+  messageId: string;
+}
+
+const copiesOf = ({ customerId, conversationId, messageId }: CopyPlace): string =>
+  `customers/${customerId}/conversations/${conversationId}/${messageId}/`;
+
+const copyKey = (place: CopyPlace & { index: number }): string => `${copiesOf(place)}${place.index}`;
+
+export const hasCopy = async (env: Env, place: CopyPlace & { index: number }): Promise<boolean> =>
+  (await env.MEDIA.head(copyKey(place))) !== null;
+
+/** False when it could not be kept now. One that is larger than `maxBytes`, or does not say its length and is, is not kept at all. */
+export async function keepCopy(
+  env: Env,
+  place: CopyPlace & { index: number },
+  { type, filename }: Pick<StoredFile, 'type' | 'filename'>,
+  file: Response,
+  maxBytes: number,
+): Promise<boolean> {
+  const length = file.headers.get('content-length');
+  const stream: ReadableStream<Uint8Array> | null = file.body;
+  if (!stream || Number(length ?? 0) > maxBytes) return true;
+  const options = { httpMetadata: { contentType: type }, customMetadata: { filename: encodeURIComponent(filename) } };
+  try {
+    const body = length === null ? await readAtMost(stream, UNKNOWN_LENGTH_BYTES) : knownLength(stream, Number(length));
+    if (body !== null) await env.MEDIA.put(copyKey(place), body, options);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** R2 takes a stream of known length only: the others are held in memory, as far as there is some. */
+const UNKNOWN_LENGTH_BYTES = 16 * 1024 * 1024;
+
+function knownLength(body: ReadableStream, length: number): ReadableStream {
+  const { readable, writable } = new FixedLengthStream(length);
+  // A break reaches the reading side.
+  body.pipeTo(writable).catch(() => undefined);
+  return readable;
+}
+
+async function readAtMost(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<ArrayBuffer | null> {
+  const whole = new Uint8Array(maxBytes);
+  let at = 0;
+  for await (const chunk of body) {
+    if (at + chunk.byteLength > maxBytes) return null;
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole.slice(0, at).buffer;
+}
+
+export const dropCopies = async (env: Env, place: CopyPlace): Promise<void> => {
+  const { objects } = await env.MEDIA.list({ prefix: copiesOf(place) });
+  if (objects.length > 0) await env.MEDIA.delete(objects.map(({ key }) => key));
+};
+
+/** Our copy of one, or the range of it that the headers ask for. */
+export async function openCopy(
+  env: Env,
+  place: CopyPlace & { index: number },
+  headers: Headers,
+): Promise<OpenFile | null> {
+  return openKey(env, copyKey(place), headers);
+}

@@ -159,8 +159,21 @@ describe('what comes in', () => {
     for (let times = 0; times < 3; times += 1) expect(await deliver(body)).toBe(200);
     const { result } = await ok(server.call('GET', `/v1.0/conversations/${id}/messages`));
     expect(result).toMatchObject([{ text: 'look', medias: [{ type: 'image/png' }] }, { text: 'hello' }]);
-    const file = await fetch(result[0].medias[0].url, { headers: { authorization: `Bearer ${server.accessKey}` } });
-    expect([file.status, [...new Uint8Array(await file.arrayBuffer())]]).toEqual([200, [137, 80, 78, 71]]);
+    const open = async (): Promise<unknown> => {
+      const file = await fetch(result[0].medias[0].url, { headers: { authorization: `Bearer ${server.accessKey}` } });
+      return [file.status, file.headers.get('content-type'), Array.from(new Uint8Array(await file.arrayBuffer()))];
+    };
+    const whole = [200, 'image/png', [137, 80, 78, 71]];
+    expect(await open()).toEqual(whole);
+    // A range is given by our copy alone.
+    await eventually(async () => {
+      const headers = { authorization: `Bearer ${server.accessKey}`, range: 'bytes=1-2' };
+      expect((await fetch(result[0].medias[0].url, { headers })).status).toBe(206);
+    });
+    meta.dropMedia(picture);
+    expect(await open()).toEqual(whole);
+    await ok(server.call('DELETE', `/v1.0/conversations/${id}/messages/${result[0].id}`));
+    expect(await open()).toMatchObject([404, 'application/json', expect.anything()]);
     expect(await read(id)).toMatchObject({
       type: 'whatsapp',
       peer: { target: `+${contact}`, target_name: 'Ada Lovelace' },

@@ -31,6 +31,8 @@ export interface MetaFake extends ProviderFake {
   templates: Record<string, unknown>[];
   /** Stores a file; the answer is the media id of a webhook. */
   putMedia(contentType: string, bytes: Uint8Array): string;
+  /** Files go away in time. */
+  dropMedia(id: string): void;
 }
 
 const refusal = (status: number, code: number, message: string): Answer =>
@@ -83,6 +85,7 @@ export async function startMeta({ token, phoneNumberId, wabaId, page }: MetaFake
   const fake = await startFake(handle, {});
   return Object.assign(fake, {
     templates,
+    dropMedia: (id: string) => void files.delete(id),
     putMedia: (contentType: string, bytes: Uint8Array): string => {
       const id = String(Math.floor(Math.random() * 1e15));
       files.set(id, { contentType, bytes });

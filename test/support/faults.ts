@@ -25,6 +25,7 @@ export function withFaults(env: Env): Env {
     DB: faultyD1(env.DB),
     CHANNEL_SENDS: faultyQueue(env.CHANNEL_SENDS),
     ASSISTANT_TURNS: faultyQueue(env.ASSISTANT_TURNS),
+    FILE_COPIES: faultyQueue(env.FILE_COPIES),
     WEBHOOKS: faultyQueue(env.WEBHOOKS),
   };
   known.set(env, faulty);

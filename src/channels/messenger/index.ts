@@ -40,5 +40,6 @@ export const messenger: Channel = {
   acknowledgement: { status: 200, contentType: null, body: null },
   refuses,
   send,
+  linksExpire: true,
   fetchMedia,
 };

@@ -38,6 +38,6 @@ const idOf = (answer: unknown): string | undefined => sentSchema.safeParse(answe
 
 /** Messenger's file URLs are public and need no credentials; they get none. */
 export async function fetchMedia(media: Media, _account: ChannelAccount, io: ChannelIo): Promise<Response> {
-  const url = webUrl(media.url);
+  const url = webUrl(media.providerRef);
   return url === '' ? new Response(null, { status: 404 }) : fetchFile(io, url, {});
 }

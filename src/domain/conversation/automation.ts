@@ -1,5 +1,6 @@
 import type { Millis } from '../time.ts';
 import type { Automation } from './commands.ts';
+import type { FileTask } from './files.ts';
 import { isOver } from './decide-inbound.ts';
 import type { ConversationState, Message } from './state.ts';
 import { addToTurns, withoutAsker, type Turn } from './turns.ts';
@@ -13,15 +14,17 @@ export interface FlowStart {
   epoch: number;
 }
 
-/** What automation has under way in a conversation: it stands in the conversation's record. */
+/** What is under way in a conversation beside its sends: it stands in the conversation's record. */
 export interface Pending {
   turns: Turn[];
   flowStarts: FlowStart[];
   /** By assistant: the sequence up to which it has answered, so that a flow's late request does not have it answer twice. */
   answered: Record<string, number>;
+  /** Files to copy from the provider (files.ts). */
+  files: FileTask[];
 }
 
-export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {} };
+export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {}, files: [] };
 
 /** Seed 001: the message of a contact starts the flow unless somebody owns the conversation or its mode says that people answer. */
 export const isAutomatic = (state: ConversationState): boolean =>

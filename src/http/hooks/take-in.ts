@@ -2,7 +2,6 @@ import { asKnown } from '../aliases.ts';
 import { inOpenConversation } from '../open-conversation.ts';
 import type { Channel, HookInbound } from '../../channels/contract.ts';
 import type { Automation, InboundItem } from '../../domain/conversation/commands.ts';
-import type { Millis } from '../../domain/time.ts';
 import type { Received } from '../../objects/conversation/receive.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
@@ -31,7 +30,7 @@ export async function takeIn(
     attempt: (opening) => {
       const { conversationId } = opening;
       const base = mediaBase(publicUrl, conversationId, ids.messageId);
-      const item = itemOf(inbound, ids, base, channel.window?.ms ?? null);
+      const item = itemOf(inbound, ids, base, channel);
       return callObject(() => getConversation(env, conversationId).receive({ opening, automation, item, settings }));
     },
   });
@@ -67,14 +66,14 @@ function itemOf(
   { item, occurredAt }: HookInbound,
   ids: { messageId: string; deliveryId: string },
   base: string,
-  windowMs: Millis | null,
+  { window, linksExpire }: Channel,
 ): InboundItem {
   if (item.kind === 'echo') return { ...item, ...ids };
   if (item.kind !== 'message') return item;
-  const medias = item.medias.map((media, index) =>
-    media.providerRef === '' ? media : { ...media, url: `${base}/${index}` },
-  );
+  const medias = item.medias
+    .map((media) => (linksExpire && media.providerRef === '' ? { ...media, providerRef: media.url } : media))
+    .map((media, index) => (media.providerRef === '' ? media : { ...media, url: `${base}/${index}` }));
   // By the provider's clock, which decides in the end; but nothing was said in the future.
-  const windowUntil = windowMs === null || item.isNotice ? null : Math.min(occurredAt, Date.now()) + windowMs;
+  const windowUntil = window === null || item.isNotice ? null : Math.min(occurredAt, Date.now()) + window.ms;
   return { ...item, messageId: ids.messageId, medias, windowUntil };
 }

@@ -7,6 +7,7 @@ import { answer, failures, idParam, security, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { wellFormed } from '../../domain/content.ts';
+import { openFile, type OpenFile } from '../../storage/medias.ts';
 import { mediaLink, opens } from '../../security/media-links.ts';
 
 /** Bytes. What a request may carry on every plan of Cloudflare's. */
@@ -67,7 +68,7 @@ storedMediaRoutes.openapi(uploadRoute, async (c) => {
 
 storedMediaRoutes.openapi(readRoute, async (c) => {
   const { customerId } = c.get('principal');
-  return found(await serveFile(c.env, customerId, c.req.valid('param').id, c.req.raw));
+  return found(await openFile(c.env, customerId, c.req.valid('param').id, c.req.raw.headers));
 });
 
 const linkRoute = createRoute({
@@ -92,11 +93,11 @@ linkedMediaRoutes.openapi(linkRoute, async (c) => {
   const { customer_id: customerId, id } = c.req.valid('param');
   if (!(await opens(c.env, { customerId, id }, c.req.valid('query'), Date.now())))
     throw new ApiError('INVALID_SIGNATURE', 'the link is not ours, or its time is over');
-  return found(await serveFile(c.env, customerId, id, c.req.raw));
+  return found(await openFile(c.env, customerId, id, c.req.raw.headers));
 });
 
-function found(response: Response | null): Response {
-  if (response) return response;
+function found(file: OpenFile | null): Response {
+  if (file) return serveFile(file);
   throw new ApiError('MEDIA_NOT_AVAILABLE', 'there is no such file');
 }
 

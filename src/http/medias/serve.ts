@@ -1,4 +1,4 @@
-import { openFile } from '../../storage/medias.ts';
+import type { OpenFile } from '../../storage/medias.ts';
 
 /** A file of somebody else's must never run as a page of ours. */
 export const HARMLESS = {
@@ -6,11 +6,8 @@ export const HARMLESS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** The file, or the range of it that is asked for; null when there is none such. */
-export async function serveFile(env: Env, customerId: string, id: string, request: Request): Promise<Response | null> {
-  const file = await openFile(env, customerId, id, request.headers);
-  if (!file) return null;
-  const { object, size, type, filename } = file;
+/** The file, or the range of it that was asked for. */
+export function serveFile({ object, size, type, filename }: OpenFile): Response {
   const headers = new Headers({
     ...HARMLESS,
     'content-type': type,
@@ -22,7 +19,7 @@ export async function serveFile(env: Env, customerId: string, id: string, reques
   const part = partOf(object.range, size);
   headers.set('content-length', String(part ? part.length : size));
   if (part) headers.set('content-range', `bytes ${part.offset}-${part.offset + part.length - 1}/${size}`);
-  return new Response(request.method === 'HEAD' ? null : object.body, { status: part ? 206 : 200, headers });
+  return new Response(object.body, { status: part ? 206 : 200, headers });
 }
 
 /** RFC 6266. */

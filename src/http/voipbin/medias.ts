@@ -3,6 +3,8 @@ import { ApiError, valueOf } from '../errors.ts';
 import { failures, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation } from './access.ts';
+import { openCopy } from '../../storage/medias.ts';
+import { HARMLESS, serveFile } from '../medias/serve.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { channelIo } from '../../sandbox/channel-io.ts';
@@ -15,7 +17,8 @@ const mediaRoute = createRoute({
   middleware: guardOf('owners'),
   method: 'get',
   path: '/{id}/messages/{message_id}/medias/{index}',
-  summary: 'A file that a contact sent, read through from its provider; for managers and the owning agent',
+  summary:
+    'A file that a contact sent: our copy of it, or read through from its provider; for managers and the owning agent',
   request: {
     params: z.object({ id: uuid, message_id: uuid, index: z.string().regex(/^\d{1,2}$/, 'must be 0 to 99') }),
   },
@@ -35,6 +38,9 @@ mediaRoutes.openapi(mediaRoute, async (c) => {
   const { id, customerId } = await readableConversation(c, c.req.valid('param').id);
   const message = valueOf(await callObject(() => getConversation(c.env, id).readMessage(customerId, message_id)));
   const wanted = message.medias[Number(index)];
+  const place = { customerId, conversationId: id, messageId: message_id, index: Number(index) };
+  const copy = wanted && (await openCopy(c.env, place, c.req.raw.headers));
+  if (copy) return serveFile(copy);
   const account = await findAnyAccount(c.env, message.accountId);
   const channel = account && channelOf(account.type, account.providerData);
   if (!wanted || wanted.providerRef === '' || !account || !channel)
@@ -48,6 +54,5 @@ mediaRoutes.openapi(mediaRoute, async (c) => {
 const mediaHeaders = (file: Response, type: string): Record<string, string> => ({
   'content-type': file.headers.get('content-type') ?? type,
   'content-disposition': 'attachment',
-  'content-security-policy': "sandbox; default-src 'none'",
-  'x-content-type-options': 'nosniff',
+  ...HARMLESS,
 });

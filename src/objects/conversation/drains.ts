@@ -5,11 +5,13 @@ import { ConversationHistory } from './history.ts';
 import type { Room } from './room.ts';
 import { NET_MS } from '../alarm-clock.ts';
 import { FeedSink } from '../feed-sink.ts';
+import { FileSink } from '../file-sink.ts';
 import { HistorySink } from '../history-sink.ts';
 import type { Outbox } from '../outbox.ts';
 import { SendSink } from '../send-sink.ts';
 import { singleFlight } from '../single-flight.ts';
 import { TurnSink } from '../turn-sink.ts';
+import { nextFileAt } from '../../domain/conversation/files.ts';
 import { nextSendAt } from '../../domain/conversation/sends.ts';
 import { nextTurnAt } from '../../domain/conversation/turns.ts';
 import type { Millis } from '../../domain/time.ts';
@@ -36,6 +38,7 @@ export class Drains {
   readonly #room: Room;
   readonly #rearm: () => void;
   readonly #turns: TurnSink;
+  readonly #files: FileSink;
   readonly #consent: Outbox;
   readonly #flows: Outbox;
   readonly #drainSends: () => Promise<void>;
@@ -49,6 +52,7 @@ export class Drains {
     this.feed = new FeedSink(env, new ConversationFeed(room));
     this.sends = new SendSink(env, ctx.storage, room.store);
     this.#turns = new TurnSink(env, room);
+    this.#files = new FileSink(env, room);
     this.#consent = consentOutbox(env, room);
     this.#flows = flowOutbox(env, room, () => host.committed());
     // Apart, so that a D1 that is slow holds up no send.
@@ -66,6 +70,7 @@ export class Drains {
       this.#drainSends(),
       this.feed.drain(),
       history,
+      this.#files.drain(),
       ...owed.map((each) => this.#afterwards(each.drain())),
     ];
     begun.forEach((drain) => this.#ctx.waitUntil(drain));
@@ -74,7 +79,7 @@ export class Drains {
 
   /** What the queues must be brought when it is due. */
   async queue(): Promise<void> {
-    await Promise.all([this.#drainSends(), this.#turns.drain()]);
+    await Promise.all([this.#drainSends(), this.#turns.drain(), this.#files.drain()]);
   }
 
   /** A contact's STOP is answered for when the next conversation knows it as well. */
@@ -90,6 +95,7 @@ export class Drains {
     return [
       ...[this.history, this.#consent, this.#flows].map((sink) => patiently(sink.retryAt())),
       sendAt === null ? null : sendAt <= now ? now + NET_MS : sendAt,
+      nextFileAt(this.#room.store.record()?.pending.files ?? []),
       // Nothing but the alarm publishes a turn: its contact has to pause first.
       nextTurnAt(this.#room.store.record()?.pending.turns ?? []),
     ];

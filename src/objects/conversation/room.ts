@@ -3,6 +3,7 @@ import { keepAllowed, NOTHING_PENDING, type Pending } from '../../domain/convers
 import type { ChangeReason } from '../../domain/conversation/change.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import { decideHandover } from '../../domain/conversation/decide-change.ts';
+import { withFileTasks } from '../../domain/conversation/files.ts';
 import { judgeSends, maySendLess, type UnderWay, type Verdict } from '../../domain/conversation/fencing.ts';
 import { newSend } from '../../domain/conversation/sends.ts';
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
@@ -161,7 +162,8 @@ function recordOf(
 ): ConversationRecord {
   const record = { ...(before ?? firstRecord(conversation, at, parts.settings)), ...parts };
   const started = pending ? pending(record.pending, conversation, placed) : record.pending;
-  return { ...record, conversation, lastAt: at, pending: keepAllowed(started, conversation) };
+  const files = withFileTasks(started.files, placed, Date.now());
+  return { ...record, conversation, lastAt: at, pending: keepAllowed({ ...started, files }, conversation) };
 }
 
 /** Who changed the mode. */

@@ -77,7 +77,8 @@ export class ConversationStore {
     const row = this.#storage.sql.exec<{ data: string }>('SELECT data FROM record').toArray()[0];
     if (!row) return null;
     const record = { ...ABSENT_BEFORE, ...readOwnJson<ConversationRecord>(row.data) };
-    return { ...record, conversation: { ...OLDER_CONVERSATION, ...record.conversation } };
+    const pending = { ...NOTHING_PENDING, ...record.pending };
+    return { ...record, pending, conversation: { ...OLDER_CONVERSATION, ...record.conversation } };
   }
 
   prepare(): void {

@@ -213,7 +213,7 @@ describe('outbound', () => {
     const place = server.address();
     const port = typeof place === 'object' ? place?.port : 0;
     const response = await telnyx.fetchMedia(
-      media('image/png', { url: `http://127.0.0.1:${port}/f` }),
+      media('image/png', { providerRef: `http://127.0.0.1:${port}/f` }),
       account,
       io(fake.url),
     );

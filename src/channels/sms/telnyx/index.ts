@@ -30,5 +30,6 @@ export const telnyx: Channel = {
   parse,
   acknowledgement: { status: 200, contentType: null, body: null },
   send,
+  linksExpire: true,
   fetchMedia,
 };

@@ -30,7 +30,7 @@ export async function send(outbound: Outbound, account: ChannelAccount, io: Chan
 
 /** Telnyx' media URLs are public and need no credentials; they get none. */
 export async function fetchMedia(media: Media, _account: ChannelAccount, io: ChannelIo): Promise<Response> {
-  const url = webUrl(media.url);
+  const url = webUrl(media.providerRef);
   return url === '' ? new Response(null, { status: 404 }) : fetchFile(io, url, {});
 }
 

@@ -1,0 +1,63 @@
+import type { FileCopyJob } from './jobs.ts';
+import type { Channel } from '../channels/contract.ts';
+import { channelOf } from '../channels/registry.ts';
+import type { Media } from '../domain/content.ts';
+import { log } from '../log.ts';
+import { callObject, getConversation } from '../objects/stubs.ts';
+import { channelIo } from '../sandbox/channel-io.ts';
+import { findAnyAccount, type Account } from '../storage/accounts.ts';
+import { dropCopies, hasCopy, keepCopy, storedIn } from '../storage/medias.ts';
+
+/** Larger than any channel's, and as much as an upload may have. Bytes. */
+const MAX_COPY = 100 * 1024 * 1024;
+
+/**
+ * Copies the files of one message out of the provider's store into ours, or removes ours where the message was deleted. What fails is
+ * not reported, and the conversation asks again later. Repeating it copies nothing twice.
+ */
+export async function copyFiles(env: Env, { conversationId, messageId }: FileCopyJob): Promise<void> {
+  const order = await callObject(() => getConversation(env, conversationId).fileOrder(messageId));
+  const place = { customerId: order?.customerId ?? '', conversationId, messageId };
+  const isDeleted = order?.deletedAt !== null;
+  if (order && isDeleted) await dropCopies(env, place);
+  const isDone = !order || isDeleted || (await copyAll(env, order, place));
+  if (!isDone) return log('warn', 'files not copied', { conversation: conversationId, message: messageId });
+  await callObject(() => getConversation(env, conversationId).filesDone(messageId, isDeleted));
+}
+
+type FileOrder = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['fileOrder']>>>;
+
+type Place = Parameters<typeof dropCopies>[1];
+
+async function copyAll(env: Env, { accountId, medias }: FileOrder, place: Place): Promise<boolean> {
+  const account = await findAnyAccount(env, accountId);
+  const channel = account && channelOf(account.type, account.providerData);
+  // Nobody has the credentials any more.
+  if (!account || !channel) return true;
+  const copied = await Promise.all(
+    medias.map((media, index) => copyOne(env, account, channel, media, { ...place, index })),
+  );
+  return copied.every(Boolean);
+}
+
+/** True when there is nothing left to do for it. */
+async function copyOne(
+  env: Env,
+  account: Account,
+  channel: Channel,
+  media: Media,
+  place: Place & { index: number },
+): Promise<boolean> {
+  if (media.providerRef === '' || storedIn(media.providerRef) !== null || (await hasCopy(env, place))) return true;
+  const file = await channel.fetchMedia(media, account, channelIo(env)).catch(() => null);
+  // The provider has it no more, or never had: asking again brings nothing.
+  if (file?.status === 404 || file?.status === 410) return true;
+  if (!file?.ok || !file.body) return false;
+  return keepCopy(
+    env,
+    place,
+    { type: file.headers.get('content-type') ?? media.type, filename: media.filename },
+    file,
+    MAX_COPY,
+  );
+}
