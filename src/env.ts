@@ -7,6 +7,7 @@ import { z } from 'zod';
  * ADDRESS         one AddressObject per customer, channel and pair of addresses.
  * TALK            one TalkObject per talk, by the talk's key (domain/talk/ids.ts).
  * FEED            one FeedObject per customer.
+ * DIRECTORY       one DirectoryObject per customer.
  * REQUEST_KEY     one RequestKeyObject per Idempotency-Key of a request that names no conversation.
  * MEDIA           R2: files that were uploaded (storage/medias.ts).
  * CHANNEL_SENDS   queue of deliveries to make (queues/jobs.ts).

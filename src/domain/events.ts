@@ -8,6 +8,8 @@ export const EVENTS = {
   'conversation.closed': 'conversation',
   'conversation.window_closing': 'conversation',
   'conversation.deleted': 'conversation',
+  'conversation.participant_added': 'conversation',
+  'conversation.participant_removed': 'conversation',
   'message.created': 'message',
   'message.updated': 'message',
   'message.deleted': 'message',

@@ -10,6 +10,7 @@ interface Run {
 
 /** A word, parted where its script changes: `iPhone케이스`. */
 function runsOf(word: string): Run[] {
+  if (!UNSPACED.test(word)) return [{ text: word, isUnspaced: false }];
   const runs: Run[] = [];
   for (const character of word) {
     const isUnspaced = UNSPACED.test(character);

@@ -5,7 +5,9 @@ import type { Opening } from '../domain/conversation/commands.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Result } from '../domain/result.ts';
 import type { ServiceWindow } from '../domain/conversation/window.ts';
-import { addressName, callObject, getConversation } from '../objects/stubs.ts';
+import { participantOf } from './participants.ts';
+import { addressText } from '../domain/conversation/participants.ts';
+import { addressName, callObject, getConversation, getDirectory } from '../objects/stubs.ts';
 
 /** How often a conversation may end between finding it and reaching it. */
 const MAX_ROLLOVERS = 5;
@@ -32,17 +34,23 @@ export async function inOpenConversation<T>(
   const pair = { channel: channel.conversationType, ours: self.key, theirs: contact.peer.target };
   const name = await addressName({ customerId: account.customerId, ...pair });
   const address = () => env.ADDRESS.getByName(name);
-  const claim = await callObject(() => address().resolve(crypto.randomUUID()));
+  const whose = addressText(contact.peer);
+  const over: string[] = [];
+  const directory = getDirectory(env, account.customerId);
+  const next = () => callObject(() => directory.open(whose, name, crypto.randomUUID(), over));
+  const claim = (await callObject(() => address().lookup())) ?? (await address().resolve(await next()));
   let { optOut, window } = claim;
   let conversationId = (claim.predecessor && (await doneBefore(claim.predecessor))) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
     const known = { conversationId, addressName: name, optOut, window: windowOf(channel, window) };
-    const opening = { ...openingOf(carrier, contact, self.address), ...known };
+    const opening = { ...(await openingOf(carrier, contact, self.address)), ...known };
     const done = await attempt(opening);
     if (done.ok || done.error.code !== 'CONVERSATION_CLOSED') return done;
-    const over = conversationId;
-    const left = channel.window && (await callObject(() => getConversation(env, over).windowBy(name)));
-    ({ conversationId, optOut, window } = await callObject(() => address().advance(over, crypto.randomUUID(), left)));
+    const last = conversationId;
+    over.push(last);
+    const left = channel.window && (await callObject(() => getConversation(env, last).windowBy(name)));
+    const candidate = await next();
+    ({ conversationId, optOut, window } = await callObject(() => address().advance(last, candidate, left)));
   }
   throw new Error('conversations close faster than they open');
 }
@@ -50,11 +58,12 @@ export async function inOpenConversation<T>(
 const windowOf = ({ window }: Channel, left: ServiceWindow | null): Opening['window'] =>
   window && { humanExtraMs: window.humanExtraMs, left };
 
-function openingOf(
+/** Also for a conversation that is made on request (conversations-by-participants.ts). */
+export async function openingOf(
   { account, channel }: Carrier,
   { peer, dialogId }: Pick<HookInbound, 'peer' | 'dialogId'>,
   self: Address,
-): Omit<Opening, 'conversationId' | 'addressName' | 'optOut' | 'window'> {
+): Promise<Omit<Opening, 'conversationId' | 'addressName' | 'optOut' | 'window'>> {
   const shown = peer.targetName || peer.target || 'Unknown';
   return {
     customerId: account.customerId,
@@ -65,5 +74,6 @@ function openingOf(
     detail: `${channel.label} conversation`,
     self,
     peer,
+    participants: [await participantOf(account.customerId, peer.targetName, [peer])],
   };
 }

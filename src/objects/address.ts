@@ -42,6 +42,12 @@ const PREDECESSOR_MS = 7 * DAY;
  * Every method is one synchronous stretch: of any number of first messages at once, one makes the conversation.
  */
 export class AddressObject extends DurableObject<Env> {
+  /** The conversation that answers now; null when there is none yet. */
+  lookup(): AddressClaim | null {
+    const stored = this.#read();
+    return stored?.current ? this.resolve(stored.current) : null;
+  }
+
   /** The conversation that answers now; `candidate` when there is none yet. */
   resolve(candidate: string): AddressClaim {
     const stored = this.#read() ?? NOTHING;

@@ -1,38 +1,28 @@
-import { DurableObject } from 'cloudflare:workers';
 import { AlarmClock } from './alarm-clock.ts';
 import * as commands from './conversation/commands.ts';
 import { claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
 import { Drains } from './conversation/drains.ts';
 import { InFlight } from './conversation/in-flight.ts';
 import * as files from './conversation/files.ts';
+import { ConversationQuestions } from './conversation/questions.ts';
 import { acceptSession, conversationSessions } from './conversation/live.ts';
-import { knowsKey, receive, type Received } from './conversation/receive.ts';
-import { Room } from './conversation/room.ts';
-import { earlierAnswer, send } from './conversation/send.ts';
-import { listChanges, listTimeline, type TimelineEntry } from './conversation/timeline.ts';
+import * as people from './conversation/people.ts';
+import { receive, type Received } from './conversation/receive.ts';
+import { send } from './conversation/send.ts';
 import * as turns from './conversation/turns.ts';
 import type { Sessions } from './sessions.ts';
-import { ConversationStore, type ChangeKind } from './store/conversation-store.ts';
-import { LogStore } from './store/log-store.ts';
-import type {
-  DeliveryNews,
-  IdempotencyClaim,
-  ReceiveCommand,
-  SendCommand,
-  UpdateCommand,
-} from '../domain/conversation/commands.ts';
+import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../domain/conversation/commands.ts';
 import type { Consent } from '../domain/conversation/consent.ts';
 import type { TurnReport } from '../domain/conversation/decide-turn.ts';
 import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecycle.ts';
-import { findLink } from '../domain/conversation/links.ts';
+import type { NewParticipant } from '../domain/conversation/participants.ts';
 import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { TurnClaim } from '../domain/conversation/turns.ts';
-import type { ServiceWindow } from '../domain/conversation/window.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Actor } from '../domain/permissions.ts';
-import { ok, type Result } from '../domain/result.ts';
-import type { Micros, Millis } from '../domain/time.ts';
+import type { Result } from '../domain/result.ts';
+import type { Millis } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 
 const AFTER_FAILURE_MS = 60_000;
@@ -41,8 +31,7 @@ const AFTER_FAILURE_MS = 60_000;
  * One conversation: the truth about it, its order, its sends and its assistants' turns. Every public method is an RPC command or
  * question; commands are safe to repeat. Decisions are made in domain/, committed by Room, and followed by `#settle`.
  */
-export class ConversationObject extends DurableObject<Env> {
-  readonly #room: Room;
+export class ConversationObject extends ConversationQuestions {
   readonly #alarm: AlarmClock;
   readonly #sessions: Sessions;
   readonly #drains: Drains;
@@ -51,13 +40,12 @@ export class ConversationObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#alarm = new AlarmClock(ctx);
-    this.#room = new Room(ctx.storage, new ConversationStore(ctx.storage), new LogStore(ctx.storage.sql));
-    this.#inFlight = new InFlight(this.#room);
-    this.#drains = new Drains(ctx, env, this.#room, {
+    this.#inFlight = new InFlight(this.room);
+    this.#drains = new Drains(ctx, env, this.room, {
       rearm: () => this.#rearm(),
       committed: () => ctx.waitUntil(this.#settle()),
     });
-    this.#sessions = conversationSessions(ctx, env, this.#room, () => this.#rearm());
+    this.#sessions = conversationSessions(ctx, env, this.room, () => this.#rearm());
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.load();
       this.#sessions.wake();
@@ -68,101 +56,74 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** An inbound item, once. Refuses with CONVERSATION_CLOSED when the conversation is over and the next one must take it. */
   async receive(command: ReceiveCommand): Promise<Result<Received, Refusal>> {
-    const received = receive(this.#room, command);
+    const received = receive(this.room, command);
     const settled = this.#settled(received);
     await this.#drains.consentTold();
     return settled;
   }
 
-  /** Whether this provider id came in here; asked by a successor, so that a late redelivery does not start it anew. */
-  knows(providerKey: string): boolean {
-    return knowsKey(this.#room, providerKey);
+  openWith(command: people.OpenCommand): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(people.openWith(this.room, command));
   }
 
-  /** What is left of the contact's time for free text by one of its ways; asked for its next conversation. */
-  windowBy(addressName: string): ServiceWindow | null {
-    const state = this.#state();
-    return (state && findLink(state, addressName)?.window) ?? null;
+  addParticipant(customerId: string, person: NewParticipant): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(people.addParticipant(this.room, customerId, person));
   }
 
-  /** What a request under this key was answered, also in a conversation that is over; null: nothing yet. */
-  answered(customerId: string, claim: IdempotencyClaim): Result<Message, Refusal> | null {
-    return earlierAnswer(this.#room, { customerId, messageId: '', idempotency: claim });
+  removeParticipant(customerId: string, participantId: string): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(people.removeParticipant(this.room, customerId, participantId));
   }
 
   send(command: SendCommand): Promise<Result<Message, Refusal>> {
-    return this.#settled(send(this.#room, command));
-  }
-
-  read(customerId: string): Result<ConversationState, Refusal> {
-    return this.#room.find(customerId);
-  }
-
-  readMessage(customerId: string, messageId: string): Result<Message, Refusal> {
-    return this.#room.findMessage(customerId, messageId);
-  }
-
-  /** Newest first, those created before `before` (null: all), at most `limit`. */
-  listMessages(customerId: string, before: Micros | null, limit: number): Result<Message[], Refusal> {
-    return this.#of(customerId, () => this.#room.store.messagesBefore(before, limit));
-  }
-
-  /** Who changed the mode, or the owner, and when: newest first, those before `before` (null: all), at most `limit`. */
-  listChanges(customerId: string, kind: ChangeKind, before: Micros | null, limit: number) {
-    return this.#of(customerId, () => listChanges(this.#room, kind, before, limit));
-  }
-
-  /** Messages and changes together, newest first, those before a sequence, at most `limit`. */
-  listTimeline(customerId: string, before: number, limit: number): Result<TimelineEntry[], Refusal> {
-    return this.#of(customerId, () => listTimeline(this.#room, before, limit));
+    return this.#settled(send(this.room, command));
   }
 
   /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
   update(command: UpdateCommand): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.updateConversation(this.#room, command));
+    return this.#settled(commands.updateConversation(this.room, command));
   }
 
   /** The same by a flow's action, once over all its repeats. @returns the mode epoch that it left. */
   updateByFlow(command: UpdateCommand, step: commands.FlowStep): Promise<Result<number, Refusal>> {
-    return this.#settled(commands.updateByFlow(this.#room, command, step));
+    return this.#settled(commands.updateByFlow(this.room, command, step));
   }
 
   /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
   unassign(customerId: string, actor: Actor, asOwner: string | null): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.unassignConversation(this.#room, customerId, actor, asOwner));
+    return this.#settled(commands.unassignConversation(this.room, customerId, actor, asOwner));
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
   remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(commands.deleteConversation(this.#room, customerId));
+    return this.#settled(commands.deleteConversation(this.room, customerId));
   }
 
   removeMessage(customerId: string, messageId: string): Promise<Result<Message, Refusal>> {
-    return this.#settled(commands.deleteMessage(this.#room, customerId, messageId));
+    return this.#settled(commands.deleteMessage(this.room, customerId, messageId));
   }
 
   /** What another conversation with this contact has heard of its consent. */
   learnConsent(customerId: string, addressName: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.learnConsent(this.#room, customerId, addressName, consent));
+    return this.#settled(commands.learnConsent(this.room, customerId, addressName, consent));
   }
 
   /** The queue's consumer takes one attempt; null: not its turn. */
   claim(deliveryId: string, attempt: number, policy: SendPolicy): SendOrder | null {
-    const order = claimSend(this.#room, deliveryId, attempt, policy);
+    const order = claimSend(this.room, deliveryId, attempt, policy);
     this.#rearm();
     return order;
   }
 
   async report(deliveryId: string, attempt: number, outcome: SendOutcome): Promise<void> {
-    reportSend(this.#room, deliveryId, attempt, outcome);
+    reportSend(this.room, deliveryId, attempt, outcome);
     this.#inFlight.reported();
     await this.#settle();
   }
 
   /** A provider's status callback. False when this conversation has no such delivery of that customer. */
   async receipt(customerId: string, deliveryId: string, news: DeliveryNews): Promise<boolean> {
-    if (this.#state()?.customerId !== customerId) return false;
-    const known = receipt(this.#room, deliveryId, news);
+    if (this.state()?.customerId !== customerId) return false;
+    const known = receipt(this.room, deliveryId, news);
     this.#inFlight.reported();
     await this.#settle();
     return known;
@@ -170,38 +131,29 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** The queue's consumer takes an assistant's turn; null: it is over, or not this attempt's. */
   claimTurn(turnId: string, claim: TurnClaim & { history: number }): turns.TurnOrder | null {
-    const order = turns.claim(this.#room, turnId, claim);
+    const order = turns.claim(this.room, turnId, claim);
     this.#rearm();
     return order;
   }
 
   /** How the attempt ended. MODE_CHANGED: people took over meanwhile, and nothing of it is said. */
   reportTurn(report: TurnReport): Promise<Result<null, Refusal>> {
-    return this.#settled(turns.report(this.#room, report));
+    return this.#settled(turns.report(this.room, report));
   }
 
   /** A flow has an assistant answer. @returns whether to wait for it: false when the assistant has answered already. */
   requestTurn(customerId: string, wanted: turns.RequestedTurn): Promise<Result<boolean, Refusal>> {
-    return this.#settled(turns.request(this.#room, customerId, wanted));
-  }
-
-  isTurnOpen(turnId: string): boolean {
-    return turns.isOpen(this.#room, turnId);
-  }
-
-  /** For the queue's consumer that copies a contact's files. */
-  fileOrder(messageId: string): files.FileOrder | null {
-    return files.fileOrder(this.#room, messageId);
+    return this.#settled(turns.request(this.room, customerId, wanted));
   }
 
   filesDone(messageId: string, wasDeleted: boolean): void {
-    files.filesDone(this.#room, messageId, wasDeleted);
+    files.filesDone(this.room, messageId, wasDeleted);
     this.#rearm();
   }
 
   /** From the answer on, nothing of that activeflow is accepted here. */
   stopActiveflow(customerId: string, activeflowId: string): Promise<Result<null, Refusal>> {
-    return this.#settled(commands.stopActiveflow(this.#room, customerId, activeflowId));
+    return this.#settled(commands.stopActiveflow(this.room, customerId, activeflowId));
   }
 
   /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */
@@ -210,7 +162,7 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   override fetch(request: Request): Response {
-    return acceptSession(request, this.#room, this.#sessions);
+    return acceptSession(request, this.room, this.#sessions);
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
@@ -245,18 +197,18 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   #passTime(now: Millis): void {
-    const record = this.#room.store.record();
+    const record = this.room.store.record();
     if (!record) return;
-    this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.#room, expired, step));
-    turns.expireTurns(this.#room, now);
+    this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.room, expired, step));
+    turns.expireTurns(this.room, now);
     this.#inFlight.reported();
     this.#sessions.dropStalled(now);
-    this.#room.store.keys.dropExpired(now);
+    this.room.store.keys.dropExpired(now);
     this.#drains.history.saveCursor();
-    const at = this.#room.now();
-    const state = this.#state();
+    const at = this.room.now();
+    const state = this.state();
     const events = state ? decideLifecycle(state, record.settings, now, at) : [];
-    if (events.length > 0) this.#room.commit(events, at);
+    if (events.length > 0) this.room.commit(events, at);
   }
 
   /** A command's answer, when what follows from it is under way and what it forbids is over. */
@@ -275,21 +227,12 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** Sets the alarm to the next thing that is due. */
   #rearm(): void {
-    const record = this.#room.store.record();
+    const record = this.room.store.record();
     if (!record) return;
     this.#alarm.wakeBy([
       ...this.#drains.dueTimes(Date.now()),
       nextLifecycleAt(record.conversation, record.settings),
       this.#sessions.nextStallAt(),
     ]);
-  }
-
-  #of<T>(customerId: string, read: () => T): Result<T, Refusal> {
-    const found = this.#room.find(customerId);
-    return found.ok ? ok(read()) : found;
-  }
-
-  #state(): ConversationState | null {
-    return this.#room.store.record()?.conversation ?? null;
   }
 }

@@ -12,7 +12,7 @@ export const WINDOW = 1000;
 
 /** What all readers of an object together may have under way, should all of them lag at once: as much as an isolate has. */
 const BUDGET_BYTES = 128 * 1024 * 1024;
-const WIDEST_BYTES = 1024 * 1024;
+const WIDEST_BYTES = 2 * 1024 * 1024;
 /** Room for the longest event there is. */
 const NARROWEST_BYTES = 128 * 1024;
 

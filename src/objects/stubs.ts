@@ -14,6 +14,8 @@ export const addressName = (key: AddressKey): Promise<string> => sha256Hex(addre
 
 export const getAddress = async (env: Env, key: AddressKey) => env.ADDRESS.getByName(await addressName(key));
 
+export const getDirectory = (env: Env, customerId: string) => env.DIRECTORY.getByName(customerId);
+
 export const getRequestKey = async (env: Env, customerId: string, key: string) =>
   env.REQUEST_KEY.getByName(await sha256Hex(JSON.stringify([customerId, key])));
 

@@ -73,6 +73,14 @@ export async function listAccounts(env: Env, customerId: string, request: PageRe
 
 const answering = and(eq(assistants.id, accounts.assistantId), isNull(assistants.deletedAt));
 
+/** Of one customer, the oldest first; with their secrets. */
+export async function findAllAccounts(env: Env, customerId: string): Promise<Account[]> {
+  const mine = and(eq(accounts.customerId, customerId), isNull(accounts.deletedAt));
+  const rows = await dbOf(env).select().from(accounts).where(mine).orderBy(accounts.createdAt, accounts.id);
+  const opened = await Promise.all(rows.map((row) => openRow(env, row)));
+  return opened.filter((account) => account !== null);
+}
+
 /** Who answers on each of these accounts, also on those that were deleted; nothing where no assistant does. */
 export async function findAssistantIds(env: Env, customerId: string, ids: string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();

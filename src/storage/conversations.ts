@@ -67,7 +67,7 @@ const conditions = (filter: ConversationFilter): SQL[] => [
 
 /** By whichever of its ways. */
 const isWith = (peer: string): SQL =>
-  sql`(${conversations.peerTarget} = ${peer} OR EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.parked') AS link WHERE link.value ->> '$.peer.target' = ${peer}))`;
+  sql`(${conversations.peerTarget} = ${peer} OR EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.participants') AS person, json_each(person.value, '$.addresses') AS address WHERE address.value ->> 'target' = ${peer}) OR EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.parked') AS link WHERE link.value ->> '$.peer.target' = ${peer}))`;
 
 const isFoundBy = (expression: string): SQL =>
   sql`${conversations.id} IN (SELECT ${searchTexts.conversationId} FROM search JOIN ${searchTexts} ON ${searchTexts.id} = search.rowid WHERE search MATCH ${expression})`;

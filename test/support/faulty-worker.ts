@@ -1,5 +1,6 @@
 import worker, {
   AddressObject,
+  DirectoryObject,
   RequestKeyObject,
   FeedObject,
   FlowWorkflow as RealFlowWorkflow,
@@ -27,7 +28,7 @@ export class FlowWorkflow extends RealFlowWorkflow {
   }
 }
 
-export { AddressObject, FeedObject, RequestKeyObject };
+export { AddressObject, DirectoryObject, FeedObject, RequestKeyObject };
 
 export default {
   fetch: (request, env, ctx) => worker.fetch(request, withFaults(env), ctx),

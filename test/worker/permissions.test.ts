@@ -27,6 +27,7 @@ const family = (base: string, read: number[], send: number[]): Record<string, nu
   [`GET ${base}/{id}/messages`]: read,
   [`POST ${base}/{id}/messages`]: send,
   [`GET ${base}/{id}/messages/{message_id}`]: read,
+  [`GET ${base}/{id}/participants`]: read,
   [`GET ${base}/{id}/timeline`]: read,
   [`GET ${base}/{id}/mode_history`]: read,
   [`GET ${base}/{id}/assignment_history`]: read,
@@ -39,12 +40,27 @@ const TABLE: Record<string, number[]> = {
   'GET /v1.0/service_agents/conversations': LISTS.everybody,
   ...family('/v1.0/conversations', MANAGERS, MANAGERS),
   ...family('/v1.0/service_agents/conversations', MANAGERS_AND_OWNER, MANAGERS_AND_OWNER),
+  'POST /v1.0/conversations': LISTS.managers,
+  'POST /v1.0/conversations/{id}/participants': MANAGERS,
+  'DELETE /v1.0/conversations/{id}/participants/{participant_id}': MANAGERS,
   'DELETE /v1.0/conversations/{id}': MANAGERS,
   'DELETE /v1.0/conversations/{id}/messages/{message_id}': MANAGERS,
   'GET /v1.0/conversations/{id}/messages/{message_id}/medias/{index}': NO_FILE,
 };
 
-const BODIES: Record<string, Json> = { PUT: { name: 'renamed' }, POST: { text: 'hello' } };
+const BODIES: Record<string, () => Json> = {
+  PUT: () => ({ name: 'renamed' }),
+  POST: () => ({ text: 'hello' }),
+  'POST /v1.0/conversations': () => ({ participants: [nextPerson()] }),
+  'POST /v1.0/conversations/{id}/participants': nextPerson,
+};
+
+let people = 0;
+
+function nextPerson(): Json {
+  people += 1;
+  return { type: 'tel', target: `+1555741${String(people).padStart(4, '0')}` };
+}
 
 let hub: Hub;
 let account: Json;
@@ -54,6 +70,7 @@ let credentials: Record<Caller, string | null>;
 beforeAll(async () => {
   hub = await newHub();
   const foreign = await newHub();
+  await newSandbox(foreign);
   account = await newSandbox(hub);
   const [found, other] = await newPeople(hub, ['Owner', 'Other']);
   const [admin] = await newPeople(hub, ['Admin'], 32);
@@ -74,18 +91,23 @@ beforeAll(async () => {
 let contacts = 0;
 
 /** A new conversation for each try: one caller's success must not decide the next one's. */
-async function newOwned(): Promise<{ id: string; messageId: string }> {
+async function newOwned(): Promise<{ id: string; messageId: string; participantId: string }> {
   contacts += 1;
   const landed = await inbound(hub, account.id, `+1555740${String(contacts).padStart(4, '0')}`, 'hello');
   await ok(hub.call('PUT', `/v1.0/conversations/${landed.conversation_id}`, { owner_id: owner.id }));
-  return { id: landed.conversation_id, messageId: landed.message_id };
+  const joined = await ok(hub.call('POST', `/v1.0/conversations/${landed.conversation_id}/participants`, nextPerson()));
+  return { id: landed.conversation_id, messageId: landed.message_id, participantId: joined.id };
 }
 
 async function tryAs(caller: Caller, route: string, query = ''): Promise<number> {
   const [method = '', path = ''] = route.split(' ');
-  const { id, messageId } = path.includes('{') ? await newOwned() : { id: '', messageId: '' };
-  const target = path.replace('{id}', id).replace('{message_id}', messageId).replace('{index}', '0');
-  const body = path.endsWith('/unassign') ? undefined : BODIES[method];
+  const owned = path.includes('{') ? await newOwned() : { id: '', messageId: '', participantId: '' };
+  const target = path
+    .replace('{id}', owned.id)
+    .replace('{message_id}', owned.messageId)
+    .replace('{participant_id}', owned.participantId)
+    .replace('{index}', '0');
+  const body = path.endsWith('/unassign') ? undefined : (BODIES[route] ?? BODIES[method])?.();
   const headers = { ...authorizationOf(caller), ...(path.endsWith('/ws') ? { upgrade: 'websocket' } : {}) };
   return request(`${target}${query}`, method, headers, body);
 }

@@ -131,6 +131,7 @@ const BODIES: Record<string, Json> = {
       [`POST ${base}/{id}/reactions`, { emoji: 'x' }],
     ]),
   ),
+  'POST /v1.0/conversations/{id}/participants': { type: 'tel', target: '+15550009999' },
   'POST /v1.0/talks/{id}/messages': { text: 'x' },
   'PUT /v1.0/assistants/{id}': { name: 'x' },
   'PUT /v1.0/flows/{id}': { name: 'x' },

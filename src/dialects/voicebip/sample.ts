@@ -22,6 +22,7 @@ function sampleConversation(name: VoicebipEventName, customerId: string, at: Mic
     {
       conversationId: crypto.randomUUID(),
       customerId,
+      participants: [],
       addressName: '',
       accountId: crypto.randomUUID(),
       type: isWhatsApp ? 'whatsapp' : 'message',

@@ -1,4 +1,5 @@
 import type { Address } from '../../domain/addresses.ts';
+import type { Participant } from '../../domain/conversation/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { blankTime, NEVER } from './times.ts';
@@ -9,6 +10,19 @@ export const presentAddress = (address: Address) => ({
   target_name: address.targetName,
   name: address.name,
   detail: address.detail,
+});
+
+/** Seed 002's participant: its first address as the seed has it, and beside it all of them. */
+export const presentPerson = (conversationId: string, participant: Participant) => ({
+  id: participant.id,
+  conversation_id: conversationId,
+  contact_id: participant.contactId,
+  type: participant.addresses[0]?.type ?? '',
+  target: participant.addresses[0]?.target ?? '',
+  name: participant.name,
+  addresses: participant.addresses.map(({ type, target }) => ({ type, target })),
+  preferred_channel: participant.preferredChannel,
+  tm_create: blankTime(participant.addedAt),
 });
 
 /** Seed 000's conversation, and beside it what spec section 3 adds. */
@@ -35,5 +49,6 @@ export const presentConversation = (state: ConversationState) => ({
   sequence: state.sequence,
   last_message_at: state.lastMessageAt === null ? null : blankTime(state.lastMessageAt),
   tags: state.tags,
+  participants: state.participants.map((participant) => presentPerson(state.id, participant)),
   reachable: state.reachable,
 });

@@ -4,7 +4,7 @@ import type { LogRow } from '../../domain/log-row.ts';
 import type { TalkEvent } from '../../domain/talk/events.ts';
 import { presentParticipant, presentReacted, presentTalk, presentTalkMessage } from './talk.ts';
 import { presentChange } from './change.ts';
-import { presentConversation } from './conversation.ts';
+import { presentConversation, presentPerson } from './conversation.ts';
 import { presentMessage, presentReceived } from './message.ts';
 
 const NAMES = {
@@ -13,6 +13,8 @@ const NAMES = {
   'conversation.closed': 'conversation_closed',
   'conversation.window_closing': 'conversation_window_closing',
   'conversation.deleted': 'conversation_deleted',
+  'conversation.participant_added': 'conversation_participant_added',
+  'conversation.participant_removed': 'conversation_participant_removed',
   'message.created': 'conversation_message_created',
   'message.updated': 'conversation_message_updated',
   'message.deleted': 'conversation_message_deleted',
@@ -70,7 +72,10 @@ export function presentEvent(event: LoggedEvent, name: string) {
 }
 
 function conversationSubject(event: ConversationEvent, name: string) {
-  if (!isMessageEvent(event)) return presentConversation(event.conversation);
+  if (!isMessageEvent(event)) {
+    const { conversation, participant } = event;
+    return participant ? presentPerson(conversation.id, participant) : presentConversation(conversation);
+  }
   return name === 'conversation_message_received' ? presentReceived(event.message) : presentMessage(event.message);
 }
 

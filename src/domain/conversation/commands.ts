@@ -3,6 +3,7 @@ import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
+import type { NewParticipant } from './participants.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
 import type { ServiceWindow } from './window.ts';
 
@@ -17,6 +18,8 @@ export interface Opening {
   optOut: boolean;
   conversationId: string;
   customerId: string;
+  /** Who is in it from the beginning. */
+  participants: NewParticipant[];
   /** The text that names the AddressObject of this pair of addresses (stubs.ts): it is told of opt-outs. */
   addressName: string;
   accountId: string;

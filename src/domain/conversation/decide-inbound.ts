@@ -6,6 +6,7 @@ import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
 import { reopened } from './window.ts';
+import { isReleased, withAddress } from './participants.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM } from '../permissions.ts';
 import type { Micros } from '../time.ts';
@@ -15,7 +16,7 @@ import type { ConversationState, Message } from './state.ts';
 
 /** A conversation's first state, before any event: `sequence` 0, which the log's first event makes 1. */
 export function openConversation(opening: Opening, at: Micros): ConversationState {
-  const { conversationId, customerId, name, detail } = opening;
+  const { conversationId, customerId, name, detail, participants } = opening;
   return {
     ...newLink(opening),
     id: conversationId,
@@ -23,6 +24,8 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     name,
     detail,
     parked: [],
+    participants: participants.map((participant) => ({ ...participant, addedAt: at })),
+    released: [],
     ownerId: null,
     lifecycle: 'active',
     aiMode: 'ai',
@@ -55,7 +58,8 @@ export function decideReceive(
   if (item.kind === 'horizon')
     return ok(targets.flatMap((target) => decideReached(target, item.status, item.until, at)));
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
-  if (state && isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
+  // An address that was taken out belongs to another one by now: to the caller it is as if this one were over.
+  if (state && (isOver(state) || isReleased(state, opening.peer))) return err({ code: 'CONVERSATION_CLOSED' });
   const current = state ?? openConversation(opening, at);
   const opened: NewConversationEvent[] = state
     ? []
@@ -91,7 +95,7 @@ const opensBy = (item: { reachable: boolean }, state: ConversationState | null):
  * because a number may move to another provider, and answers go where the contact was heard last. Null when nothing is new.
  */
 function refresh(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): ConversationState | null {
-  const seen = bringUp(state, newLink(opening));
+  const seen = withAddress(bringUp(state, newLink(opening)), opening.peer);
   const moded = item.kind === 'echo' ? takeOver(seen, at) : null;
   const targetName = opening.peer.targetName || seen.peer.targetName;
   const told = { ...toldBy(item, opening, seen), accountId: opening.accountId };

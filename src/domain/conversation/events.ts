@@ -1,10 +1,17 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
+import type { Participant } from './participants.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** An event before it has its place in the log. It carries its subject as it is after the event. */
 export type NewConversationEvent =
-  | { type: EventTypeAbout<'conversation'>; conversation: ConversationState; change: Change | null }
+  | {
+      type: EventTypeAbout<'conversation'>;
+      conversation: ConversationState;
+      change: Change | null;
+      /** Who joined or left, where that is what happened. */
+      participant?: Participant;
+    }
   | {
       type: EventTypeAbout<'message'>;
       message: Message;

@@ -3,6 +3,7 @@ import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
 import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent } from './events.ts';
+import type { Participant } from './participants.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
 /** A message as it was stored, also by a version of Parley that knew no fences and no templates. */
@@ -26,6 +27,8 @@ export const OLDER_CONVERSATION = {
   addressName: '',
   heardAt: 0,
   parked: [],
+  participants: [],
+  released: [],
 };
 
 type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;
@@ -33,7 +36,7 @@ type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;
 type Stored<T, Newer extends keyof T> = Omit<T, Newer> & Partial<Pick<T, Newer>>;
 
 /** The conversation as the event left it, and what the event turned over. */
-type ConversationFacts = OlderState & { change?: Change | null };
+type ConversationFacts = OlderState & { change?: Change | null; participant?: Participant };
 
 interface MessageFacts {
   deliveries: Delivery[];
@@ -45,7 +48,8 @@ interface MessageFacts {
 export function toLogRow(event: ConversationEvent): LogRow {
   const { sequence, type, at } = event;
   if (!isMessageEvent(event)) {
-    const facts: ConversationFacts = { ...event.conversation, change: event.change };
+    const { conversation, change, participant } = event;
+    const facts: ConversationFacts = { ...conversation, change, ...(participant ? { participant } : {}) };
     return { sequence, type, messageId: null, facts: JSON.stringify(facts), at };
   }
   const { deliveries, updatedAt, deletedAt } = event.message;
@@ -57,11 +61,12 @@ export function toLogRow(event: ConversationEvent): LogRow {
 export function fromLogRow(row: LogRow, message: Message | null): ConversationEvent {
   const { sequence, at, type } = row;
   if (isConversationType(type)) {
-    const { change = null, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
+    const { change = null, participant, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
     return {
       type,
       conversation: { ...OLDER_CONVERSATION, ...conversation, sequence },
       change,
+      ...(participant ? { participant } : {}),
       sequence,
       at,
     };

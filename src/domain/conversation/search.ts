@@ -25,8 +25,9 @@ const ofMessage = ({ id, customerId, text, medias, deletedAt }: Message): Found 
 
 function ofConversation(state: ConversationState): Found {
   const { id, customerId, name, detail, tags, deletedAt } = state;
-  const people = linksOf(state).flatMap(({ peer }) => [peer.targetName, peer.target]);
-  return found(id, customerId, deletedAt === null ? [name, detail, ...tags, ...people] : []);
+  const named = linksOf(state).flatMap(({ peer }) => [peer.targetName, peer.target]);
+  const people = state.participants.flatMap((each) => [each.name, ...each.addresses.map(({ target }) => target)]);
+  return found(id, customerId, deletedAt === null ? [name, detail, ...tags, ...new Set([...named, ...people])] : []);
 }
 
 function found(key: string, customerId: string, texts: string[]): Found {

@@ -4,6 +4,7 @@ import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { Link } from './links.ts';
+import type { Participant } from './participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
 export type AiMode = 'ai' | 'human' | 'closed';
@@ -17,6 +18,9 @@ export interface ConversationState extends Link {
   customerId: string;
   /** The other ways to its contacts, the one used last first. */
   parked: Link[];
+  participants: Participant[];
+  /** Addresses (addressText) that were taken out. */
+  released: string[];
   name: string;
   detail: string;
   ownerId: string | null;

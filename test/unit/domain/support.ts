@@ -2,6 +2,7 @@ import { address } from '../../../src/domain/addresses.ts';
 import type { InboundItem, Opening, SendCommand } from '../../../src/domain/conversation/commands.ts';
 import { openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import type { Actor } from '../../../src/domain/permissions.ts';
+import type { NewParticipant } from '../../../src/domain/conversation/participants.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 
 export const NOW = 1_700_000_000_000_000;
@@ -9,10 +10,19 @@ export const NOW = 1_700_000_000_000_000;
 export const SOMEBODY: Actor = { type: 'accesskey', id: '55555555-5555-4555-8555-555555555555' };
 export const BY = { actor: SOMEBODY, reason: 'request' } as const;
 
+export const aPerson = (...targets: string[]): NewParticipant => ({
+  id: '88888888-8888-4888-8888-888888888888',
+  contactId: '99999999-0000-4000-8000-999999999999',
+  name: '',
+  preferredChannel: '',
+  addresses: (targets.length > 0 ? targets : ['+15559876543']).map((target) => ({ type: 'tel', target })),
+});
+
 export const anOpening = (parts: Partial<Opening> = {}): Opening => ({
   conversationId: '11111111-1111-4111-8111-111111111111',
   customerId: '22222222-2222-4222-8222-222222222222',
   addressName: 'pair',
+  participants: [aPerson()],
   accountId: '33333333-3333-4333-8333-333333333333',
   type: 'message',
   dialogId: '+15559876543',

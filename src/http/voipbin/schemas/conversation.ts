@@ -14,6 +14,20 @@ export const addressSchema = z
   })
   .openapi('Address');
 
+export const participantSchema = z
+  .object({
+    id: z.uuid(),
+    conversation_id: z.uuid(),
+    contact_id: z.uuid().openapi({ description: 'The same in every conversation with this contact' }),
+    type: z.string().openapi({ example: 'tel', description: 'Of its first address' }),
+    target: z.string().openapi({ example: '+15559876543' }),
+    name: z.string(),
+    addresses: z.array(z.object({ type: z.string(), target: z.string() })),
+    preferred_channel: z.string(),
+    tm_create: time,
+  })
+  .openapi('ConversationParticipant');
+
 export const conversationSchema = z
   .object({
     id: z.uuid(),
@@ -44,6 +58,7 @@ export const conversationSchema = z
     sequence: z.number().int().openapi({ description: 'The last event; the value for If-Match' }),
     last_message_at: time.nullable(),
     tags: z.array(z.string()),
+    participants: z.array(participantSchema).openapi({ description: 'Empty on conversations of older versions' }),
     reachable: z.boolean().openapi({ description: 'False after the contact blocked or left the account' }),
   })
   .openapi('Conversation');

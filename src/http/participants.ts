@@ -1,0 +1,15 @@
+import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/participants.ts';
+import { uuidFrom } from '../security/encoding.ts';
+
+/** A person as it joins a conversation. Its contact is known by the first of its addresses, everywhere and without being asked for. */
+export async function participantOf(
+  customerId: string,
+  name: string,
+  addresses: readonly ContactAddress[],
+  preferredChannel = '',
+): Promise<NewParticipant> {
+  const [first] = addresses;
+  const contactId = await uuidFrom(`contact ${customerId} ${first ? addressText(first) : ''}`);
+  const plain = addresses.map(({ type, target }) => ({ type, target }));
+  return { id: crypto.randomUUID(), contactId, name, preferredChannel, addresses: plain };
+}

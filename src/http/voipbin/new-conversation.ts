@@ -1,0 +1,132 @@
+import { createRoute, type z } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { invalidField } from '../errors.ts';
+import { once } from '../once.ts';
+import { openingOf } from '../open-conversation.ts';
+import { answer, body, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { publicUrlOf } from '../origin.ts';
+import { participantOf } from '../participants.ts';
+import { newRouter } from '../router.ts';
+import { guardOf } from './access.ts';
+import { claim } from './claims.ts';
+import { conversationSchema } from './schemas/conversation.ts';
+import { newConversationSchema } from './schemas/participants.ts';
+import type { Carrier } from '../accept-message.ts';
+import { channelOf } from '../../channels/registry.ts';
+import { presentConversation } from '../../dialects/voipbin/conversation.ts';
+import { address, type Address } from '../../domain/addresses.ts';
+import type { Opening } from '../../domain/conversation/commands.ts';
+import type { ContactAddress, NewParticipant } from '../../domain/conversation/participants.ts';
+import type { ConversationState } from '../../domain/conversation/state.ts';
+import { addressName, callObject, getConversation } from '../../objects/stubs.ts';
+import { findAllAccounts } from '../../storage/accounts.ts';
+import { findTimeouts } from '../../storage/customers.ts';
+
+const createRouteOf = createRoute({
+  tags: ['Conversations'],
+  security,
+  middleware: guardOf('managers'),
+  method: 'post',
+  path: '/',
+  summary: 'The open conversation of these addresses, made if there is none (seed 002)',
+  description:
+    'When the addresses that are taken belong to one open conversation, that one is answered, and the free ones join it; when they belong to two, 409 names both.',
+  request: { headers: idempotencyHeaders, ...body(newConversationSchema) },
+  responses: {
+    ...answer(conversationSchema, 'The conversation'),
+    ...failures('PERMISSION_DENIED', 'ADDRESS_TAKEN', 'IDEMPOTENCY_KEY_REUSED'),
+  },
+});
+
+export const newConversationRoutes = newRouter();
+
+newConversationRoutes.openapi(createRouteOf, async (c) => {
+  const wanted = c.req.valid('json');
+  const made = await once(c, async () => ({
+    statements: [],
+    answer: presentConversation(await getOrCreate(c, wanted)),
+  }));
+  return c.json(made, 200);
+});
+
+type Wanted = z.infer<typeof newConversationSchema>;
+
+const UNREACHABLE = invalidField('participants', 'no account of yours reaches any of these addresses');
+
+/** How often a conversation may end between being claimed and being joined. */
+const MAX_ROLLOVERS = 5;
+
+async function getOrCreate(c: AppContext, wanted: Wanted): Promise<ConversationState> {
+  const { customerId } = c.get('principal');
+  const addresses = wanted.participants.flatMap((each) => each.addresses);
+  const first = await firstWay(c, addresses);
+  const settings = { ...(await findTimeouts(c.env, customerId)), publicUrl: publicUrlOf(c) };
+  for (let tries = 0; tries < MAX_ROLLOVERS; tries += 1) {
+    const id = await claim(c.env, customerId, addresses, first && crypto.randomUUID());
+    if (id === null) throw UNREACHABLE;
+    const people = await Promise.all(wanted.participants.map((each) => personOf(customerId, each)));
+    const opening = first && (await openingFor(c, wanted, first, id, people));
+    const command = { customerId, opening, people, settings };
+    const opened = await callObject(() => getConversation(c.env, id).openWith(command));
+    if (opened.ok) return opened.value;
+    if (opened.error.code !== 'CONVERSATION_CLOSED') throw UNREACHABLE;
+  }
+  throw new Error('conversations close faster than they open');
+}
+
+interface Way {
+  carrier: Carrier;
+  peer: Address;
+}
+
+const personOf = (customerId: string, each: Wanted['participants'][number]): Promise<NewParticipant> =>
+  participantOf(customerId, each.name, each.addresses, each.preferred_channel);
+
+/** What carries a new conversation until its contacts say otherwise: the first address that an account of the customer's reaches. */
+async function firstWay(c: AppContext, addresses: ContactAddress[]): Promise<Way | null> {
+  const accounts = await findAllAccounts(c.env, c.get('principal').customerId);
+  for (const { type, target } of addresses) {
+    for (const account of accounts) {
+      const channel = channelOf(account.type, account.providerData);
+      if (channel?.conversationType === TYPE_OF[type])
+        return { carrier: { account, channel }, peer: address(type, target) };
+    }
+  }
+  return null;
+}
+
+/** The conversation type that reaches each kind of address. */
+const TYPE_OF: Record<ContactAddress['type'], string> = {
+  tel: 'message',
+  email: 'email',
+  line: 'line',
+  whatsapp: 'whatsapp',
+  messenger: 'messenger',
+  chat: 'chat',
+};
+
+async function openingFor(
+  c: AppContext,
+  wanted: Wanted,
+  { carrier, peer }: Way,
+  conversationId: string,
+  participants: NewParticipant[],
+): Promise<Opening> {
+  const { customerId } = c.get('principal');
+  const { account, channel } = carrier;
+  const self = channel.self(account);
+  const pair = { channel: channel.conversationType, ours: self.key, theirs: peer.target };
+  const name = await addressName({ customerId, ...pair });
+  const known = await callObject(() => c.env.ADDRESS.getByName(name).lookup());
+  const automatic = await openingOf(carrier, { peer, dialogId: peer.target }, self.address);
+  return {
+    ...automatic,
+    ...(wanted.name === '' ? {} : { name: wanted.name }),
+    ...(wanted.detail === '' ? {} : { detail: wanted.detail }),
+    conversationId,
+    addressName: name,
+    optOut: known?.optOut ?? false,
+    window: channel.window && { humanExtraMs: channel.window.humanExtraMs, left: known?.window ?? null },
+    participants,
+  };
+}

@@ -1,0 +1,113 @@
+import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
+import type { AppContext, AppEnv } from '../context.ts';
+import { ApiError, valueOf } from '../errors.ts';
+import { once } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
+import { participantOf } from '../participants.ts';
+import { newRouter } from '../router.ts';
+import { guardOf, readableConversation, type Access } from './access.ts';
+import { claimFor } from './claims.ts';
+import { participantSchema } from './schemas/conversation.ts';
+import { newParticipantSchema } from './schemas/participants.ts';
+import { presentPerson } from '../../dialects/voipbin/conversation.ts';
+import { addressText } from '../../domain/conversation/participants.ts';
+import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
+
+const common = { tags: ['Participants'], security };
+
+const listRoute = (access: Access) =>
+  createRoute({
+    ...common,
+    middleware: guardOf(access),
+    method: 'get',
+    path: '/{id}/participants',
+    summary: 'Who is in a conversation',
+    request: idParam,
+    responses: {
+      ...answer(z.object({ result: z.array(participantSchema) }), 'In the order in which they joined'),
+      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
+    },
+  });
+
+const addRoute = createRoute({
+  ...common,
+  middleware: guardOf('managers'),
+  method: 'post',
+  path: '/{id}/participants',
+  summary: 'Add a person, by one address or several (seed 002)',
+  description:
+    'Who has one of the addresses here already gets the others. 409 ADDRESS_TAKEN names the other open conversations that have one.',
+  request: { ...idParam, headers: idempotencyHeaders, ...body(newParticipantSchema) },
+  responses: {
+    ...answer(participantSchema, 'The participant'),
+    ...failures(
+      'PERMISSION_DENIED',
+      'CONVERSATION_NOT_FOUND',
+      'CONVERSATION_CLOSED',
+      'ADDRESS_TAKEN',
+      'IDEMPOTENCY_KEY_REUSED',
+    ),
+  },
+});
+
+const removeRoute = createRoute({
+  ...common,
+  middleware: guardOf('managers'),
+  method: 'delete',
+  path: '/{id}/participants/{participant_id}',
+  summary: 'Remove a person with every address; not the last one. What comes from there begins another conversation',
+  request: { params: z.object({ id: uuid, participant_id: uuid }) },
+  responses: {
+    ...answer(participantSchema, 'As it was removed'),
+    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'PARTICIPANT_NOT_FOUND'),
+  },
+});
+
+/** Read by the owning agent too; changed by managers alone. */
+export function participantRoutes(access: Access) {
+  const routes = newRouter();
+  routes.openapi(listRoute(access), async (c) => {
+    const { id, participants } = await readableConversation(c, c.req.valid('param').id);
+    return c.json({ result: participants.map((each) => presentPerson(id, each)) }, 200);
+  });
+  if (access !== 'managers') return routes;
+  routes.openapi(addRoute, addOne);
+  routes.openapi(removeRoute, removeOne);
+  return routes;
+}
+
+const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
+  const { id } = c.req.valid('param');
+  const { name, addresses, preferred_channel } = c.req.valid('json');
+  const { customerId } = c.get('principal');
+  const added = await once(c, async () => {
+    await openConversation(c, id);
+    await claimFor(c.env, customerId, id, addresses);
+    const person = await participantOf(customerId, name, addresses, preferred_channel);
+    const state = valueOf(await callObject(() => getConversation(c.env, id).addParticipant(customerId, person)));
+    const found = state.participants.find((each) =>
+      addresses.some((one) => each.addresses.some((two) => addressText(one) === addressText(two))),
+    );
+    if (!found) throw new ApiError('PARTICIPANT_NOT_FOUND');
+    return { statements: [], answer: presentPerson(id, found) };
+  });
+  return c.json(added, 200);
+};
+
+/** Claims are made for what is there, and goes on. */
+async function openConversation(c: AppContext, id: string): Promise<void> {
+  const state = await readableConversation(c, id);
+  if (state.lifecycle === 'closed') throw new ApiError('CONVERSATION_CLOSED');
+}
+
+const removeOne: RouteHandler<typeof removeRoute, AppEnv> = async (c) => {
+  const { id, participant_id } = c.req.valid('param');
+  const { customerId } = c.get('principal');
+  const stub = () => getConversation(c.env, id);
+  const before = valueOf(await callObject(() => stub().removeParticipant(customerId, participant_id)));
+  const removed = before.participants.find((each) => each.id === participant_id);
+  if (!removed) throw new ApiError('PARTICIPANT_NOT_FOUND');
+  const addresses = removed.addresses.map(addressText);
+  await callObject(() => getDirectory(c.env, customerId).release(addresses, id));
+  return c.json(presentPerson(id, removed), 200);
+};

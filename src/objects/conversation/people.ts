@@ -1,0 +1,82 @@
+import type { Room } from './room.ts';
+import type { Opening } from '../../domain/conversation/commands.ts';
+import { isOver, openConversation } from '../../domain/conversation/decide-inbound.ts';
+import type { NewConversationEvent } from '../../domain/conversation/events.ts';
+import { decideAdd, decideRemove, type NewParticipant } from '../../domain/conversation/participants.ts';
+import type { ConversationState, Settings } from '../../domain/conversation/state.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import type { Micros } from '../../domain/time.ts';
+
+/** A conversation that is made on request, with its people; or the one that is there, joined by those who are missing. */
+export interface OpenCommand {
+  customerId: string;
+  /** Null: it must be there. */
+  opening: Opening | null;
+  people: NewParticipant[];
+  settings: Settings;
+}
+
+export function openWith(
+  room: Room,
+  { customerId, opening, people, settings }: OpenCommand,
+): Result<ConversationState, Refusal> {
+  const at = room.now();
+  const present = room.store.record()?.conversation ?? null;
+  if (present ? present.customerId !== customerId : opening === null) return err({ code: 'CONVERSATION_NOT_FOUND' });
+  if (present && isOver(present)) return err({ code: 'CONVERSATION_CLOSED' });
+  const events = present ? joined(present, people, at) : ok(opening ? [created(opening, at)] : []);
+  if (!events.ok) return events;
+  room.commit(events.value, at, { settings });
+  return room.find(customerId);
+}
+
+const created = (opening: Opening, at: Micros): NewConversationEvent => ({
+  type: 'conversation.created',
+  conversation: openConversation(opening, at),
+  change: null,
+});
+
+function joined(
+  state: ConversationState,
+  people: NewParticipant[],
+  at: Micros,
+): Result<NewConversationEvent[], Refusal> {
+  const events: NewConversationEvent[] = [];
+  let latest = state;
+  for (const person of people) {
+    const decided = decideAdd(latest, person, at);
+    if (!decided.ok) return decided;
+    events.push(...decided.value);
+    for (const event of decided.value) latest = 'conversation' in event ? event.conversation : latest;
+  }
+  return ok(events);
+}
+
+export function addParticipant(
+  room: Room,
+  customerId: string,
+  person: NewParticipant,
+): Result<ConversationState, Refusal> {
+  const found = room.find(customerId);
+  const at = room.now();
+  const events = found.ok ? joined(found.value, [person], at) : found;
+  if (!events.ok) return events;
+  room.commit(events.value, at);
+  return room.find(customerId);
+}
+
+/** @returns the conversation as it was before: who calls must give the addresses back. */
+export function removeParticipant(
+  room: Room,
+  customerId: string,
+  participantId: string,
+): Result<ConversationState, Refusal> {
+  const found = room.find(customerId);
+  if (!found.ok) return found;
+  const at = room.now();
+  const events = decideRemove(found.value, participantId, at);
+  if (!events.ok) return events;
+  room.commit(events.value, at);
+  return found;
+}

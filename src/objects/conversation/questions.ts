@@ -1,0 +1,90 @@
+import { DurableObject } from 'cloudflare:workers';
+import * as files from './files.ts';
+import { knowsKey } from './receive.ts';
+import { Room } from './room.ts';
+import { earlierAnswer } from './send.ts';
+import { listChanges, listTimeline, type TimelineEntry } from './timeline.ts';
+import * as turns from './turns.ts';
+import { ConversationStore, type ChangeKind } from '../store/conversation-store.ts';
+import { LogStore } from '../store/log-store.ts';
+import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
+import { isOver } from '../../domain/conversation/decide-inbound.ts';
+import { findLink } from '../../domain/conversation/links.ts';
+import type { ConversationState, Message } from '../../domain/conversation/state.ts';
+import type { ServiceWindow } from '../../domain/conversation/window.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import { ok, type Result } from '../../domain/result.ts';
+import type { Micros } from '../../domain/time.ts';
+
+/** What may be asked of a conversation's object. Nothing here changes anything. */
+export class ConversationQuestions extends DurableObject<Env> {
+  protected readonly room: Room;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.room = new Room(ctx.storage, new ConversationStore(ctx.storage), new LogStore(ctx.storage.sql));
+  }
+
+  /** Whether this provider id came in here; asked by a successor, so that a late redelivery does not start it anew. */
+  knows(providerKey: string): boolean {
+    return knowsKey(this.room, providerKey);
+  }
+
+  /** What is left of the contact's time for free text by one of its ways; asked for its next conversation. */
+  windowBy(addressName: string): ServiceWindow | null {
+    const state = this.state();
+    return (state && findLink(state, addressName)?.window) ?? null;
+  }
+
+  /** What a request under this key was answered, also in a conversation that is over; null: nothing yet. */
+  answered(customerId: string, claim: IdempotencyClaim): Result<Message, Refusal> | null {
+    return earlierAnswer(this.room, { customerId, messageId: '', idempotency: claim });
+  }
+
+  /** Over for good: closed or deleted. What never began is not. */
+  isOver(): boolean {
+    const state = this.state();
+    return state !== null && isOver(state);
+  }
+
+  read(customerId: string): Result<ConversationState, Refusal> {
+    return this.room.find(customerId);
+  }
+
+  readMessage(customerId: string, messageId: string): Result<Message, Refusal> {
+    return this.room.findMessage(customerId, messageId);
+  }
+
+  /** Newest first, those created before `before` (null: all), at most `limit`. */
+  listMessages(customerId: string, before: Micros | null, limit: number): Result<Message[], Refusal> {
+    return this.#of(customerId, () => this.room.store.messagesBefore(before, limit));
+  }
+
+  /** Who changed the mode, or the owner, and when: newest first, those before `before` (null: all), at most `limit`. */
+  listChanges(customerId: string, kind: ChangeKind, before: Micros | null, limit: number) {
+    return this.#of(customerId, () => listChanges(this.room, kind, before, limit));
+  }
+
+  /** Messages and changes together, newest first, those before a sequence, at most `limit`. */
+  listTimeline(customerId: string, before: number, limit: number): Result<TimelineEntry[], Refusal> {
+    return this.#of(customerId, () => listTimeline(this.room, before, limit));
+  }
+
+  isTurnOpen(turnId: string): boolean {
+    return turns.isOpen(this.room, turnId);
+  }
+
+  /** For the queue's consumer that copies a contact's files. */
+  fileOrder(messageId: string): files.FileOrder | null {
+    return files.fileOrder(this.room, messageId);
+  }
+
+  #of<T>(customerId: string, read: () => T): Result<T, Refusal> {
+    const found = this.room.find(customerId);
+    return found.ok ? ok(read()) : found;
+  }
+
+  protected state(): ConversationState | null {
+    return this.room.store.record()?.conversation ?? null;
+  }
+}

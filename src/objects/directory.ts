@@ -1,0 +1,85 @@
+import { DurableObject } from 'cloudflare:workers';
+
+/** What came of a claim: the conversation that has the addresses now (null: there is none, and none was offered), or those in its way. */
+export type Claim = { conversationId: string | null } | { conflict: string[] };
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS claims (address TEXT PRIMARY KEY, conversation_id TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS pairs (name TEXT PRIMARY KEY, address TEXT NOT NULL, conversation_id TEXT NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS pairs_address ON pairs (address);`;
+
+/**
+ * Which conversation of one customer holds which address of a contact: the one place that decides over several addresses at once, so
+ * that no two open conversations hold one. Asked when a conversation begins or its participants change, never on the way of a message
+ * in a conversation that goes on. It does not know which conversations are over: who asks says which it has found to be (`over`).
+ * Every method is one synchronous stretch.
+ */
+export class DirectoryObject extends DurableObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.storage.sql.exec(SCHEMA);
+  }
+
+  /** The conversation for a pair of addresses that has none, or whose last one is over. `address`: the contact's (addressText). */
+  open(address: string, pair: string, candidate: string, over: string[]): string {
+    const present = this.#one('SELECT conversation_id FROM pairs WHERE name = ?', pair);
+    if (present !== null && !over.includes(present)) return present;
+    const claimed = this.#one('SELECT conversation_id FROM claims WHERE address = ?', address);
+    const chosen = claimed !== null && !over.includes(claimed) ? claimed : candidate;
+    this.ctx.storage.sql.exec(
+      'INSERT OR REPLACE INTO pairs (name, address, conversation_id) VALUES (?, ?, ?)',
+      pair,
+      address,
+      chosen,
+    );
+    return chosen;
+  }
+
+  /** Who holds any of these addresses, over or not. */
+  holders(addresses: string[]): string[] {
+    const list = JSON.stringify(addresses);
+    const query = `SELECT conversation_id FROM claims WHERE address IN (SELECT value FROM json_each(?1))
+      UNION SELECT conversation_id FROM pairs WHERE address IN (SELECT value FROM json_each(?1))`;
+    const rows = this.ctx.storage.sql.exec<{ conversation_id: string }>(query, list).toArray();
+    return rows.map((row) => row.conversation_id);
+  }
+
+  /** All of the addresses for one conversation: the one that holds some of them already, or `candidate` (null: no other); or none of them. */
+  claim(addresses: string[], candidate: string | null, over: string[]): Claim {
+    const open = this.holders(addresses).filter((id) => !over.includes(id));
+    if (open.length > 1) return { conflict: open };
+    const chosen = open[0] ?? candidate;
+    return chosen === null ? { conversationId: null } : this.#take(addresses, chosen, over);
+  }
+
+  /** The same for a conversation that is there already: another one's address is a conflict. */
+  claimFor(conversationId: string, addresses: string[], over: string[]): Claim {
+    const others = this.holders(addresses).filter((id) => id !== conversationId && !over.includes(id));
+    return others.length > 0 ? { conflict: others } : this.#take(addresses, conversationId, over);
+  }
+
+  /** The conversation has these no more. */
+  release(addresses: string[], conversationId: string): void {
+    const list = JSON.stringify(addresses);
+    for (const table of ['claims', 'pairs']) {
+      const query = `DELETE FROM ${table} WHERE conversation_id = ?1 AND address IN (SELECT value FROM json_each(?2))`;
+      this.ctx.storage.sql.exec(query, conversationId, list);
+    }
+  }
+
+  #take(addresses: string[], conversationId: string, over: string[]): Claim {
+    this.ctx.storage.transactionSync(() => {
+      for (const id of over) this.release(addresses, id);
+      for (const address of addresses) {
+        const query = 'INSERT OR REPLACE INTO claims (address, conversation_id) VALUES (?, ?)';
+        this.ctx.storage.sql.exec(query, address, conversationId);
+      }
+    });
+    return { conversationId };
+  }
+
+  #one(query: string, ...bindings: string[]): string | null {
+    const row = this.ctx.storage.sql.exec<{ conversation_id: string }>(query, ...bindings).toArray()[0];
+    return row?.conversation_id ?? null;
+  }
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import { aConversation, anInbound, anOpening, aPerson, NOW } from './support.ts';
+import { address } from '../../../src/domain/addresses.ts';
+import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
+import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
+import { decideAdd, decideRemove, holderOf } from '../../../src/domain/conversation/participants.ts';
+import type { ConversationState } from '../../../src/domain/conversation/state.ts';
+import type { Refusal } from '../../../src/domain/errors.ts';
+import type { Result } from '../../../src/domain/result.ts';
+
+const [ADA, BOB, EVE] = ['+15559876543', '+15550000002', '+15550000003'] as const;
+const tel = (target: string) => ({ type: 'tel' as const, target });
+const person = (id: string, ...targets: string[]) => ({ ...aPerson(...targets), id });
+
+function after(state: ConversationState, decided: Result<NewConversationEvent[], Refusal>): ConversationState {
+  const [event] = decided.ok ? decided.value : [];
+  return event && 'conversation' in event ? event.conversation : state;
+}
+
+const held = (state: ConversationState) =>
+  state.participants.map(({ id, addresses }) => [id, addresses.map(({ target }) => target)]);
+
+describe('participants', () => {
+  test('join with their addresses, and who is here already gets the others', () => {
+    const state = aConversation();
+    const joined = after(state, decideAdd(state, person('bob', BOB), NOW + 1));
+    expect(held(joined)).toEqual([
+      [aPerson().id, [ADA]],
+      ['bob', [BOB]],
+    ]);
+    const wider = after(joined, decideAdd(joined, person('another id', ADA, EVE), NOW + 2));
+    expect(held(wider)).toEqual([
+      [aPerson().id, [ADA, EVE]],
+      ['bob', [BOB]],
+    ]);
+    expect(decideAdd(wider, person('x', EVE, ADA), NOW + 3)).toEqual({ ok: true, value: [] });
+  });
+
+  test('leave with every address, and what comes from there is another conversation’s until they are back', () => {
+    const state = after(aConversation(), decideAdd(aConversation(), person('bob', BOB), NOW + 1));
+    const left = after(state, decideRemove(state, 'bob', NOW + 2));
+    expect(holderOf(left, tel(BOB))).toBeNull();
+    const opening = anOpening({ peer: address('tel', BOB), addressName: 'other pair' });
+    const arrives = (at: ConversationState) => decideReceive(at, opening, anInbound({ senderId: BOB }), [], NOW + 3);
+    expect(arrives(left)).toEqual({ ok: false, error: { code: 'CONVERSATION_CLOSED' } });
+    const back = after(left, decideAdd(left, person('bob again', BOB), NOW + 4));
+    expect(arrives(back).ok).toBe(true);
+    expect(decideRemove(left, 'bob', NOW)).toEqual({ ok: false, error: { code: 'PARTICIPANT_NOT_FOUND' } });
+    expect(decideRemove(left, aPerson().id, NOW)).toMatchObject({ ok: false, error: { field: 'participant_id' } });
+  });
+
+  test('keep every way by which they wrote: the one used last is at the top', () => {
+    const state = aConversation();
+    const opening = anOpening({ peer: address('whatsapp', ADA), addressName: 'by whatsapp', type: 'whatsapp' });
+    const moved = after(state, decideReceive(state, opening, anInbound(), [], NOW + 1));
+    expect([moved.type, moved.parked.map(({ type }) => type)]).toEqual(['whatsapp', ['message']]);
+    expect(held(moved)[0]?.[1]).toEqual([ADA, ADA]);
+    const again = after(moved, decideReceive(moved, anOpening(), anInbound(), [], NOW + 2));
+    expect([again.type, again.parked.map(({ type }) => type)]).toEqual(['message', ['whatsapp']]);
+  });
+});
