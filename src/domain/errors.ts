@@ -13,6 +13,8 @@ export type Refusal =
   /** The channel's time for free text is over: templates alone may be sent. */
   | { code: 'WINDOW_CLOSED' }
   | { code: 'PARTICIPANT_NOT_FOUND' }
+  /** Nobody in the conversation can be written to as the sender wants. */
+  | { code: 'NO_CHANNEL_AVAILABLE' }
   | { code: 'ACTIVEFLOW_STOPPED' }
   | { code: 'TALK_NOT_FOUND' }
   | { code: 'TALK_MESSAGE_NOT_FOUND' }
@@ -31,6 +33,7 @@ export const REFUSAL_MESSAGES: Record<Refusal['code'], string> = {
   MODE_CHANGED: 'the conversation was taken over since this work began',
   CONTACT_OPTED_OUT: 'the contact opted out: nothing may be sent until it opts in again',
   WINDOW_CLOSED: 'the time for free text is over: send a template, or wait for the contact to write',
+  NO_CHANNEL_AVAILABLE: 'no account of yours reaches anybody in this conversation that way',
   PARTICIPANT_NOT_FOUND: 'there is no such participant in this conversation',
   ACTIVEFLOW_STOPPED: 'the activeflow was stopped',
   TALK_NOT_FOUND: 'there is no such talk',

@@ -6,6 +6,7 @@ import { idempotencyOf } from './once.ts';
 import { publicUrlOf } from './origin.ts';
 import { orAsBefore } from './request-keys.ts';
 import { templateText, usableTemplates } from './templates.ts';
+import { recipientsOf } from './ways.ts';
 import { ownerActing } from './voipbin/access.ts';
 import type { Channel } from '../channels/contract.ts';
 import { overLimit } from '../channels/limits.ts';
@@ -43,26 +44,37 @@ export interface WantedMessage {
   takeover: boolean;
   fence: number | null;
   expectedSequence: number | null;
+  /** The conversation type that the sender wants it to go by, or empty. */
+  channel: string;
 }
 
 /** Stored and ordered when it returns. @throws what the channel or the conversation refuses, as ApiError. */
-export async function acceptMessage(
-  c: AppContext,
-  { id, accountId }: Pick<ConversationState, 'id' | 'accountId'>,
-  wanted: WantedMessage,
-): Promise<Message> {
+export function acceptMessage(c: AppContext, state: ConversationState, wanted: WantedMessage): Promise<Message> {
   return orAsBefore(
     c,
-    () => Promise.resolve(id),
+    () => Promise.resolve(state.id),
     async () => {
-      const carrier = await carrierOf(c, accountId);
-      const command = await commandFor(c, carrier, wanted);
-      return accepted(c, carrier, await callObject(() => getConversation(c.env, id).send(command)));
+      const command = await commandIn(c, state, wanted);
+      const sent = await callObject(() => getConversation(c.env, state.id).send(command));
+      if (sent.ok || sent.error.code !== 'WINDOW_CLOSED') return valueOf(sent);
+      return accepted(c, await carrierOf(c, state.accountId), sent);
     },
   );
 }
 
-/** @throws 400 for what the channel does not take. */
+/** The message by the best way to each participant. A template is its account's, and older conversations know no participants. */
+export async function commandIn(c: AppContext, state: ConversationState, wanted: WantedMessage): Promise<SendCommand> {
+  if (wanted.template || state.participants.length === 0) {
+    return commandFor(c, await carrierOf(c, state.accountId), wanted);
+  }
+  const attached = await attach(c, wanted.medias);
+  const recipients = await recipientsOf(c, state, { text: wanted.text, attached });
+  if (recipients.every(({ ways }) => ways.length === 0)) throw new ApiError('CONVERSATION_ACCOUNT_GONE');
+  const medias = attached.map(({ media }) => media);
+  return { ...(await sendCommand(c, wanted, medias)), segments: null, recipients };
+}
+
+/** By the one carrier that is meant. @throws 400 for what the channel does not take. */
 export async function commandFor(c: AppContext, { account, channel }: Carrier, wanted: WantedMessage) {
   const { template } = wanted;
   const attached = await attach(c, wanted.medias);
@@ -70,7 +82,7 @@ export async function commandFor(c: AppContext, { account, channel }: Carrier, w
   const text = template ? await templateText(c, account, channel, template) : wanted.text;
   const tooMuch = overLimit(channel, text, medias) ?? (await tooLarge(c.env, channel, attached));
   if (tooMuch) throw invalidField(tooMuch.field, tooMuch.problem);
-  return sendCommand(c, channel, { ...wanted, text }, medias);
+  return { ...(await sendCommand(c, { ...wanted, text }, medias)), segments: channel.segments(text) };
 }
 
 /** @throws the refusal; WINDOW_CLOSED with what may be sent instead. */
@@ -86,10 +98,9 @@ export async function accepted(
 
 async function sendCommand(
   c: AppContext,
-  channel: Channel,
   wanted: WantedMessage,
   medias: Media[],
-): Promise<SendCommand> {
+): Promise<Omit<SendCommand, 'segments'>> {
   const principal = c.get('principal');
   const timeouts = await findTimeouts(c.env, principal.customerId);
   return {
@@ -102,7 +113,7 @@ async function sendCommand(
     messageId: crypto.randomUUID(),
     deliveryId: crypto.randomUUID(),
     medias,
-    segments: channel.segments(wanted.text),
+    recipients: null,
     idempotency: await idempotencyOf(c),
     settings: { ...timeouts, publicUrl: publicUrlOf(c) },
   };

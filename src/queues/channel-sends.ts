@@ -73,7 +73,7 @@ async function outboundOf(env: Env, order: Order, account: Account): Promise<Out
     conversationId: message.conversationId,
     messageId: message.id,
     to: order.to,
-    from: message.source,
+    from: order.from,
     text: message.text,
     medias: await Promise.all(message.medias.map((media) => openToProviders(env, publicUrl, account, media))),
     template: message.template,

@@ -1,4 +1,5 @@
 import type { Media } from '../../domain/content.ts';
+import type { Choice } from '../../domain/conversation/choose-way.ts';
 import type { Delivery, Message } from '../../domain/conversation/state.ts';
 import { progressOf } from '../../domain/delivery-status.ts';
 import { presentAddress } from './conversation.ts';
@@ -16,6 +17,7 @@ const presentMedia = (media: Media): PresentedMedia => ({
 const presentDelivery = (delivery: Delivery) => ({
   id: delivery.id,
   account_id: delivery.accountId,
+  channel: delivery.channel,
   target: delivery.target,
   status: delivery.status,
   attempts: delivery.attempts,
@@ -24,6 +26,19 @@ const presentDelivery = (delivery: Delivery) => ({
   uncertain: delivery.uncertain,
   segments: delivery.segments,
   tm_update: blankTime(delivery.updatedAt),
+});
+
+/** Why a message goes to a participant as it does. */
+export const presentChoice = ({ participantId, chosen, rejected }: Choice) => ({
+  participant_id: participantId,
+  chosen: chosen && presentPlace(chosen),
+  rejected: rejected.map(({ reason, problem, ...place }) => ({ ...presentPlace(place), reason, problem })),
+});
+
+const presentPlace = ({ channel, accountId, target }: NonNullable<Choice['chosen']>) => ({
+  channel,
+  account_id: accountId,
+  target,
 });
 
 const statusOf = (message: Message): string =>
@@ -50,6 +65,7 @@ export const presentMessage = (message: Message) => ({
   deliveries: message.deliveries.map(presentDelivery),
   client_id: message.clientId,
   template: message.template,
+  routing: message.routing.map(presentChoice),
 });
 
 /** What seed 000 calls the channel of an inbound message: SMS and MMS are one conversation type, and two channels. */

@@ -3,6 +3,7 @@ import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
+import type { Recipient } from './choose-way.ts';
 import type { NewParticipant } from './participants.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
 import type { ServiceWindow } from './window.ts';
@@ -110,6 +111,13 @@ export interface SendCommand {
   template: TemplateUse | null;
   clientId: string;
   segments: Segments | null;
+  /**
+   * Everybody in the conversation, with every way to each: the best is chosen where the message is committed. Null: it goes by the way that
+   * the contact used last, or by `first`.
+   */
+  recipients: Recipient[] | null;
+  /** The channel that the sender wants (a conversation type), or empty. */
+  channel: string;
   /** The sender's view of the log (`If-Match`); null sends whatever has happened. */
   expectedSequence: number | null;
   idempotency: IdempotencyClaim | null;

@@ -2,11 +2,11 @@ import { err, ok, type Result } from '../result.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
-import type { Opening, SendCommand } from './commands.ts';
+import type { SendCommand } from './commands.ts';
 import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
-import { bringUp, linkAtTop, newLink } from './links.ts';
-import { newMessage, newDelivery } from './new-message.ts';
-import { isWindowClosed } from './window.ts';
+import { bringUp, linkAtTop } from './links.ts';
+import { newMessage } from './new-message.ts';
+import { routeOf, type Route } from './route.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /**
@@ -23,10 +23,9 @@ export function decideSend(
   if (!mayActAs(state, command.asOwner)) return err({ code: 'PERMISSION_DENIED' });
   if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
   if (isFencedOut(state, command.fence)) return err({ code: 'MODE_CHANGED' });
-  const seen = through(state, command.first);
-  if (seen.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
-  const isHuman = command.actor.type === 'agent';
-  if (command.template === null && isWindowClosed(seen, isHuman, at)) return err({ code: 'WINDOW_CLOSED' });
+  const routed = routeOf(state, command, at);
+  if (!routed.ok) return routed;
+  const { seen } = routed.value;
   const expected = command.expectedSequence;
   if (expected !== null && (unseen.length > 0 || expected > state.sequence)) {
     return err({ code: 'SEQUENCE_MISMATCH', sequence: state.sequence, unseen });
@@ -34,17 +33,10 @@ export function decideSend(
   const next = afterSend(seen, command, at) ?? seen;
   const by = { actor: command.actor, reason: 'reply' } as const;
   const changed = next === state ? [] : [updating(state, bringUp(next, linkAtTop(state)), by)];
-  return ok([...changed, { type: 'message.created', message: outgoing(next, command, at), becameDone: false }]);
-}
-
-/**
- * The conversation with the way at its top that the sender asked for: a pair of addresses, and the account that has ours now.
- * The same object when that is there already.
- */
-function through(state: ConversationState, wanted: Opening | undefined): ConversationState {
-  if (!wanted) return state;
-  const seen = bringUp(state, newLink(wanted));
-  return seen.accountId === wanted.accountId ? seen : { ...seen, accountId: wanted.accountId };
+  return ok([
+    ...changed,
+    { type: 'message.created', message: outgoing(next, command, routed.value, at), becameDone: false },
+  ]);
 }
 
 const takesOver = (command: SendCommand): boolean => command.takeover || command.actor.type === 'agent';
@@ -56,7 +48,12 @@ function afterSend(state: ConversationState, command: SendCommand, at: Micros): 
   return { ...(mode ?? state), lifecycle: 'active', updatedAt: at };
 }
 
-const outgoing = (state: ConversationState, command: SendCommand, at: Micros): Message => ({
+const outgoing = (
+  state: ConversationState,
+  command: SendCommand,
+  { deliveries, routing }: Route,
+  at: Micros,
+): Message => ({
   ...newMessage(state, command, at),
   direction: 'outgoing',
   source: state.self,
@@ -66,5 +63,6 @@ const outgoing = (state: ConversationState, command: SendCommand, at: Micros): M
   template: command.template,
   // What takes over is not fenced by its own takeover.
   fence: takesOver(command) ? null : command.fence,
-  deliveries: [newDelivery(state, command.deliveryId, command.segments, at)],
+  deliveries,
+  routing,
 });

@@ -63,6 +63,10 @@ export function bringUp(state: ConversationState, link: Link): ConversationState
   return { ...state, ...(known ?? link), parked };
 }
 
+/** The conversation with a way that it may not have used yet, among the parked ones. */
+export const withLink = (state: ConversationState, link: Link): ConversationState =>
+  findLink(state, link.addressName) ? state : { ...state, parked: [...state.parked, link] };
+
 /** The conversation with one link changed, wherever it stands; the same object when `change` gives the same link back. */
 export function changeLink(state: ConversationState, name: string, change: (link: Link) => Link): ConversationState {
   const before = findLink(state, name);

@@ -10,7 +10,8 @@ import type { ConversationState, Delivery, Message } from './state.ts';
 export const readMessage = (text: string): Message => ({
   fence: null,
   template: null,
-  ...readOwnJson<Stored<Message, 'fence' | 'template'>>(text),
+  routing: [],
+  ...readOwnJson<Stored<Message, 'fence' | 'template' | 'routing'>>(text),
 });
 
 /** The same for a conversation of before opt-outs and handovers. */

@@ -3,6 +3,7 @@ import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
+import type { Choice } from './choose-way.ts';
 import type { Link } from './links.ts';
 import type { Participant } from './participants.ts';
 
@@ -59,6 +60,8 @@ export interface Delivery {
   accountId: string;
   /** The Link that it goes by; empty on those of older versions, which had one only. */
   addressName: string;
+  /** The conversation type that carries it; empty on those of older versions. */
+  channel: string;
   /** Where it goes: the provider's id of the recipient. */
   target: string;
   status: DeliveryStatus;
@@ -98,6 +101,8 @@ export interface Message {
   /** The provider's template that it is, or null for what the sender wrote; `text` is how it reads. */
   template: TemplateUse | null;
   deliveries: Delivery[];
+  /** Why it goes as it does, for each participant; empty where there was nothing to choose. */
+  routing: Choice[];
   createdAt: Micros;
   updatedAt: Micros;
   deletedAt: Micros | null;

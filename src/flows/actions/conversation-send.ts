@@ -42,6 +42,8 @@ async function sendCommand(context: ActionContext): Promise<Omit<SendCommand, 't
     deliveryId: await uuidFrom(`delivery ${place}`),
     medias: [],
     template: null,
+    recipients: null,
+    channel: '',
     clientId: '',
     expectedSequence: null,
     idempotency: null,

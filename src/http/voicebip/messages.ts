@@ -123,7 +123,7 @@ const templateRoute = createRoute({
 
 export const voicebipMessageRoutes = newRouter();
 
-const PLAIN = { template: null, clientId: '', takeover: false, fence: null, expectedSequence: null };
+const PLAIN = { template: null, clientId: '', takeover: false, fence: null, expectedSequence: null, channel: '' };
 
 const TEXT_FIELDS: FieldNames = { text: 'body' };
 

@@ -1,14 +1,15 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import type { AppEnv } from '../context.ts';
-import { acceptMessage } from '../accept-message.ts';
+import type { AppContext, AppEnv } from '../context.ts';
+import { acceptMessage, commandIn, type WantedMessage } from '../accept-message.ts';
 import { valueOf } from '../errors.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { messageSchema, templateUseSchema } from './schemas/conversation.ts';
-import { presentMessage } from '../../dialects/voipbin/message.ts';
+import { choiceSchema, messageSchema, templateUseSchema } from './schemas/conversation.ts';
+import { presentChoice, presentMessage } from '../../dialects/voipbin/message.ts';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
+import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { pageOf } from '../../storage/page.ts';
 
@@ -22,6 +23,9 @@ const newMessageSchema = z
     client_id: z.string().max(255).default('').openapi({ description: 'Your own name for the message, echoed back' }),
     template: templateUseSchema.optional().openapi({
       description: 'WhatsApp: one of the account’s approved templates, which may be sent at any time',
+    }),
+    channel: z.string().max(32).default('').openapi({
+      description: 'Send by this one alone (`message`, `line`, …); empty takes the best for each participant',
     }),
     takeover: z.boolean().default(false).openapi({
       description: 'True makes a send with an access key a person’s reply: the conversation’s mode becomes `human`',
@@ -50,6 +54,15 @@ const sendHeaders = idempotencyHeaders.extend({
     }),
 });
 
+const dryRunQuery = z.object({
+  dry_run: z
+    .enum(['true', 'false'])
+    .default('false')
+    .openapi({ description: 'Tells how the message would go, and sends nothing' }),
+});
+
+const dryRunSchema = z.object({ dry_run: z.literal(true), routing: z.array(choiceSchema) }).openapi('DryRun');
+
 const listRoute = (access: Access) =>
   createRoute({
     ...common(access),
@@ -71,9 +84,9 @@ const sendRoute = (access: Access) =>
     summary: 'Send a message to the contact',
     description:
       'A 200 means stored and ordered: it goes out after everything before it, and its status follows by events.',
-    request: { ...idParam, headers: sendHeaders, ...body(newMessageSchema) },
+    request: { ...idParam, headers: sendHeaders, query: dryRunQuery, ...body(newMessageSchema) },
     responses: {
-      ...answer(messageSchema, 'The message, `progressing`'),
+      ...answer(z.union([messageSchema, dryRunSchema]), 'The message, `progressing`; of a dry run the choice alone'),
       ...failures(
         'PERMISSION_DENIED',
         'CONVERSATION_NOT_FOUND',
@@ -82,6 +95,7 @@ const sendRoute = (access: Access) =>
         'MODE_CHANGED',
         'CONTACT_OPTED_OUT',
         'WINDOW_CLOSED',
+        'NO_CHANNEL_AVAILABLE',
         'TEMPLATES_NOT_AVAILABLE',
         'IDEMPOTENCY_KEY_REUSED',
         'SEQUENCE_MISMATCH',
@@ -134,6 +148,7 @@ export function messageRoutes(access: Access) {
     const ifMatch = c.req.valid('header')['if-match'];
     const expectedSequence = ifMatch === undefined ? null : Number(ifMatch.replaceAll('"', ''));
     const content = { ...wanted, template: wanted.template ?? null, clientId, fence, expectedSequence };
+    if (c.req.valid('query').dry_run === 'true') return c.json(await dryRun(c, conversation, content), 200);
     return c.json(presentMessage(await acceptMessage(c, conversation, content)), 200);
   });
 
@@ -146,6 +161,16 @@ export function messageRoutes(access: Access) {
 
   if (access === 'managers') routes.openapi(deleteRoute(), removeMessage);
   return routes;
+}
+
+/** The choice as it would be now. @throws what would be refused before there is one. */
+async function dryRun(c: AppContext, state: ConversationState, wanted: WantedMessage) {
+  const { customerId, recipients, channel, actor } = await commandIn(c, state, wanted);
+  const wish = { channel, isHuman: actor.type === 'agent' };
+  const chosen = valueOf(
+    await callObject(() => getConversation(c.env, state.id).choose(customerId, recipients ?? [], wish)),
+  );
+  return { dry_run: true as const, routing: chosen.map(presentChoice) };
 }
 
 const removeMessage: RouteHandler<ReturnType<typeof deleteRoute>, AppEnv> = async (c) => {

@@ -2,23 +2,21 @@ import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
 import { once } from '../once.ts';
-import { openingOf } from '../open-conversation.ts';
 import { answer, body, failures, idempotencyHeaders, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { participantOf } from '../participants.ts';
 import { newRouter } from '../router.ts';
+import { carrierFor, firstOpening } from '../ways.ts';
 import { guardOf } from './access.ts';
 import { claim } from './claims.ts';
 import { conversationSchema } from './schemas/conversation.ts';
 import { newConversationSchema } from './schemas/participants.ts';
 import type { Carrier } from '../accept-message.ts';
-import { channelOf } from '../../channels/registry.ts';
 import { presentConversation } from '../../dialects/voipbin/conversation.ts';
-import { address, type Address } from '../../domain/addresses.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import type { ContactAddress, NewParticipant } from '../../domain/conversation/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
-import { addressName, callObject, getConversation } from '../../objects/stubs.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAllAccounts } from '../../storage/accounts.ts';
 import { findTimeouts } from '../../storage/customers.ts';
 
@@ -74,59 +72,36 @@ async function getOrCreate(c: AppContext, wanted: Wanted): Promise<ConversationS
   throw new Error('conversations close faster than they open');
 }
 
-interface Way {
-  carrier: Carrier;
-  peer: Address;
-}
-
 const personOf = (customerId: string, each: Wanted['participants'][number]): Promise<NewParticipant> =>
   participantOf(customerId, each.name, each.addresses, each.preferred_channel);
 
+interface First {
+  carrier: Carrier;
+  address: ContactAddress;
+}
+
 /** What carries a new conversation until its contacts say otherwise: the first address that an account of the customer's reaches. */
-async function firstWay(c: AppContext, addresses: ContactAddress[]): Promise<Way | null> {
+async function firstWay(c: AppContext, addresses: ContactAddress[]): Promise<First | null> {
   const accounts = await findAllAccounts(c.env, c.get('principal').customerId);
-  for (const { type, target } of addresses) {
-    for (const account of accounts) {
-      const channel = channelOf(account.type, account.providerData);
-      if (channel?.conversationType === TYPE_OF[type])
-        return { carrier: { account, channel }, peer: address(type, target) };
-    }
+  for (const address of addresses) {
+    const carrier = carrierFor(accounts, address);
+    if (carrier) return { carrier, address };
   }
   return null;
 }
 
-/** The conversation type that reaches each kind of address. */
-const TYPE_OF: Record<ContactAddress['type'], string> = {
-  tel: 'message',
-  email: 'email',
-  line: 'line',
-  whatsapp: 'whatsapp',
-  messenger: 'messenger',
-  chat: 'chat',
-};
-
 async function openingFor(
   c: AppContext,
-  wanted: Wanted,
-  { carrier, peer }: Way,
+  { name, detail }: Wanted,
+  { carrier, address }: First,
   conversationId: string,
   participants: NewParticipant[],
 ): Promise<Opening> {
-  const { customerId } = c.get('principal');
-  const { account, channel } = carrier;
-  const self = channel.self(account);
-  const pair = { channel: channel.conversationType, ours: self.key, theirs: peer.target };
-  const name = await addressName({ customerId, ...pair });
-  const known = await callObject(() => c.env.ADDRESS.getByName(name).lookup());
-  const automatic = await openingOf(carrier, { peer, dialogId: peer.target }, self.address);
   return {
-    ...automatic,
-    ...(wanted.name === '' ? {} : { name: wanted.name }),
-    ...(wanted.detail === '' ? {} : { detail: wanted.detail }),
+    ...(await firstOpening(c, carrier, address)),
+    ...(name === '' ? {} : { name }),
+    ...(detail === '' ? {} : { detail }),
     conversationId,
-    addressName: name,
-    optOut: known?.optOut ?? false,
-    window: channel.window && { humanExtraMs: channel.window.humanExtraMs, left: known?.window ?? null },
     participants,
   };
 }

@@ -1,5 +1,6 @@
 import { withConsent } from './consent.ts';
 import type { Room } from './room.ts';
+import type { Address } from '../../domain/addresses.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
 import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
 import { decideVerdict } from '../../domain/conversation/decide-verdict.ts';
@@ -24,6 +25,8 @@ export interface SendOrder {
   message: Message;
   deliveryId: string;
   to: string;
+  /** Ours, on the way that it goes. */
+  from: Address;
   replyToken: string | null;
   publicUrl: string;
   /** The time for free text is over: what goes out is a person's, or a template. */
@@ -55,7 +58,7 @@ export function claimSend(room: Room, deliveryId: string, attempt: number, polic
   const { window } = link;
   const isAfterWindow = window !== null && room.now() >= window.until;
   const { publicUrl } = record.settings;
-  return { message, deliveryId, to: delivery.target, replyToken: token, publicUrl, isAfterWindow };
+  return { message, deliveryId, to: delivery.target, from: link.self, replyToken: token, publicUrl, isAfterWindow };
 }
 
 /** It answers by the way on which it came. */

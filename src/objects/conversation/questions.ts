@@ -7,6 +7,7 @@ import { listChanges, listTimeline, type TimelineEntry } from './timeline.ts';
 import * as turns from './turns.ts';
 import { ConversationStore, type ChangeKind } from '../store/conversation-store.ts';
 import { LogStore } from '../store/log-store.ts';
+import { chooseWays, type Choice, type Recipient, type Wish } from '../../domain/conversation/choose-way.ts';
 import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import { isOver } from '../../domain/conversation/decide-inbound.ts';
 import { findLink } from '../../domain/conversation/links.ts';
@@ -39,6 +40,13 @@ export class ConversationQuestions extends DurableObject<Env> {
   /** What a request under this key was answered, also in a conversation that is over; null: nothing yet. */
   answered(customerId: string, claim: IdempotencyClaim): Result<Message, Refusal> | null {
     return earlierAnswer(this.room, { customerId, messageId: '', idempotency: claim });
+  }
+
+  /** How a message would go now (dry run). */
+  choose(customerId: string, recipients: Recipient[], wish: Wish): Result<Choice[], Refusal> {
+    const found = this.room.find(customerId);
+    if (!found.ok) return found;
+    return ok(chooseWays(found.value, recipients, wish, this.room.now()).map(({ choice }) => choice));
   }
 
   /** Over for good: closed or deleted. What never began is not. */

@@ -89,6 +89,8 @@ async function answerFrom(
     text,
     medias: [],
     template: null,
+    recipients: null,
+    channel: '',
     clientId: '',
     segments: channel.segments(text),
     expectedSequence: null,

@@ -71,6 +71,8 @@ export const aSend = (parts: Partial<SendCommand> = {}): SendCommand => ({
   template: null,
   clientId: '',
   segments: null,
+  recipients: null,
+  channel: '',
   expectedSequence: null,
   idempotency: null,
   settings: { idleMs: 1000, closeMs: 5000, publicUrl: '' },

@@ -99,10 +99,27 @@ export const templateUseSchema = z
   })
   .openapi('TemplateUse');
 
+const placeSchema = z.object({ channel: z.string(), account_id: z.uuid(), target: z.string() });
+
+/** Why a message goes to a participant as it does (seed 002's channel selection). */
+export const choiceSchema = z
+  .object({
+    participant_id: z.uuid(),
+    chosen: placeSchema.nullable().openapi({ description: 'Null: nothing reaches this participant now' }),
+    rejected: z.array(
+      placeSchema.extend({
+        reason: z.enum(['NOT_NEEDED', 'CONTENT', 'OPTED_OUT', 'WINDOW_CLOSED', 'OTHER_CHANNEL']),
+        problem: z.string(),
+      }),
+    ),
+  })
+  .openapi('ChannelChoice');
+
 export const deliverySchema = z
   .object({
     id: z.uuid(),
     account_id: z.uuid(),
+    channel: z.string(),
     target: z.string(),
     status: z.enum(['queued', 'sending', 'sent', 'failed', 'delivered', 'read']),
     attempts: z.number().int(),
@@ -137,6 +154,7 @@ export const messageSchema = z
     deliveries: z.array(deliverySchema),
     client_id: z.string(),
     template: templateUseSchema.nullable().openapi({ description: 'The template that it is; `text` is how it reads' }),
+    routing: z.array(choiceSchema).openapi({ description: 'Empty where there was nothing to choose' }),
   })
   .openapi('Message');
 
