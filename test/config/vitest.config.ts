@@ -29,6 +29,8 @@ export default defineConfig({
         ],
         test: {
           name: 'worker',
+          // Most of their time is waiting: two at once take little more than half as long, also on two cores.
+          maxWorkers: 2,
           root: '.',
           include: ['test/worker/**/*.test.ts'],
           setupFiles: ['test/support/setup-worker.ts'],
