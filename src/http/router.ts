@@ -15,8 +15,13 @@ function refuse(target: string, error: z.core.$ZodError, given: unknown): never 
 function plain({ code, message, path }: z.core.$ZodIssue, given: unknown): string {
   if (message.endsWith('received undefined')) return 'is required';
   if (code === 'invalid_value' && (valueAt(given, path) ?? null) === null) return 'is required';
-  return message.replace(/^Invalid input: expected (\w+), received (\w+)$/, 'must be a $1, not a $2');
+  const wanted = /^Invalid input: expected (\w+), received (\w+)$/.exec(message);
+  if (wanted) return `must be ${withArticle(wanted[1])}, not ${withArticle(wanted[2])}`;
+  return message.replace(/^Too big: expected string to have <=(\d+) characters$/, 'has more than $1 characters');
 }
+
+const withArticle = (kind = ''): string =>
+  /^[aeiou]/.test(kind) ? `an ${kind}` : kind === 'null' ? kind : `a ${kind}`;
 
 function valueAt(given: unknown, path: PropertyKey[]): unknown {
   const [key, ...rest] = path;

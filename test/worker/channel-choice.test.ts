@@ -98,7 +98,11 @@ test('a person’s preference counts where it has not written, and the sender’
   const person = newPerson();
   const { id } = await open(person, { preferred_channel: 'line' });
   expect(channelsOf(await ok(send(id, { text: 'x' })))).toEqual(['line']);
-  expect(channelsOf(await ok(send(id, { text: 'x', channel: 'message' })))).toEqual(['message']);
+  expect(channelsOf(await ok(send(id, { text: 'x', channel: 'sms' })))).toEqual(['message']);
+  expect(await send(id, { text: 'x', channel: 'pigeon' })).toMatchObject({
+    status: 400,
+    body: { error: { details: { channel: expect.any(String) } } },
+  });
   await eventually(async () => {
     const { result } = await ok(hub.call('GET', `/v1.0/sandbox/outbox?account_id=${sms.id}`));
     expect(result.filter(({ to }: Json) => to === person.phone)).toMatchObject([{ from: '+15550100000', text: 'x' }]);

@@ -6,6 +6,7 @@ import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } f
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
+import { channelSchema } from './schemas/channel.ts';
 import { choiceSchema, messageSchema, templateUseSchema } from './schemas/conversation.ts';
 import { presentChoice, presentMessage } from '../../dialects/voipbin/message.ts';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
@@ -24,8 +25,8 @@ const newMessageSchema = z
     template: templateUseSchema.optional().openapi({
       description: 'WhatsApp: one of the account’s approved templates, which may be sent at any time',
     }),
-    channel: z.string().max(32).default('').openapi({
-      description: 'Send by this one alone (`message`, `line`, …); empty takes the best for each participant',
+    channel: channelSchema.openapi({
+      description: 'Send by this one alone; empty takes the best for each participant',
     }),
     takeover: z.boolean().default(false).openapi({
       description: 'True makes a send with an access key a person’s reply: the conversation’s mode becomes `human`',

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { channelSchema } from './channel.ts';
 import { normalizeTel } from '../../../domain/addresses.ts';
 import { wellFormed } from '../../../domain/content.ts';
 import type { ContactAddress } from '../../../domain/conversation/participants.ts';
@@ -36,7 +37,7 @@ export const newParticipantSchema = z
       .optional()
       .openapi({ description: 'Instead of `type` and `target`' }),
     name: z.string().max(255).transform(wellFormed).default(''),
-    preferred_channel: z.string().max(32).default(''),
+    preferred_channel: channelSchema,
   })
   .transform(({ type, target, addresses, name, preferred_channel }, context) => {
     const refuse = (path: Place, message: string) => context.addIssue({ code: 'custom', path, message });
