@@ -11,7 +11,7 @@ import { linksOf, newLink, type Link } from '../domain/conversation/links.ts';
 import { addressText, type ContactAddress, type Participant } from '../domain/conversation/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { addressName, callObject } from '../objects/stubs.ts';
-import { findAllAccounts, findAnyAccount, type Account } from '../storage/accounts.ts';
+import { findAnyAccount, knownAccounts, type Account } from '../storage/accounts.ts';
 
 /** The conversation type that reaches each kind of address. */
 const TYPE_OF: Record<ContactAddress['type'], string> = {
@@ -39,13 +39,11 @@ interface Content {
 
 /** Everybody in a conversation, with every way to each: those that were used, and one for each address that never was. */
 export async function recipientsOf(c: AppContext, state: ConversationState, content: Content): Promise<Recipient[]> {
-  // While D1 is away, what was used before still goes.
-  const accounts = await findAllAccounts(c.env, state.customerId).catch(() => []);
   return Promise.all(
     state.participants.map(async (participant) => ({
       participantId: participant.id,
       deliveryId: crypto.randomUUID(),
-      ways: await waysTo(c, state, participant, accounts, content),
+      ways: await waysTo(c, state, participant, content),
     })),
   );
 }
@@ -54,13 +52,14 @@ async function waysTo(
   c: AppContext,
   state: ConversationState,
   { addresses }: Participant,
-  accounts: Account[],
   content: Content,
 ): Promise<Way[]> {
   const used = linksOf(state).filter(({ peer }) => addresses.some((one) => addressText(one) === addressText(peer)));
   const unused = addresses.filter(
     ({ type, target }) => !used.some((link) => link.type === TYPE_OF[type] && link.peer.target === target),
   );
+  // Most conversations use what they have, and ask D1 nothing. While it is away, that still goes.
+  const accounts = unused.length === 0 ? [] : await knownAccounts(c.env, state.customerId).catch(() => []);
   const found = await Promise.all([
     ...used.map((link) => usedWay(c, link, content)),
     ...unused.map((one) => unusedWay(c, one, accounts, content)),

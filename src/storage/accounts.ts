@@ -81,6 +81,12 @@ export async function findAllAccounts(env: Env, customerId: string): Promise<Acc
   return opened.filter((account) => account !== null);
 }
 
+const listed = new DirectoryCache<Account[]>();
+
+/** The same, at most a few seconds old, also while D1 is away. */
+export const knownAccounts = (env: Env, customerId: string): Promise<Account[]> =>
+  listed.get(customerId, () => findAllAccounts(env, customerId));
+
 /** Who answers on each of these accounts, also on those that were deleted; nothing where no assistant does. */
 export async function findAssistantIds(env: Env, customerId: string, ids: string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();
