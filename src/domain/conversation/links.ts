@@ -67,6 +67,12 @@ export function bringUp(state: ConversationState, link: Link): ConversationState
 export const withLink = (state: ConversationState, link: Link): ConversationState =>
   findLink(state, link.addressName) ? state : { ...state, parked: [...state.parked, link] };
 
+/** The conversation without some of its ways; the last one stays, because a conversation has one. */
+export function withoutLinks(state: ConversationState, isGone: (link: Link) => boolean): ConversationState {
+  const [top, ...parked] = linksOf(state).filter((link) => !isGone(link));
+  return top ? { ...state, ...top, parked } : { ...state, parked: [] };
+}
+
 /** The conversation with one link changed, wherever it stands; the same object when `change` gives the same link back. */
 export function changeLink(state: ConversationState, name: string, change: (link: Link) => Link): ConversationState {
   const before = findLink(state, name);

@@ -1,5 +1,6 @@
 import type { AddressType } from '../addresses.ts';
 import type { NewConversationEvent } from './events.ts';
+import { withoutLinks, type Link } from './links.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
@@ -78,8 +79,10 @@ export function decideRemove(
   if (state.participants.length === 1) {
     return err({ code: 'INVALID_FIELD', field: 'participant_id', problem: 'is the last one of this conversation' });
   }
+  const isTheirs = ({ peer }: Link) => participant.addresses.some((address) => isSame(address, peer));
   const conversation: ConversationState = {
-    ...state,
+    // What answers by the way used last must not write to who has left.
+    ...withoutLinks(state, isTheirs),
     participants: state.participants.filter((other) => other !== participant),
     released: [...new Set([...state.released, ...participant.addresses.map(addressText)])],
     updatedAt: at,

@@ -2,6 +2,7 @@ import { chooseWays, type Choice, type Chosen, type Recipient, type Way } from '
 import type { Opening, SendCommand } from './commands.ts';
 import { bringUp, newLink, withLink } from './links.ts';
 import { newDelivery } from './new-message.ts';
+import { isReleased } from './participants.ts';
 import type { ConversationState, Delivery } from './state.ts';
 import { isWindowClosed } from './window.ts';
 import type { Refusal } from '../errors.ts';
@@ -24,6 +25,7 @@ export const routeOf = (state: ConversationState, send: Send, at: Micros): Resul
 /** By the one way that is meant. */
 function namedRoute(state: ConversationState, send: Send, at: Micros): Result<Route, Refusal> {
   const seen = through(state, send.first);
+  if (isReleased(seen, seen.peer)) return err({ code: 'NO_CHANNEL_AVAILABLE' });
   if (seen.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
   if (send.template === null && isWindowClosed(seen, isHuman(send), at)) return err({ code: 'WINDOW_CLOSED' });
   return ok({ seen, deliveries: [newDelivery(seen, send.deliveryId, send.segments, at)], routing: [] });

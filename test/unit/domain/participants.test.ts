@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { aConversation, anInbound, anOpening, aPerson, NOW } from './support.ts';
+import { aConversation, anInbound, anOpening, aPerson, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
 import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
+import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideAdd, decideRemove, holderOf } from '../../../src/domain/conversation/participants.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
@@ -47,6 +48,19 @@ describe('participants', () => {
     expect(arrives(back).ok).toBe(true);
     expect(decideRemove(left, 'bob', NOW)).toEqual({ ok: false, error: { code: 'PARTICIPANT_NOT_FOUND' } });
     expect(decideRemove(left, aPerson().id, NOW)).toMatchObject({ ok: false, error: { field: 'participant_id' } });
+  });
+
+  test('that left are not written to by what answers where the contact was heard last', () => {
+    const joined = after(aConversation(), decideAdd(aConversation(), person('bob', BOB), NOW + 1));
+    const opening = anOpening({ peer: address('tel', BOB), addressName: 'pair of bob' });
+    const heard = after(joined, decideReceive(joined, opening, anInbound({ senderId: BOB }), [], NOW + 2));
+    expect(heard.peer.target).toBe(BOB);
+    const left = after(heard, decideRemove(heard, 'bob', NOW + 3));
+    expect([left.peer.target, left.parked]).toEqual([ADA, []]);
+    // Nobody but Bob was ever heard: there is no other way, and none to him.
+    const alone = { ...heard, parked: [] };
+    const gone = after(alone, decideRemove(alone, 'bob', NOW + 3));
+    expect(decideSend(gone, aSend(), [], NOW + 4)).toEqual({ ok: false, error: { code: 'NO_CHANNEL_AVAILABLE' } });
   });
 
   test('keep every way by which they wrote: the one used last is at the top', () => {
