@@ -40,8 +40,8 @@ export interface ProviderFake {
   violations: string[];
   /** Send requests of any outcome. */
   attempts(): number;
-  /** The next `count` send requests fail so; calls queue up. */
-  failNext(failure: Failure, count?: number): void;
+  /** The next `count` send requests (whose body holds `mark`) fail so; calls queue up. */
+  failNext(failure: Failure, count?: number, mark?: string): void;
   close(): Promise<void>;
 }
 
@@ -79,7 +79,11 @@ export async function startFake<T extends object>(
 ): Promise<ProviderFake & T> {
   const received: Received[] = [];
   const violations: string[] = [];
-  const failures: Failure[] = [];
+  const failures: { failure: Failure; mark: string }[] = [];
+  const nextFailure = (body: string): Failure | undefined => {
+    const place = failures.findIndex(({ mark }) => body.includes(mark));
+    return place < 0 ? undefined : failures.splice(place, 1)[0]?.failure;
+  };
   let attempts = 0;
   const answer = (request: Incoming): Answer => {
     try {
@@ -93,7 +97,7 @@ export async function startFake<T extends object>(
   const server = createServer((raw, response) => {
     void readRequest(raw).then((request) => {
       if (request.method === 'POST') attempts++;
-      const failure = request.method === 'POST' ? failures.shift() : undefined;
+      const failure = request.method === 'POST' ? nextFailure(request.body) : undefined;
       if (!failure) return write(response, answer(request));
       if (failure.kind === 'status') return write(response, failure);
       if (failure.kind.startsWith('accept')) answer(request);
@@ -109,7 +113,8 @@ export async function startFake<T extends object>(
     received,
     violations,
     attempts: () => attempts,
-    failNext: (failure, count = 1) => void failures.push(...Array.from({ length: count }, () => failure)),
+    failNext: (failure, count = 1, mark = '') =>
+      void failures.push(...Array.from({ length: count }, () => ({ failure, mark }))),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
