@@ -1,3 +1,4 @@
+import { chat } from './chat/index.ts';
 import type { Channel, ProviderData } from './contract.ts';
 import { line } from './line/index.ts';
 import { messenger } from './messenger/index.ts';
@@ -7,7 +8,7 @@ import { twilio } from './sms/twilio/index.ts';
 import { whatsapp } from './whatsapp/index.ts';
 
 /** Every channel that Parley speaks. */
-export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox, whatsapp, messenger];
+export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox, whatsapp, messenger, chat];
 
 /** The channel of an account: its type alone, or its type and its provider. Null when there is none such. */
 export function channelOf(accountType: string, providerData: ProviderData): Channel | null {

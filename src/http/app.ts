@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from './context.ts';
+import { chatRoutes } from './chat/routes.ts';
 import { docsRoutes, registerSecurity } from './docs.ts';
 import { ApiError, errorBody, ERRORS, type Reason } from './errors.ts';
 import { hookRoutes } from './hooks/routes.ts';
@@ -59,6 +60,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.route('/hooks', hookRoutes);
   app.route('/medias', linkedMediaRoutes);
+  app.route('/chat', chatRoutes());
   app.use('/auth/*', requireJson);
   app.route('/auth', authRoutes);
   app.route('/v1.0', voipbin());

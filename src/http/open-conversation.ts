@@ -12,6 +12,14 @@ import { addressName, callObject, getConversation, getDirectory } from '../objec
 /** How often a conversation may end between finding it and reaching it. */
 const MAX_ROLLOVERS = 5;
 
+/** Whose conversation it is, and what is known of that beyond the pair of addresses. */
+export interface Caller extends Pick<HookInbound, 'peer' | 'dialogId'> {
+  /** The conversation that it is meant for, where the addresses have none that is open: one that is there, or a new id. */
+  preferred?: string;
+  /** What a conversation begins with, or learns, beside what the addresses say. */
+  opening?: Partial<Pick<Opening, 'name' | 'detail' | 'participants' | 'also' | 'tellsOfPerson'>>;
+}
+
 interface Work<T> {
   /** Given the conversation before this one: it again where it has done the same already, or null. */
   doneBefore: (predecessor: string) => Promise<string | null>;
@@ -26,34 +34,46 @@ interface Work<T> {
 export async function inOpenConversation<T>(
   env: Env,
   carrier: Carrier,
-  contact: Pick<HookInbound, 'peer' | 'dialogId'>,
+  contact: Caller,
   { doneBefore, attempt }: Work<T>,
 ): Promise<Result<T, Refusal>> {
   const { account, channel } = carrier;
   const self = channel.self(account);
-  const pair = { channel: channel.conversationType, ours: self.key, theirs: contact.peer.target };
-  const name = await addressName({ customerId: account.customerId, ...pair });
+  const name = await pairName(carrier, contact.peer.target);
   const address = () => env.ADDRESS.getByName(name);
   const whose = addressText(contact.peer);
   const over: string[] = [];
   const directory = getDirectory(env, account.customerId);
-  const next = () => callObject(() => directory.open(whose, name, crypto.randomUUID(), over));
+  const candidate = () =>
+    contact.preferred === undefined || over.includes(contact.preferred) ? crypto.randomUUID() : contact.preferred;
+  const next = (merged: string | null = null) =>
+    callObject(() => directory.open(whose, name, merged ?? candidate(), over));
   const claim = (await callObject(() => address().lookup())) ?? (await address().resolve(await next()));
   let { optOut, window } = claim;
   let conversationId = (claim.predecessor && (await doneBefore(claim.predecessor))) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
     const known = { conversationId, addressName: name, optOut, window: windowOf(channel, window) };
-    const opening = { ...(await openingOf(carrier, contact, self.address)), ...known };
+    const opening = { ...(await openingOf(carrier, contact, self.address)), ...contact.opening, ...known };
     const done = await attempt(opening);
     if (done.ok || done.error.code !== 'CONVERSATION_CLOSED') return done;
     const last = conversationId;
     over.push(last);
     const left = channel.window && (await callObject(() => getConversation(env, last).windowBy(name)));
-    const candidate = await next();
-    ({ conversationId, optOut, window } = await callObject(() => address().advance(last, candidate, left)));
+    const merged = await callObject(() => getConversation(env, last).mergedInto());
+    const following = await next(merged);
+    ({ conversationId, optOut, window } = await callObject(() => address().advance(last, following, left)));
   }
   throw new Error('conversations close faster than they open');
 }
+
+/** The name of the AddressObject of one of ours and one of a contact's. */
+export const pairName = ({ account, channel }: Carrier, theirs: string): Promise<string> =>
+  addressName({
+    customerId: account.customerId,
+    channel: channel.conversationType,
+    ours: channel.self(account).key,
+    theirs,
+  });
 
 const windowOf = ({ window }: Channel, left: ServiceWindow | null): Opening['window'] =>
   window && { humanExtraMs: window.humanExtraMs, left };

@@ -1,7 +1,7 @@
 import type { Carrier } from './accept-message.ts';
 import type { AppContext } from './context.ts';
 import { tooLarge } from './file-sizes.ts';
-import { openingOf } from './open-conversation.ts';
+import { openingOf, pairName } from './open-conversation.ts';
 import type { Attached } from './medias/attach.ts';
 import { overLimit } from '../channels/limits.ts';
 import { channelOf } from '../channels/registry.ts';
@@ -10,7 +10,7 @@ import type { Recipient, Way } from '../domain/conversation/choose-way.ts';
 import { linksOf, newLink, type Link } from '../domain/conversation/links.ts';
 import { addressText, type ContactAddress, type Participant } from '../domain/conversation/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
-import { addressName, callObject } from '../objects/stubs.ts';
+import { callObject } from '../objects/stubs.ts';
 import { findAnyAccount, knownAccounts, type Account } from '../storage/accounts.ts';
 
 /** The conversation type that reaches each kind of address. */
@@ -82,16 +82,15 @@ async function unusedWay(
   content: Content,
 ): Promise<Way | null> {
   const carrier = carrierFor(accounts, { type, target });
-  return carrier && wayOf(c, newLink(await firstOpening(c, carrier, { type, target })), carrier, content);
+  return carrier && wayOf(c, newLink(await firstOpening(c.env, carrier, { type, target })), carrier, content);
 }
 
 /** What is known of a pair of addresses by which nobody has written here. The conversation's own facts are left out. */
-export async function firstOpening(c: AppContext, carrier: Carrier, { type, target }: ContactAddress) {
+export async function firstOpening(env: Env, carrier: Carrier, { type, target }: ContactAddress) {
   const { account, channel } = carrier;
   const self = channel.self(account);
-  const pair = { channel: channel.conversationType, ours: self.key, theirs: target };
-  const name = await addressName({ customerId: account.customerId, ...pair });
-  const known = await callObject(() => c.env.ADDRESS.getByName(name).lookup());
+  const name = await pairName(carrier, target);
+  const known = await callObject(() => env.ADDRESS.getByName(name).lookup());
   const opening = await openingOf(carrier, { peer: address(type, target), dialogId: target }, self.address);
   const window = channel.window && { humanExtraMs: channel.window.humanExtraMs, left: known?.window ?? null };
   return { ...opening, conversationId: '', addressName: name, optOut: known?.optOut ?? false, window };

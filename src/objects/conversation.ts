@@ -5,12 +5,11 @@ import { Drains } from './conversation/drains.ts';
 import { InFlight } from './conversation/in-flight.ts';
 import * as files from './conversation/files.ts';
 import { ConversationQuestions } from './conversation/questions.ts';
-import { acceptSession, conversationSessions } from './conversation/live.ts';
+import { ConversationLive } from './conversation/live.ts';
 import * as people from './conversation/people.ts';
 import { receive, type Received } from './conversation/receive.ts';
 import { send } from './conversation/send.ts';
 import * as turns from './conversation/turns.ts';
-import type { Sessions } from './sessions.ts';
 import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../domain/conversation/commands.ts';
 import type { Consent } from '../domain/conversation/consent.ts';
 import type { TurnReport } from '../domain/conversation/decide-turn.ts';
@@ -33,7 +32,7 @@ const AFTER_FAILURE_MS = 60_000;
  */
 export class ConversationObject extends ConversationQuestions {
   readonly #alarm: AlarmClock;
-  readonly #sessions: Sessions;
+  readonly #live: ConversationLive;
   readonly #drains: Drains;
   readonly #inFlight: InFlight;
 
@@ -45,10 +44,13 @@ export class ConversationObject extends ConversationQuestions {
       rearm: () => this.#rearm(),
       committed: () => ctx.waitUntil(this.#settle()),
     });
-    this.#sessions = conversationSessions(ctx, env, this.room, () => this.#rearm());
+    this.#live = new ConversationLive(ctx, env, this.room, {
+      rearm: () => this.#rearm(),
+      committed: () => ctx.waitUntil(this.#settle()),
+    });
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.load();
-      this.#sessions.wake();
+      this.#live.sessions.wake();
       this.#drains.feed.wake();
       this.#rearm();
     });
@@ -68,6 +70,11 @@ export class ConversationObject extends ConversationQuestions {
 
   addParticipant(customerId: string, person: NewParticipant): Promise<Result<ConversationState, Refusal>> {
     return this.#settled(people.addParticipant(this.room, customerId, person));
+  }
+
+  /** Who is who, and where it goes on: mergers, and addresses that go elsewhere. @returns the conversation afterwards. */
+  rearrange(customerId: string, wanted: people.Rearrangement): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(people.rearrange(this.room, customerId, wanted));
   }
 
   removeParticipant(customerId: string, participantId: string): Promise<Result<ConversationState, Refusal>> {
@@ -162,20 +169,20 @@ export class ConversationObject extends ConversationQuestions {
   }
 
   override fetch(request: Request): Response {
-    return acceptSession(request, this.room, this.#sessions);
+    return this.#live.accept(request);
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
-    await this.#sessions.message(socket, data);
+    await this.#live.sessions.message(socket, data);
     this.#rearm();
   }
 
   override webSocketClose(socket: WebSocket): void {
-    this.#sessions.gone(socket);
+    this.#live.sessions.gone(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#sessions.gone(socket);
+    this.#live.sessions.gone(socket);
   }
 
   override async alarm(): Promise<void> {
@@ -202,7 +209,7 @@ export class ConversationObject extends ConversationQuestions {
     this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.room, expired, step));
     turns.expireTurns(this.room, now);
     this.#inFlight.reported();
-    this.#sessions.dropStalled(now);
+    this.#live.sessions.dropStalled(now);
     this.room.store.keys.dropExpired(now);
     this.#drains.history.saveCursor();
     const at = this.room.now();
@@ -220,7 +227,7 @@ export class ConversationObject extends ConversationQuestions {
 
   /** After every commit: readers first, then the drains. */
   async #settle(): Promise<void> {
-    this.#sessions.broadcast();
+    this.#live.sessions.broadcast();
     this.#rearm();
     await this.#drains.start();
   }
@@ -232,7 +239,7 @@ export class ConversationObject extends ConversationQuestions {
     this.#alarm.wakeBy([
       ...this.#drains.dueTimes(Date.now()),
       nextLifecycleAt(record.conversation, record.settings),
-      this.#sessions.nextStallAt(),
+      this.#live.sessions.nextStallAt(),
     ]);
   }
 }

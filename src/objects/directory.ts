@@ -58,6 +58,16 @@ export class DirectoryObject extends DurableObject<Env> {
     return others.length > 0 ? { conflict: others } : this.#take(addresses, conversationId, over);
   }
 
+  /** What one conversation holds of these addresses (null: all that it holds) another one holds from now on. */
+  move(from: string, into: string, addresses: string[] | null): void {
+    const list = JSON.stringify(addresses);
+    for (const table of ['claims', 'pairs']) {
+      const query = `UPDATE ${table} SET conversation_id = ?2 WHERE conversation_id = ?1
+        AND (?3 = 'null' OR address IN (SELECT value FROM json_each(?3)))`;
+      this.ctx.storage.sql.exec(query, from, into, list);
+    }
+  }
+
   /** The conversation has these no more. */
   release(addresses: string[], conversationId: string): void {
     const list = JSON.stringify(addresses);

@@ -17,8 +17,10 @@ export interface Parcel {
 
 /** Where frames come from. */
 export interface FrameSource {
-  /** The frames after a sequence, at most `limit`. */
-  framesAfter(sequence: number, limit: number): Frame[];
+  /** The frames after a sequence, at most `limit`, as that view of the log shows them. */
+  framesAfter(sequence: number, limit: number, view: string): Frame[];
+  /** Readers that are shown the same have the same view; absent: all are. */
+  viewOf?(reader: LiveReader['reader']): string;
 }
 
 const PAGE = 100;
@@ -28,10 +30,11 @@ const PARCEL_BYTES = 64 * 1024;
 /** Renders each stretch of the log once in one round of sending, however many readers stand at the same place. */
 export function parcels(source: FrameSource): (live: LiveReader, events: number) => Parcel {
   const made = new Map<string, Parcel>();
-  return ({ cursor, batch }, events) => {
+  return ({ cursor, batch, reader }, events) => {
     const limit = Math.min(events, PAGE);
-    const key = `${cursor} ${limit} ${batch}`;
-    const known = made.get(key) ?? pack(source.framesAfter(cursor, limit), batch);
+    const view = source.viewOf?.(reader) ?? '';
+    const key = `${cursor} ${limit} ${batch} ${view}`;
+    const known = made.get(key) ?? pack(source.framesAfter(cursor, limit, view), batch);
     made.set(key, known);
     return known;
   };

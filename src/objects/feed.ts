@@ -18,7 +18,6 @@ import {
   sessionRequestSchema,
 } from './session-protocol.ts';
 import { bytesOf, close, parseFrame, send, sizeOf } from './socket.ts';
-import type { Principal } from '../domain/permissions.ts';
 import type { Millis } from '../domain/time.ts';
 import { refusalOfTopic, topicsOf } from '../domain/topics.ts';
 import { revokedReaders } from '../storage/readers.ts';
@@ -135,7 +134,8 @@ function isFor({ reader, topics }: Listener, publication: Publication, event: Pu
 
 /** A topic that is refused is answered for itself; the others of the same frame count. */
 function subscribe(socket: WebSocket, listener: Listener, topic: string): void {
-  const problem = refusalOfTopic(topic, listener.reader satisfies Principal);
+  const { reader } = listener;
+  const problem = reader.kind === 'visitor' ? 'is not for visitors' : refusalOfTopic(topic, reader);
   if (problem !== null) return say(socket, refused('PERMISSION_DENIED', topic, problem));
   if (listener.topics.size >= MAX_TOPICS && !listener.topics.has(topic))
     return say(socket, refused('INVALID_ARGUMENT', topic, `is one too many: a socket has at most ${MAX_TOPICS}`));

@@ -41,6 +41,14 @@ export const readerSchema = z.discriminatedUnion('kind', [
     permission: z.number(),
   }),
   z.object({ kind: z.literal('accesskey'), customerId: z.string(), keyId: z.string() }),
+  /** Of the web chat; `target` is its address there, `addressName` names the pair of addresses (Link). */
+  z.object({
+    kind: z.literal('visitor'),
+    customerId: z.string(),
+    accountId: z.string(),
+    target: z.string(),
+    addressName: z.string(),
+  }),
 ]);
 
 export type Reader = z.infer<typeof readerSchema>;

@@ -28,8 +28,10 @@ export interface SessionHost extends FrameSource {
   mayRead(reader: Reader): boolean;
   /** Those whose credential no longer stands; asked for all sockets at once (credential-watch.ts). */
   revoked(readers: Reader[]): Promise<Set<Reader>>;
-  /** A frame that is not an acknowledgement. @returns the answer to it. */
+  /** A frame that is not an acknowledgement. @returns the answer to it; null for none. */
   command(reader: Reader, frame: unknown): unknown;
+  /** The reader says that it has everything up to there. */
+  acknowledged?(reader: Reader, sequence: number): void;
   /** A socket has stalled: `nextStallAt` has changed. */
   rearm(): void;
 }
@@ -136,9 +138,11 @@ export class Sessions {
     const ack = isAck(frame) ? ackFrameSchema.safeParse(frame) : null;
     if (!ack?.success) {
       this.#pace.wrote(socket, Date.now());
-      return tell(socket, live, this.#host.command(live.reader, frame));
+      const answer = this.#host.command(live.reader, frame);
+      return answer === null ? undefined : tell(socket, live, answer);
     }
     acknowledged(live, ack.data.sequence);
+    this.#host.acknowledged?.(live.reader, live.acked);
     this.#pump(socket, live, parcels(this.#host));
   }
 

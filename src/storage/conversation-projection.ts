@@ -55,7 +55,7 @@ const conversationStatement = (db: D1Database, state: ConversationState, activeA
       state.customerId,
       state.accountId,
       state.type,
-      state.lifecycle,
+      state.mergedInto === null ? state.lifecycle : 'closed',
       state.ownerId,
       state.peer.target,
       state.sequence,

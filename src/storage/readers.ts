@@ -1,13 +1,14 @@
 import { and, isNull, sql, type SQL } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import { dbOf } from './db.ts';
-import { accessKeys, agents } from './schema.ts';
+import { accessKeys, accounts, agents } from './schema.ts';
 import { microsOf } from '../domain/time.ts';
 
 /** Who holds a live stream open (objects/session-protocol.ts); named by what can be revoked. */
 export type StreamReader =
   | { kind: 'agent'; customerId: string; agentId: string; version: number }
-  | { kind: 'accesskey'; customerId: string; keyId: string };
+  | { kind: 'accesskey'; customerId: string; keyId: string }
+  | { kind: 'visitor'; customerId: string; accountId: string };
 
 /** Those of the readers whose credential no longer stands, as D1 has it now. @throws while D1 does not answer. */
 export async function revokedReaders<R extends StreamReader>(env: Env, readers: R[]): Promise<Set<R>> {
@@ -20,12 +21,18 @@ export async function revokedReaders<R extends StreamReader>(env: Env, readers: 
       env,
       idsOf(readers, (reader) => reader.kind === 'accesskey' && reader.keyId),
     )),
+    ...(await standingAccounts(
+      env,
+      idsOf(readers, (reader) => reader.kind === 'visitor' && reader.accountId),
+    )),
   ]);
   return new Set(readers.filter((reader) => !standing.has(nameOf(reader))));
 }
 
-const nameOf = (reader: StreamReader): string =>
-  reader.kind === 'agent' ? agentName(reader.agentId, reader.customerId, reader.version) : reader.keyId;
+function nameOf(reader: StreamReader): string {
+  if (reader.kind === 'agent') return agentName(reader.agentId, reader.customerId, reader.version);
+  return reader.kind === 'visitor' ? reader.accountId : reader.keyId;
+}
 
 const agentName = (id: string, customerId: string, version: number): string => `${id} ${customerId} ${version}`;
 
@@ -45,6 +52,12 @@ async function standingKeys(env: Env, ids: string[]): Promise<string[]> {
   const living = and(isOneOf(accessKeys.id, ids), isNull(accessKeys.deletedAt));
   const rows = await dbOf(env).select().from(accessKeys).where(living);
   return rows.filter((key) => key.expiresAt > microsOf(Date.now())).map((key) => key.id);
+}
+
+async function standingAccounts(env: Env, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const living = and(isOneOf(accounts.id, ids), isNull(accounts.deletedAt));
+  return (await dbOf(env).select({ id: accounts.id }).from(accounts).where(living)).map(({ id }) => id);
 }
 
 /** Any number of ids in one parameter: D1 takes a hundred. */

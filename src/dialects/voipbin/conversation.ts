@@ -22,6 +22,7 @@ export const presentPerson = (conversationId: string, participant: Participant) 
   name: participant.name,
   addresses: participant.addresses.map(({ type, target }) => ({ type, target })),
   preferred_channel: participant.preferredChannel,
+  unverified: (participant.unverified ?? []).map(({ type, target }) => ({ type, target })),
   tm_create: blankTime(participant.addedAt),
 });
 
@@ -41,7 +42,8 @@ export const presentConversation = (state: ConversationState) => ({
   tm_create: blankTime(state.createdAt),
   tm_update: blankTime(state.updatedAt),
   tm_delete: state.deletedAt === null ? NEVER : blankTime(state.deletedAt),
-  state: state.lifecycle,
+  state: state.mergedInto === null ? state.lifecycle : 'closed',
+  merged_into: state.mergedInto ?? NIL_UUID,
   ai_mode: state.aiMode,
   mode_epoch: state.modeEpoch,
   opt_out: state.optOut,

@@ -1,7 +1,7 @@
 import type { Millis } from '../time.ts';
 import type { Automation } from './commands.ts';
 import type { FileTask } from './files.ts';
-import { isOver } from './decide-inbound.ts';
+import { isOver } from './lifecycle.ts';
 import type { ConversationState, Message } from './state.ts';
 import { addToTurns, withoutAsker, type Turn } from './turns.ts';
 

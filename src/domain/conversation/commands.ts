@@ -4,6 +4,7 @@ import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
 import type { Recipient } from './choose-way.ts';
+import type { Link } from './links.ts';
 import type { NewParticipant } from './participants.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
 import type { ServiceWindow } from './window.ts';
@@ -30,6 +31,10 @@ export interface Opening {
   detail: string;
   self: Address;
   peer: Address;
+  /** Ways to the same person that nobody has used yet, and that answers may go when this one fails. */
+  also?: Link[];
+  /** Whether what stands in `participants` is news of a person that is in the conversation already (a visitor of the web chat). */
+  tellsOfPerson?: boolean;
 }
 
 interface InboundBase {
@@ -48,6 +53,8 @@ export type InboundItem =
       senderName: string;
       /** Until when it allows free text; null on channels without such a window. */
       windowUntil: Millis | null;
+      /** The sender's own name for it, where it has one (web chat). */
+      clientId?: string;
       /** False for what asks for no answer of automation: a reaction, a notice. Absent: true. */
       isAnswerable?: boolean;
       /** The provider says it, not the contact: it opens no window, and says nothing of the contact's wishes. */

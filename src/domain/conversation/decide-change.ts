@@ -47,7 +47,7 @@ export function decideUpdate(
 
 function refusalOf(state: ConversationState, { ownerId, aiMode, fence }: UpdateCommand): Refusal | null {
   const reopens = ownerId || (aiMode !== undefined && aiMode !== 'closed');
-  if (state.lifecycle === 'closed' && reopens) return { code: 'CONVERSATION_CLOSED' };
+  if ((state.lifecycle === 'closed' || state.mergedInto !== null) && reopens) return { code: 'CONVERSATION_CLOSED' };
   return isFencedOut(state, fence ?? null) ? { code: 'MODE_CHANGED' } : null;
 }
 

@@ -1,12 +1,13 @@
 import { err, ok, type Result } from '../result.ts';
 import type { Change } from './change.ts';
 import { consentIn } from './consent.ts';
-import { bringUp, findLink, linkAtTop, newLink } from './links.ts';
+import { bringUp, findLink, linkAtTop, newLink, withLink } from './links.ts';
 import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
 import { reopened } from './window.ts';
-import { isReleased, withAddress } from './participants.ts';
+import { isReleased, toldOf, withAddress } from './participants.ts';
+import { isOver } from './lifecycle.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM } from '../permissions.ts';
 import type { Micros } from '../time.ts';
@@ -23,7 +24,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     customerId,
     name,
     detail,
-    parked: [],
+    parked: opening.also ?? [],
     participants: participants.map((participant) => ({ ...participant, addedAt: at })),
     released: [],
     ownerId: null,
@@ -32,6 +33,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     modeEpoch: 0,
     handedOver: false,
     tags: [],
+    mergedInto: null,
     sequence: 0,
     lastMessageAt: null,
     createdAt: at,
@@ -39,8 +41,6 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     deletedAt: null,
   };
 }
-
-export const isOver = (state: ConversationState): boolean => state.lifecycle === 'closed' || state.deletedAt !== null;
 
 /**
  * What an inbound item does to a conversation. A closed or deleted conversation takes nothing more:
@@ -56,7 +56,7 @@ export function decideReceive(
 ): Result<NewConversationEvent[], Refusal> {
   if (item.kind === 'redaction') return ok(targets.flatMap((target) => decideDeleteMessage(target, at)));
   if (item.kind === 'horizon')
-    return ok(targets.flatMap((target) => decideReached(target, item.status, item.until, at)));
+    return ok(targets.flatMap((target) => decideReached(target, opening.addressName, item.status, item.until, at)));
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
   // An address that was taken out belongs to another one by now: to the caller it is as if this one were over.
   if (state && (isOver(state) || isReleased(state, opening.peer))) return err({ code: 'CONVERSATION_CLOSED' });
@@ -95,7 +95,7 @@ const opensBy = (item: { reachable: boolean }, state: ConversationState | null):
  * because a number may move to another provider, and answers go where the contact was heard last. Null when nothing is new.
  */
 function refresh(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): ConversationState | null {
-  const seen = withAddress(bringUp(state, newLink(opening)), opening.peer);
+  const seen = seenBy(state, opening);
   const moded = item.kind === 'echo' ? takeOver(seen, at) : null;
   const targetName = opening.peer.targetName || seen.peer.targetName;
   const told = { ...toldBy(item, opening, seen), accountId: opening.accountId };
@@ -103,6 +103,13 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
   const isNews = targetName !== seen.peer.targetName || TELLABLE.some((part) => told[part] !== seen[part]);
   if (!isElsewhere && moded === null && !isNews) return null;
   return { ...(moded ?? seen), ...told, peer: { ...seen.peer, targetName }, updatedAt: at };
+}
+
+/** The conversation with the way that the contact uses at its top, and with what is told of the contact beside it. */
+function seenBy(state: ConversationState, opening: Opening): ConversationState {
+  const known = (opening.also ?? []).reduce(withLink, state);
+  const told = opening.tellsOfPerson ? opening.participants.reduce(toldOf, known) : known;
+  return withAddress(bringUp(told, newLink(opening)), opening.peer);
 }
 
 const TELLABLE = ['reachable', 'lifecycle', 'optOut', 'window', 'accountId'] as const;
@@ -122,6 +129,7 @@ function incoming(state: ConversationState, item: Extract<InboundItem, { kind: '
   return {
     ...newMessage(state, item, at),
     direction: 'incoming',
+    clientId: item.clientId ?? '',
     source: state.peer,
     destination: state.self,
     sender: item.isNotice ? { ...SYSTEM, name: '' } : { type: 'contact', id: item.senderId, name: item.senderName },

@@ -20,14 +20,16 @@ export function decideDeliveryNews(
   return [{ type: 'message.updated', message: { ...message, deliveries, updatedAt: at }, becameDone }];
 }
 
-/** What had been sent has reached the contact; what had not been, cannot have. */
+/** What had been sent by one way has reached the contact; what had not been, cannot have. */
 export const decideReached = (
   message: Message,
+  addressName: string,
   status: 'delivered' | 'read',
   until: Micros,
   at: Micros,
 ): NewConversationEvent[] =>
   message.deliveries
+    .filter((delivery) => delivery.addressName === '' || delivery.addressName === addressName)
     .filter((delivery) => delivery.status === 'sent' || delivery.status === 'delivered')
     .filter(({ sentAt }) => (sentAt ?? message.createdAt) <= until)
     .flatMap(({ id }) => decideDeliveryNews(message, id, { status }, at));

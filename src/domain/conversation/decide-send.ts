@@ -1,9 +1,11 @@
 import { err, ok, type Result } from '../result.ts';
+import { progressOf } from '../delivery-status.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
 import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
+import { isOver } from './lifecycle.ts';
 import { bringUp, linkAtTop } from './links.ts';
 import { newMessage } from './new-message.ts';
 import { routeOf, type Route } from './route.ts';
@@ -21,7 +23,7 @@ export function decideSend(
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (!mayActAs(state, command.asOwner)) return err({ code: 'PERMISSION_DENIED' });
-  if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
+  if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   if (isFencedOut(state, command.fence)) return err({ code: 'MODE_CHANGED' });
   const routed = routeOf(state, command, at);
   if (!routed.ok) return routed;
@@ -33,10 +35,9 @@ export function decideSend(
   const next = afterSend(seen, command, at) ?? seen;
   const by = { actor: command.actor, reason: 'reply' } as const;
   const changed = next === state ? [] : [updating(state, bringUp(next, linkAtTop(state)), by)];
-  return ok([
-    ...changed,
-    { type: 'message.created', message: outgoing(next, command, routed.value, at), becameDone: false },
-  ]);
+  const message = outgoing(next, command, routed.value, at);
+  const becameDone = progressOf(message.deliveries.map(({ status }) => status)) === 'done';
+  return ok([...changed, { type: 'message.created', message, becameDone }]);
 }
 
 const takesOver = (command: SendCommand): boolean => command.takeover || command.actor.type === 'agent';

@@ -3,7 +3,7 @@ import type { Refusal } from '../errors.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
 import { isAutomatic, type Pending } from './automation.ts';
-import { isOver } from './decide-inbound.ts';
+import { isOver } from './lifecycle.ts';
 import type { SendCommand } from './commands.ts';
 import { handOver, updating } from './decide-change.ts';
 import { decideSend } from './decide-send.ts';

@@ -5,11 +5,15 @@ import { decideClose } from './decide-change.ts';
 import type { ConversationState, Settings } from './state.ts';
 import { noticeAt } from './window.ts';
 
+/** Nothing more happens in it: closed, deleted, or gone on in another one. */
+export const isOver = ({ lifecycle, deletedAt, mergedInto }: ConversationState): boolean =>
+  lifecycle === 'closed' || deletedAt !== null || mergedInto !== null;
+
 const lastActivity = (state: ConversationState): Millis => millisOf(state.lastMessageAt ?? state.createdAt);
 
 /** When time alone changes this conversation next, or null when it never will. */
 export function nextLifecycleAt(state: ConversationState, settings: Settings): Millis | null {
-  if (state.lifecycle === 'closed' || state.deletedAt !== null) return null;
+  if (isOver(state)) return null;
   const closeAt = lastActivity(state) + settings.closeMs;
   const silentAt = state.lifecycle === 'idle' ? closeAt : Math.min(closeAt, lastActivity(state) + settings.idleMs);
   return Math.min(silentAt, noticeAt(state) ?? Infinity);

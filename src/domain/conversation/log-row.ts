@@ -30,6 +30,7 @@ export const OLDER_CONVERSATION = {
   parked: [],
   participants: [],
   released: [],
+  mergedInto: null,
 };
 
 type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;

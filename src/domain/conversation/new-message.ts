@@ -24,6 +24,9 @@ export const newMessage = (state: ConversationState, content: Content & { messag
     deletedAt: null,
   }) satisfies Partial<Message>;
 
+/** A channel whose contacts read the conversation's own log: nobody carries a message there, it is there with its commit. */
+export const isLive = (type: string): boolean => type === 'chat';
+
 /** A delivery to the contact that nobody has tried yet. */
 export const newDelivery = (state: ConversationState, id: string, segments: Segments | null, at: Micros): Delivery => ({
   id,
@@ -31,12 +34,12 @@ export const newDelivery = (state: ConversationState, id: string, segments: Segm
   addressName: state.addressName,
   channel: state.type,
   target: state.peer.target,
-  status: 'queued',
+  status: isLive(state.type) ? 'sent' : 'queued',
   attempts: 0,
   providerId: '',
   error: null,
   uncertain: false,
   segments,
-  sentAt: null,
+  sentAt: isLive(state.type) ? at : null,
   updatedAt: at,
 });

@@ -20,6 +20,10 @@ export interface Participant {
   /** A conversation type (`message`, `line`, …), or empty. */
   preferredChannel: string;
   addresses: ContactAddress[];
+  /** What somebody has only typed (a visitor of the web chat): it may receive answers, and proves nothing (spec section 11). */
+  unverified?: ContactAddress[];
+  /** Those of its addresses (addressText) whose holder has proved to be this person: a visitor that may see all of its messages. */
+  trusted?: string[];
   addedAt: Micros;
 }
 
@@ -37,12 +41,62 @@ export const holderOf = (state: ConversationState, address: ContactAddress): Par
 export const isReleased = (state: ConversationState, address: ContactAddress): boolean =>
   state.released.includes(addressText(address));
 
-/** An address by which a contact wrote that nobody in the conversation had: another id of who is here already. */
-export function withAddress(state: ConversationState, address: ContactAddress): ConversationState {
-  const [first, ...others] = state.participants;
-  if (!first || holderOf(state, address)) return state;
-  return { ...state, participants: [{ ...first, addresses: [...first.addresses, address] }, ...others] };
+/**
+ * An address by which a contact wrote that nobody in the conversation had: another id of who is here already, of whoever typed it or
+ * else of the first.
+ */
+export function withAddress(state: ConversationState, { type, target }: ContactAddress): ConversationState {
+  const address = { type, target };
+  const typedBy = state.participants.find(({ unverified }) => unverified?.some((one) => isSame(one, address)));
+  const owner = typedBy ?? state.participants[0];
+  if (!owner || holderOf(state, address)) return state;
+  const addresses = [...owner.addresses, address];
+  const unverified = owner.unverified?.filter((one) => !isSame(one, address));
+  return withPerson(state, { ...owner, addresses, ...(unverified ? { unverified } : {}) });
 }
+
+const withPerson = (state: ConversationState, person: Participant): ConversationState => ({
+  ...state,
+  participants: state.participants.map((each) => (each.id === person.id ? person : each)),
+});
+
+/**
+ * What a visitor has typed or proved since: its participant knows it from then on. Who has proved to be somebody that is in the
+ * conversation already becomes one with it. The same object when nothing of it is new.
+ */
+export function toldOf(state: ConversationState, told: NewParticipant): ConversationState {
+  const known = state.participants.filter(({ addresses }) => addresses.some((one) => isIn(one, told.addresses)));
+  const primary = known.find(({ addresses }) => addresses.some((one) => one.type !== 'chat')) ?? known[0];
+  if (!primary) return state;
+  const merged = known.filter((each) => each !== primary).reduce(oneOf, oneOf(primary, told));
+  if (known.length === 1 && JSON.stringify(merged) === JSON.stringify(oneOf(primary, primary))) return state;
+  const others = state.participants.filter((each) => each === primary || !known.includes(each));
+  return withPerson({ ...state, participants: others }, merged);
+}
+
+const isIn = (address: ContactAddress, list: readonly ContactAddress[]): boolean =>
+  list.some((other) => isSame(address, other));
+
+function oneOf(person: Participant, other: NewParticipant): Participant {
+  const addresses = united(person.addresses, other.addresses);
+  const typed = united(person.unverified ?? [], other.unverified ?? []);
+  return {
+    ...person,
+    name: person.name || other.name,
+    addresses,
+    unverified: typed.filter((one) => !isIn(one, addresses)),
+    trusted: [...new Set([...(person.trusted ?? []), ...(other.trusted ?? [])])],
+  };
+}
+
+const united = (some: ContactAddress[], more: ContactAddress[]): ContactAddress[] => [
+  ...some,
+  ...more.filter((one) => !isIn(one, some)),
+];
+
+/** Whether that address may see everything of its participant, and not only what went over the address itself. */
+export const isTrusted = (state: ConversationState, address: ContactAddress): boolean =>
+  holderOf(state, address)?.trusted?.includes(addressText(address)) ?? false;
 
 /** Somebody joins. Who has one of these addresses here is joined by the others: the same person. The same object when all are here. */
 export function decideAdd(
@@ -50,7 +104,7 @@ export function decideAdd(
   wanted: NewParticipant,
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
-  if (state.lifecycle === 'closed') return err({ code: 'CONVERSATION_CLOSED' });
+  if (state.lifecycle === 'closed' || state.mergedInto !== null) return err({ code: 'CONVERSATION_CLOSED' });
   const known = wanted.addresses.map((address) => holderOf(state, address)).find((holder) => holder !== null);
   const fresh = wanted.addresses.filter((address) => holderOf(state, address) === null);
   if (known && fresh.length === 0) return ok([]);
@@ -88,4 +142,32 @@ export function decideRemove(
     updatedAt: at,
   };
   return ok([{ type: 'conversation.participant_removed', conversation, change: null, participant }]);
+}
+
+/**
+ * Some addresses go to another conversation. Who has no other one left goes with them; somebody must stay, or else the whole conversation
+ * goes on elsewhere (decide-merge.ts).
+ */
+export function decideDrop(
+  state: ConversationState,
+  gone: ContactAddress[],
+  at: Micros,
+): Result<NewConversationEvent[], Refusal> {
+  const kept = state.participants
+    .map((each) => ({ ...each, addresses: each.addresses.filter((one) => !isIn(one, gone)) }))
+    .filter(({ addresses }) => addresses.length > 0);
+  if (kept.length === 0) return err({ code: 'INVALID_FIELD', field: 'addresses', problem: 'are all that it has' });
+  const held = gone.filter((one) => holderOf(state, one) !== null);
+  if (held.length === 0) return ok([]);
+  const conversation: ConversationState = {
+    ...withoutLinks(state, ({ peer }) => isIn(peer, gone)),
+    participants: kept,
+    released: [...new Set([...state.released, ...held.map(addressText)])],
+    updatedAt: at,
+  };
+  const left = state.participants.filter(({ id }) => !kept.some((each) => each.id === id));
+  if (left.length === 0) return ok([{ type: 'conversation.updated', conversation, change: null }]);
+  return ok(
+    left.map((participant) => ({ type: 'conversation.participant_removed', conversation, change: null, participant })),
+  );
 }

@@ -32,6 +32,8 @@ export interface ConversationState extends Link {
   /** People answer because a machine left it to them: the next person's word is the takeover from that machine. */
   handedOver: boolean;
   tags: string[];
+  /** The conversation that goes on with its contact, since the two were found to be one; null while this one goes on itself. */
+  mergedInto: string | null;
   /** The log's head: dense, from 1. */
   sequence: number;
   lastMessageAt: Micros | null;

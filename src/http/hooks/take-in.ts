@@ -1,5 +1,5 @@
 import { asKnown } from '../aliases.ts';
-import { inOpenConversation } from '../open-conversation.ts';
+import { inOpenConversation, type Caller } from '../open-conversation.ts';
 import type { Channel, HookInbound } from '../../channels/contract.ts';
 import type { Automation, InboundItem } from '../../domain/conversation/commands.ts';
 import type { Received } from '../../objects/conversation/receive.ts';
@@ -8,6 +8,16 @@ import { callObject, getConversation } from '../../objects/stubs.ts';
 import type { Account } from '../../storage/accounts.ts';
 import { ASSISTANT_DEFAULTS, findAssistant } from '../../storage/assistants.ts';
 import { findTimeouts } from '../../storage/customers.ts';
+import type { CopyPlace } from '../../storage/medias.ts';
+
+/** What a channel knows beyond what its contact did. */
+interface Known {
+  /** Where a repeat must have the same one. */
+  messageId?: string;
+  caller?: Omit<Caller, 'peer' | 'dialogId'>;
+  /** Stores the message's files in their place, before the message is: no redelivery brings them again. */
+  keepFiles?: (place: CopyPlace) => Promise<void>;
+}
 
 /**
  * Brings what a contact did into its conversation, durably, before it returns: one conversation per pair of addresses,
@@ -20,15 +30,18 @@ export async function takeIn(
   channel: Channel,
   told: HookInbound,
   publicUrl: string,
+  { messageId = crypto.randomUUID(), caller = {}, keepFiles }: Known = {},
 ): Promise<Received> {
   const inbound = await asKnown(env, account, channel, told);
-  const ids = { messageId: crypto.randomUUID(), deliveryId: crypto.randomUUID() };
+  const ids = { messageId, deliveryId: crypto.randomUUID() };
   const settings = { ...(await findTimeouts(env, account.customerId)), publicUrl };
   const automation = await automationOf(env, account);
-  const received = await inOpenConversation(env, { account, channel }, inbound, {
+  const contact = { ...caller, peer: inbound.peer, dialogId: inbound.dialogId };
+  const received = await inOpenConversation(env, { account, channel }, contact, {
     doneBefore: (predecessor) => answeredBefore(env, inbound, predecessor),
-    attempt: (opening) => {
+    attempt: async (opening) => {
       const { conversationId } = opening;
+      await keepFiles?.({ customerId: account.customerId, conversationId, messageId });
       const base = mediaBase(publicUrl, conversationId, ids.messageId);
       const item = itemOf(inbound, ids, base, channel);
       return callObject(() => getConversation(env, conversationId).receive({ opening, automation, item, settings }));

@@ -32,7 +32,7 @@ function claimed(found: Claim): string | null {
 }
 
 /** The directory does not know what is over; the conversations do. */
-async function overAmong(env: Env, customerId: string, addresses: string[]): Promise<string[]> {
+export async function overAmong(env: Env, customerId: string, addresses: string[]): Promise<string[]> {
   const holders = await callObject(() => getDirectory(env, customerId).holders(addresses));
   const asked = await Promise.all(
     holders.map(async (id) => ((await callObject(() => getConversation(env, id).isOver())) ? [id] : [])),

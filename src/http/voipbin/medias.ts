@@ -1,14 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { ApiError, valueOf } from '../errors.ts';
+import { valueOf } from '../errors.ts';
+import { messageFile } from '../medias/message-file.ts';
 import { failures, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation } from './access.ts';
-import { openCopy } from '../../storage/medias.ts';
-import { HARMLESS, serveFile } from '../medias/serve.ts';
-import { channelOf } from '../../channels/registry.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { channelIo } from '../../sandbox/channel-io.ts';
-import { findAnyAccount } from '../../storage/accounts.ts';
 
 const mediaRoute = createRoute({
   tags: ['Messages'],
@@ -37,22 +33,5 @@ mediaRoutes.openapi(mediaRoute, async (c) => {
   const { message_id, index } = c.req.valid('param');
   const { id, customerId } = await readableConversation(c, c.req.valid('param').id);
   const message = valueOf(await callObject(() => getConversation(c.env, id).readMessage(customerId, message_id)));
-  const wanted = message.medias[Number(index)];
-  const place = { customerId, conversationId: id, messageId: message_id, index: Number(index) };
-  const copy = wanted && (await openCopy(c.env, place, c.req.raw.headers));
-  if (copy) return serveFile(copy);
-  const account = await findAnyAccount(c.env, message.accountId);
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!wanted || wanted.providerRef === '' || !account || !channel)
-    throw new ApiError('MEDIA_NOT_AVAILABLE', 'there is no such file');
-  const file = await channel.fetchMedia(wanted, account, channelIo(c.env)).catch(() => null);
-  if (!file?.ok) throw new ApiError('MEDIA_NOT_AVAILABLE', 'the provider does not give the file');
-  return new Response(file.body, { headers: mediaHeaders(file, wanted.type) });
-});
-
-/** A contact's file must never run as a page of ours. */
-const mediaHeaders = (file: Response, type: string): Record<string, string> => ({
-  'content-type': file.headers.get('content-type') ?? type,
-  'content-disposition': 'attachment',
-  ...HARMLESS,
+  return messageFile(c.env, message, Number(index), c.req.raw.headers);
 });

@@ -98,7 +98,7 @@ async function openingFor(
   participants: NewParticipant[],
 ): Promise<Opening> {
   return {
-    ...(await firstOpening(c, carrier, address)),
+    ...(await firstOpening(c.env, carrier, address)),
     ...(name === '' ? {} : { name }),
     ...(detail === '' ? {} : { detail }),
     conversationId,

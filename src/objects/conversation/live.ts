@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import type { Room } from './room.ts';
+import { mayVisit, reached, visitorFrames, type Visitor } from './visitors.ts';
 import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from '../session-protocol.ts';
 import { Sessions } from '../sessions.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
@@ -6,28 +8,94 @@ import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import { hasRole, isOwner } from '../../domain/permissions.ts';
 import { revokedReaders } from '../../storage/readers.ts';
 
-/** The sockets of one conversation. An agent that reads as the owner reads for as long as it is the owner. */
-export const conversationSessions = (ctx: DurableObjectState, env: Env, room: Room, rearm: () => void): Sessions =>
-  new Sessions(ctx, {
-    head: () => room.store.record()?.conversation.sequence ?? 0,
-    framesAfter: (sequence, limit) => framesAfter(room, sequence, limit),
-    mayRead: (reader) => mayRead(room, reader),
-    revoked: (readers) => revokedReaders(env, readers),
-    command: () => errorFrame('expected {"type":"ack","sequence":N}'),
-    rearm,
-  });
+/** What the sockets need of their object. */
+interface LiveHost {
+  rearm(): void;
+  /** A socket's word has made a commit. */
+  committed(): void;
+}
 
+/** Before the target of a visitor, in the name of its view of the log. */
+const VISITOR = 'visitor ';
+
+const typingSchema = z.object({ type: z.literal('typing'), is_typing: z.boolean() });
+const readSchema = z.object({ type: z.literal('read'), sequence: z.number().int().nonnegative() });
+
+/** The sockets of one conversation: those who work in it, and its visitors (spec section 11), who are shown what is theirs. */
+export class ConversationLive {
+  readonly sessions: Sessions;
+  readonly #room: Room;
+  readonly #host: LiveHost;
+
+  constructor(ctx: DurableObjectState, env: Env, room: Room, host: LiveHost) {
+    this.#room = room;
+    this.#host = host;
+    this.sessions = new Sessions(ctx, {
+      head: () => room.store.record()?.conversation.sequence ?? 0,
+      framesAfter: (sequence, limit, view) =>
+        view.startsWith(VISITOR)
+          ? visitorFrames(room, view.slice(VISITOR.length), sequence, limit)
+          : framesAfter(room, sequence, limit),
+      viewOf: (reader) => (reader.kind === 'visitor' ? `${VISITOR}${reader.target}` : ''),
+      mayRead: (reader) => mayRead(room, reader),
+      revoked: (readers) => revokedReaders(env, readers),
+      command: (reader, frame) => this.#command(reader, frame),
+      acknowledged: (reader, sequence) => this.#reached(reader, 'delivered', sequence),
+      rearm: () => host.rearm(),
+    });
+  }
+
+  /** The upgrade of a live stream. The Worker has authenticated it and says so in SESSION_HEADER. */
+  accept(request: Request): Response {
+    const session = sessionRequestSchema.parse(JSON.parse(request.headers.get(SESSION_HEADER) ?? 'null'));
+    const { reader } = session;
+    const isOpen = reader.kind === 'visitor' ? mayVisit(this.#room, reader) : this.#room.find(reader.customerId).ok;
+    return isOpen ? this.sessions.accept(session) : new Response(null, { status: 404 });
+  }
+
+  /** Whether a visitor is looking, as far as its socket tells. */
+  isVisiting(target: string): boolean {
+    return this.sessions.readers().some((reader) => reader.kind === 'visitor' && reader.target === target);
+  }
+
+  #command(reader: Reader, frame: unknown): unknown {
+    const typing = typingSchema.safeParse(frame);
+    if (typing.success) return this.#tellTyping(reader, typing.data.is_typing);
+    const read = readSchema.safeParse(frame);
+    if (read.success && reader.kind === 'visitor') return this.#reached(reader, 'read', read.data.sequence);
+    return errorFrame('expected {"type":"ack","sequence":N}, {"type":"typing","is_typing":true} or a visitor’s "read"');
+  }
+
+  #reached(reader: Reader, status: 'delivered' | 'read', sequence: number): null {
+    if (reader.kind === 'visitor' && reached(this.#room, reader, status, sequence)) this.#host.committed();
+    return null;
+  }
+
+  /** Visitors hear of those who work here, and these of the visitors, and of each other. */
+  #tellTyping(reader: Reader, is_typing: boolean): null {
+    const sender = senderOf(reader);
+    const isVisitor = (other: Reader): boolean => other.kind === 'visitor';
+    const isSame = (other: Reader): boolean => senderOf(other).id === sender.id;
+    this.sessions.whisper({ type: 'typing', data: { is_typing, sender } }, (one) => isVisitor(one) || isSame(one));
+    if (!isVisitor(reader))
+      this.sessions.whisper({ type: 'typing', data: { is_typing, name: '' } }, (one) => !isVisitor(one));
+    return null;
+  }
+}
+
+function senderOf(reader: Reader): { type: string; id: string } {
+  if (reader.kind === 'agent') return { type: 'agent', id: reader.agentId };
+  return reader.kind === 'visitor' ? { type: 'contact', id: reader.target } : { type: 'accesskey', id: reader.keyId };
+}
+
+/** An agent that reads as the owner reads for as long as it is the owner. */
 const mayRead = (room: Room, reader: Reader): boolean =>
-  hasRole(reader, 'manager-or-admin') || isOwner(reader, room.store.record()?.conversation.ownerId ?? null);
+  reader.kind === 'visitor'
+    ? mayVisit(room, reader satisfies Visitor)
+    : hasRole(reader, 'manager-or-admin') || isOwner(reader, room.store.record()?.conversation.ownerId ?? null);
 
 const framesAfter = (room: Room, after: number, limit: number): { sequence: number; text: string }[] =>
   room.log.after(after, limit).map((row) => {
     const message = row.messageId === null ? null : room.store.message(row.messageId);
     return { sequence: row.sequence, text: JSON.stringify(presentFrame(fromLogRow(row, message))) };
   });
-
-/** The upgrade of a live stream. The Worker has authenticated it and says so in SESSION_HEADER. */
-export function acceptSession(request: Request, room: Room, sessions: Sessions): Response {
-  const session = sessionRequestSchema.parse(JSON.parse(request.headers.get(SESSION_HEADER) ?? 'null'));
-  return room.find(session.reader.customerId).ok ? sessions.accept(session) : new Response(null, { status: 404 });
-}

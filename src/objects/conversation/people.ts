@@ -1,8 +1,17 @@
 import type { Room } from './room.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
-import { isOver, openConversation } from '../../domain/conversation/decide-inbound.ts';
+import { openConversation } from '../../domain/conversation/decide-inbound.ts';
+import { isOver } from '../../domain/conversation/lifecycle.ts';
+import { decideMeet, decideMerge, decideUnmerge } from '../../domain/conversation/decide-merge.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
-import { decideAdd, decideRemove, type NewParticipant } from '../../domain/conversation/participants.ts';
+import type { Link } from '../../domain/conversation/links.ts';
+import {
+  decideAdd,
+  decideDrop,
+  decideRemove,
+  type ContactAddress,
+  type NewParticipant,
+} from '../../domain/conversation/participants.ts';
 import type { ConversationState, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -53,14 +62,34 @@ function joined(
   return ok(events);
 }
 
-export function addParticipant(
-  room: Room,
-  customerId: string,
-  person: NewParticipant,
-): Result<ConversationState, Refusal> {
+export const addParticipant = (room: Room, customerId: string, person: NewParticipant) =>
+  decided(room, customerId, (state, at) => joined(state, [person], at));
+
+/** What may be done to a conversation's people from outside it, each safe to repeat. */
+export type Rearrangement =
+  /** What is told of somebody who is here already, and the ways by which it may be answered. Nothing where the conversation is over. */
+  | { kind: 'meet'; person: NewParticipant; links: Link[] }
+  /** Some of its addresses go to another conversation. */
+  | { kind: 'drop'; addresses: ContactAddress[] }
+  /** It goes on in another one, or no longer does. */
+  | { kind: 'merge' | 'unmerge'; into: string };
+
+export const rearrange = (room: Room, customerId: string, wanted: Rearrangement) =>
+  decided(room, customerId, (state, at) => {
+    if (wanted.kind === 'meet') return ok(isOver(state) ? [] : decideMeet(state, wanted.person, wanted.links, at));
+    if (wanted.kind === 'drop') return decideDrop(state, wanted.addresses, at);
+    if (wanted.kind === 'merge') return decideMerge(state, wanted.into, at);
+    return ok(decideUnmerge(state, wanted.into, at));
+  });
+
+type Decide = (state: ConversationState, at: Micros) => Result<NewConversationEvent[], Refusal>;
+
+/** @returns the conversation afterwards. */
+function decided(room: Room, customerId: string, decide: Decide): Result<ConversationState, Refusal> {
   const found = room.find(customerId);
+  if (!found.ok) return found;
   const at = room.now();
-  const events = found.ok ? joined(found.value, [person], at) : found;
+  const events = decide(found.value, at);
   if (!events.ok) return events;
   room.commit(events.value, at);
   return room.find(customerId);

@@ -5,11 +5,12 @@ import { Room } from './room.ts';
 import { earlierAnswer } from './send.ts';
 import { listChanges, listTimeline, type TimelineEntry } from './timeline.ts';
 import * as turns from './turns.ts';
+import * as visitors from './visitors.ts';
 import { ConversationStore, type ChangeKind } from '../store/conversation-store.ts';
 import { LogStore } from '../store/log-store.ts';
 import { chooseWays, type Choice, type Recipient, type Wish } from '../../domain/conversation/choose-way.ts';
 import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
-import { isOver } from '../../domain/conversation/decide-inbound.ts';
+import { isOver } from '../../domain/conversation/lifecycle.ts';
 import { findLink } from '../../domain/conversation/links.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { ServiceWindow } from '../../domain/conversation/window.ts';
@@ -55,12 +56,26 @@ export class ConversationQuestions extends DurableObject<Env> {
     return state !== null && isOver(state);
   }
 
+  /** Where its contact's messages go on; null while they come here. */
+  mergedInto(): string | null {
+    return this.state()?.mergedInto ?? null;
+  }
+
   read(customerId: string): Result<ConversationState, Refusal> {
     return this.room.find(customerId);
   }
 
   readMessage(customerId: string, messageId: string): Result<Message, Refusal> {
     return this.room.findMessage(customerId, messageId);
+  }
+
+  /** Newest first: what a visitor of the web chat may see before a place in the log, at most `limit`. */
+  visibleMessages(visitor: { customerId: string; target: string }, before: number, limit: number) {
+    return visitors.visibleMessages(this.room, visitor, before, limit);
+  }
+
+  visibleMessage(visitor: { customerId: string; target: string }, messageId: string): Result<Message, Refusal> {
+    return visitors.visibleMessage(this.room, visitor, messageId);
   }
 
   /** Newest first, those created before `before` (null: all), at most `limit`. */

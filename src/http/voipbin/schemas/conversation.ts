@@ -24,6 +24,9 @@ export const participantSchema = z
     name: z.string(),
     addresses: z.array(z.object({ type: z.string(), target: z.string() })),
     preferred_channel: z.string(),
+    unverified: z.array(z.object({ type: z.string(), target: z.string() })).openapi({
+      description: 'What a visitor of the web chat has typed: it may get answers there, and proves nothing',
+    }),
     tm_create: time,
   })
   .openapi('ConversationParticipant');
@@ -45,6 +48,10 @@ export const conversationSchema = z
     tm_update: time,
     tm_delete: time.openapi({ example: '9999-01-01 00:00:00.000000' }),
     state: z.enum(['active', 'idle', 'closed']),
+    merged_into: z.string().openapi({
+      format: 'uuid',
+      description: 'The conversation in which it goes on, since its contact was found to be another’s; else the nil UUID',
+    }),
     ai_mode: z.enum(['ai', 'human', 'closed']),
     mode_epoch: z
       .number()

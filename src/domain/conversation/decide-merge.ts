@@ -1,0 +1,41 @@
+import type { NewConversationEvent } from './events.ts';
+import { isOver } from './lifecycle.ts';
+import { withLink, type Link } from './links.ts';
+import { addressText, toldOf, type NewParticipant } from './participants.ts';
+import type { ConversationState } from './state.ts';
+import type { Refusal } from '../errors.ts';
+import { err, ok, type Result } from '../result.ts';
+import type { Micros } from '../time.ts';
+
+const updated = (conversation: ConversationState): NewConversationEvent[] => [
+  { type: 'conversation.updated', conversation, change: null },
+];
+
+/** It goes on in another conversation. What it holds stays as it is, so that the end of the merger brings all of it back. */
+export function decideMerge(
+  state: ConversationState,
+  into: string,
+  at: Micros,
+): Result<NewConversationEvent[], Refusal> {
+  if (state.mergedInto === into) return ok([]);
+  if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
+  return ok(updated({ ...state, mergedInto: into, updatedAt: at }));
+}
+
+/** It goes on itself again. */
+export const decideUnmerge = (state: ConversationState, into: string, at: Micros): NewConversationEvent[] =>
+  state.mergedInto === into ? updated({ ...state, mergedInto: null, updatedAt: at }) : [];
+
+/** What is told of somebody who is here already, and the ways by which it may be answered. */
+export function decideMeet(
+  state: ConversationState,
+  person: NewParticipant,
+  links: Link[],
+  at: Micros,
+): NewConversationEvent[] {
+  const texts = person.addresses.map(addressText);
+  const released = state.released.filter((text) => !texts.includes(text));
+  const told = links.reduce(withLink, toldOf(state, person));
+  if (told === state && released.length === state.released.length) return [];
+  return updated({ ...told, released, updatedAt: at });
+}

@@ -1,0 +1,155 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../context.ts';
+import { conversationOf } from './conversation.ts';
+import { callerOf } from './person.ts';
+import { chatCarrier, visitorIn } from './visitor.ts';
+import { takeIn } from '../hooks/take-in.ts';
+import { messageFile } from '../medias/message-file.ts';
+import { valueOf } from '../errors.ts';
+import { answer, body, failures, uuid } from '../openapi.ts';
+import { publicUrlOf } from '../origin.ts';
+import { newRouter } from '../router.ts';
+import type { HookInbound } from '../../channels/contract.ts';
+import { presentForVisitor } from '../../dialects/chat/message.ts';
+import { address } from '../../domain/addresses.ts';
+import { wellFormed } from '../../domain/content.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
+import type { Visitor } from '../../security/visitor-token.ts';
+
+const security: Record<string, string[]>[] = [{ bearer: [] }];
+const params = z.object({ account_id: z.string() });
+
+const messageSchema = z
+  .object({
+    id: z.uuid(),
+    conversation_id: z.uuid(),
+    sequence: z.number().int(),
+    direction: z.enum(['incoming', 'outgoing']).openapi({ description: '`incoming`: the visitor wrote it' }),
+    text: z.string(),
+    medias: z.array(z.object({ type: z.string(), filename: z.string(), index: z.number().int() })),
+    sender: z.object({ type: z.enum(['visitor', 'person', 'automatic']), name: z.string() }),
+    client_id: z.string(),
+    tm_create: z.string().openapi({ example: '2026-01-15T10:30:00.000Z' }),
+    is_read: z.boolean(),
+  })
+  .openapi('ChatMessage');
+
+const newMessageSchema = z
+  .object({
+    text: z.string().max(5000).transform(wellFormed).refine((text) => text.trim() !== '', 'is empty'),
+    client_id: z.string().min(1).max(100).openapi({ description: 'Your own name for it: the same again is the same message' }),
+  })
+  .openapi('NewChatMessage');
+
+const chatFailures = ['CONVERSATION_ACCOUNT_NOT_FOUND', 'ORIGIN_NOT_ALLOWED', 'INVALID_CREDENTIALS'] as const;
+
+const listRoute = createRoute({
+  tags: ['Web chat'],
+  security,
+  method: 'get',
+  path: '/{account_id}/messages',
+  summary: 'What the visitor wrote and was answered, newest first',
+  request: {
+    params,
+    query: z.object({
+      page_size: z.coerce.number().int().min(1).max(100).default(50),
+      page_token: z
+        .string()
+        .regex(/^\d{0,15}$/, 'is no page token of ours')
+        .default(''),
+    }),
+  },
+  responses: {
+    ...answer(z.object({ result: z.array(messageSchema), next_page_token: z.string() }), 'The page'),
+    ...failures(...chatFailures),
+  },
+});
+
+const sendRoute = createRoute({
+  tags: ['Web chat'],
+  security,
+  method: 'post',
+  path: '/{account_id}/messages',
+  summary: 'The visitor writes; after a 200 it is stored and in order',
+  request: { params, ...body(newMessageSchema) },
+  responses: { ...answer(messageSchema, 'The message'), ...failures(...chatFailures) },
+});
+
+const fileRoute = createRoute({
+  tags: ['Web chat'],
+  security,
+  method: 'get',
+  path: '/{account_id}/messages/{message_id}/medias/{index}',
+  summary: 'A file of a message that the visitor may see',
+  request: {
+    params: params.extend({ message_id: uuid, index: z.string().regex(/^\d{1,2}$/, 'must be 0 to 99') }),
+  },
+  responses: {
+    200: {
+      description: 'The file',
+      content: { 'application/octet-stream': { schema: z.string().openapi({ format: 'binary' }) } },
+    },
+    ...failures(...chatFailures, 'CONVERSATION_MESSAGE_NOT_FOUND', 'MEDIA_NOT_AVAILABLE'),
+  },
+});
+
+export const chatMessageRoutes = newRouter();
+
+chatMessageRoutes.openapi(listRoute, async (c) => {
+  const { page_size, page_token } = c.req.valid('query');
+  const { id, visitor } = await standing(c);
+  const before = page_token === '' ? Number.MAX_SAFE_INTEGER : Number(page_token);
+  const found = await callObject(() => getConversation(c.env, id).visibleMessages(visitor, before, page_size + 1));
+  // Before the first message there is no conversation.
+  const rows = found.ok ? found.value : [];
+  const result = rows.slice(0, page_size).map(presentForVisitor);
+  const next_page_token = rows.length > page_size ? String(result.at(-1)?.sequence ?? '') : '';
+  return c.json({ result, next_page_token }, 200);
+});
+
+chatMessageRoutes.openapi(sendRoute, async (c) => {
+  const carrier = await chatCarrier(c);
+  const visitor = await visitorIn(c);
+  const caller = await callerOf(c.env, carrier, visitor);
+  const inbound = inboundOf(visitor, c.req.valid('json'));
+  const { account, channel } = carrier;
+  const taken = await takeIn(c.env, account, channel, inbound, publicUrlOf(c), { caller });
+  const who = { customerId: account.customerId, target: visitor.id };
+  const object = () => getConversation(c.env, taken.conversationId);
+  const message = valueOf(await callObject(() => object().visibleMessage(who, taken.messageId)));
+  return c.json(presentForVisitor(message), 200);
+});
+
+chatMessageRoutes.openapi(fileRoute, async (c) => {
+  const { message_id, index } = c.req.valid('param');
+  const { id, visitor } = await standing(c);
+  const message = valueOf(await callObject(() => getConversation(c.env, id).visibleMessage(visitor, message_id)));
+  return messageFile(c.env, message, Number(index), c.req.raw.headers);
+});
+
+function inboundOf(visitor: Visitor, { text, client_id }: z.infer<typeof newMessageSchema>): HookInbound {
+  const name = visitor.identity?.name || visitor.name;
+  return {
+    peer: address('chat', visitor.id, name),
+    dialogId: visitor.id,
+    occurredAt: Date.now(),
+    item: {
+      kind: 'message',
+      dedupeKey: `chat ${visitor.id} ${client_id}`,
+      text,
+      medias: [],
+      senderId: visitor.id,
+      senderName: name,
+      clientId: client_id,
+      replyToken: null,
+    },
+  };
+}
+
+/** The visitor's conversation, and the visitor as its object knows it. */
+async function standing(c: AppContext) {
+  const carrier = await chatCarrier(c);
+  const visitor = await visitorIn(c);
+  const id = await conversationOf(c.env, carrier, visitor);
+  return { id, visitor: { customerId: carrier.account.customerId, target: visitor.id } };
+}

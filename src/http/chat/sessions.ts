@@ -1,0 +1,77 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { introduce } from './conversation.ts';
+import { chatCarrier, visitorOf } from './visitor.ts';
+import { invalidField, tooMany } from '../errors.ts';
+import { answer, body, failures } from '../openapi.ts';
+import { newRouter } from '../router.ts';
+import { wellFormed } from '../../domain/content.ts';
+import { configOf } from '../../env.ts';
+import { readIdentity } from '../../security/identity-token.ts';
+import { signVisitor, type Visitor } from '../../security/visitor-token.ts';
+
+const wantedSchema = z
+  .object({
+    visitor_token: z.string().max(4096).optional().openapi({ description: 'Of an earlier session; absent: somebody new' }),
+    name: z.string().trim().max(100).transform(wellFormed).optional(),
+    email: z.union([z.literal(''), z.email('is no e-mail address').max(254)]).optional().openapi({
+      description: 'As typed: answers go there when the visitor has left. It proves nothing, and shows nothing of anybody’s',
+    }),
+    identity_token: z.string().max(4096).optional().openapi({
+      description:
+        'A JWT (HS256, with `exp`) signed with the account’s secret: `{email?, phone_number?, name?}`. Joins the visitor with that contact',
+    }),
+  })
+  .openapi('NewChatSession');
+
+const sessionSchema = z
+  .object({
+    visitor_token: z.string().openapi({ description: 'The bearer of everything below; keep it over reloads' }),
+    conversation_id: z.uuid().openapi({ description: 'Where the next message lands, as far as can be said now' }),
+    name: z.string(),
+    email: z.string(),
+    is_verified: z.boolean().openapi({ description: 'Whether the site has vouched for who this is' }),
+  })
+  .openapi('ChatSession');
+
+const sessionRoute = createRoute({
+  tags: ['Web chat'],
+  method: 'post',
+  path: '/{account_id}/sessions',
+  summary: 'A visitor begins, or comes back; repeating it changes nothing',
+  request: { params: z.object({ account_id: z.string() }), ...body(wantedSchema) },
+  responses: {
+    ...answer(sessionSchema, 'The session'),
+    ...failures('CONVERSATION_ACCOUNT_NOT_FOUND', 'ORIGIN_NOT_ALLOWED', 'INVALID_CREDENTIALS'),
+  },
+});
+
+export const chatSessionRoutes = newRouter();
+
+chatSessionRoutes.openapi(sessionRoute, async (c) => {
+  const { success } = await c.env.CHAT_LIMIT.limit({ key: `new ${c.req.header('cf-connecting-ip') ?? ''}` });
+  if (!success) throw tooMany(60);
+  const wanted = c.req.valid('json');
+  const carrier = await chatCarrier(c);
+  const { visitor_token: token, identity_token: proof } = wanted;
+  const identity = proof === undefined ? null : await readIdentity(proof, carrier.account.secret);
+  if (proof !== undefined && !identity)
+    throw invalidField('identity_token', 'is no JWT (HS256) of this account’s secret with an end and an address');
+  const known = token === undefined ? NOBODY() : await visitorOf(c, token);
+  const visitor = { ...known, ...typed(wanted), ...(identity ? { identity } : {}) };
+  const conversation_id = await introduce(c.env, carrier, visitor);
+  const visitor_token = await signVisitor(visitor, carrier.account.id, configOf(c.env).JWT_SECRET, Date.now());
+  return c.json({ visitor_token, conversation_id, ...shown(visitor) }, 200);
+});
+
+const NOBODY = (): Visitor => ({ id: crypto.randomUUID(), name: '', email: '', identity: null });
+
+const typed = ({ name, email }: z.infer<typeof wantedSchema>): Partial<Visitor> => ({
+  ...(name ? { name } : {}),
+  ...(email ? { email: email.toLowerCase() } : {}),
+});
+
+const shown = ({ name, email, identity }: Visitor) => ({
+  name: identity?.name || name,
+  email: identity?.email || email,
+  is_verified: identity !== null,
+});

@@ -1,0 +1,55 @@
+import { createMiddleware } from 'hono/factory';
+import type { Carrier } from '../accept-message.ts';
+import type { AppContext, AppEnv } from '../context.ts';
+import { ApiError, tooMany } from '../errors.ts';
+import { channelOf } from '../../channels/registry.ts';
+import { isUuid } from '../../domain/ids.ts';
+import { configOf } from '../../env.ts';
+import { readVisitor, type Visitor } from '../../security/visitor-token.ts';
+import { findAnyAccount } from '../../storage/accounts.ts';
+
+/** The chat account that the path names. @throws 404 for what is none. */
+export async function chatCarrier(c: AppContext): Promise<Carrier> {
+  const id = accountIdOf(c);
+  const account = isUuid(id) ? await findAnyAccount(c.env, id) : null;
+  const channel = account && channelOf(account.type, account.providerData);
+  if (!account || channel?.id !== 'chat') throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
+  return { account, channel };
+}
+
+const accountIdOf = (c: AppContext): string => (c.req.param('account_id') ?? '').toLowerCase();
+
+/** Pages of the account's own origins alone. A request without an origin is no browser's. */
+export const allowedOrigin = createMiddleware<AppEnv>(async (c, next) => {
+  const { account } = await chatCarrier(c);
+  const origin = c.req.header('origin');
+  const allowed = account.providerData['allowed_origins'] ?? [];
+  if (origin !== undefined && !allowed.includes('*') && !allowed.includes(origin)) {
+    throw new ApiError('ORIGIN_NOT_ALLOWED', 'pages of this origin may not use this chat: name it in allowed_origins');
+  }
+  await next();
+});
+
+/** A visitor who does not ask too much. */
+export const visitorOnly = createMiddleware<AppEnv>(async (c, next) => {
+  const { id } = await visitorIn(c);
+  const { success } = await c.env.CHAT_LIMIT.limit({ key: id });
+  if (!success) throw tooMany(60);
+  await next();
+});
+
+/** In a header, or where a browser's socket can set none in a subprotocol (spec section 11). @throws 401 */
+export async function visitorIn(c: AppContext): Promise<Visitor> {
+  const token =
+    /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ??
+    /(?:^|[\s,])visitor\.([^\s,]+)/.exec(c.req.header('sec-websocket-protocol') ?? '')?.[1];
+  if (token === undefined) throw new ApiError('AUTHENTICATION_REQUIRED', 'a visitor_token is required');
+  return visitorOf(c, token);
+}
+
+/** @throws 401 when the token is none of ours for this account. */
+export async function visitorOf(c: AppContext, token: string): Promise<Visitor> {
+  const visitor = await readVisitor(token, accountIdOf(c), configOf(c.env).JWT_SECRET);
+  if (!visitor) throw new ApiError('INVALID_CREDENTIALS', 'the visitor_token is not valid here');
+  return visitor;
+}

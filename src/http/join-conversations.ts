@@ -1,0 +1,69 @@
+import { valueOf } from './errors.ts';
+import { linksOf, type Link } from '../domain/conversation/links.ts';
+import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/participants.ts';
+import type { ConversationState } from '../domain/conversation/state.ts';
+import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';
+
+interface Move {
+  from: string;
+  into: string;
+}
+
+/**
+ * One conversation goes on in another, with everybody in it. Each step may be repeated; where it breaks off after the second, the
+ * contact's next message finds the way by itself (open-conversation.ts). `as`: addresses in `into` of the person that all of them are.
+ */
+export async function joinConversations(
+  env: Env,
+  customerId: string,
+  { from, into }: Move,
+  as: ContactAddress[],
+): Promise<void> {
+  const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
+  const person = personOf(before, as);
+  await callObject(() => getConversation(env, into).rearrange(customerId, { kind: 'meet', person, links: linksOf(before) }));
+  valueOf(await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into })));
+  await callObject(() => getDirectory(env, customerId).move(from, into, null));
+  await advanceAll(env, linksOf(before), { from, into });
+}
+
+function personOf({ participants }: ConversationState, as: ContactAddress[]): NewParticipant {
+  const [first] = participants;
+  return {
+    id: first?.id ?? crypto.randomUUID(),
+    contactId: first?.contactId ?? crypto.randomUUID(),
+    name: first?.name ?? '',
+    preferredChannel: '',
+    addresses: [...as, ...participants.flatMap(({ addresses }) => addresses)],
+    unverified: participants.flatMap(({ unverified }) => unverified ?? []),
+  };
+}
+
+/** What comes in by these ways goes there from now on. */
+export async function advanceAll(env: Env, links: Link[], { from, into }: Move): Promise<void> {
+  const named = links.filter(({ addressName }) => addressName !== '');
+  await Promise.all(
+    named.map(({ addressName, window }) =>
+      callObject(() => env.ADDRESS.getByName(addressName).advance(from, into, window)),
+    ),
+  );
+}
+
+/** Some addresses leave a conversation for another one, which takes them afterwards. All that it has: it goes on there as a whole. */
+export async function moveAddresses(
+  env: Env,
+  customerId: string,
+  { from, into }: Move,
+  addresses: ContactAddress[],
+  as = addresses,
+): Promise<void> {
+  const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
+  const texts = addresses.map(addressText);
+  const isMoving = (address: ContactAddress): boolean => texts.includes(addressText(address));
+  if (before.participants.every((each) => each.addresses.every(isMoving)))
+    return joinConversations(env, customerId, { from, into }, as);
+  valueOf(await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'drop', addresses })));
+  await callObject(() => getDirectory(env, customerId).move(from, into, texts));
+  const links = linksOf(before).filter(({ peer }) => isMoving(peer));
+  await advanceAll(env, links, { from, into });
+}
