@@ -21,7 +21,8 @@ export async function joinConversations(
 ): Promise<void> {
   const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
   const person = personOf(before, as);
-  await callObject(() => getConversation(env, into).rearrange(customerId, { kind: 'meet', person, links: linksOf(before) }));
+  const meeting = { kind: 'meet' as const, person, links: linksOf(before), from: [from, ...before.mergedFrom] };
+  valueOf(await callObject(() => getConversation(env, into).rearrange(customerId, meeting)));
   valueOf(await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into })));
   await callObject(() => getDirectory(env, customerId).move(from, into, null));
   await advanceAll(env, linksOf(before), { from, into });

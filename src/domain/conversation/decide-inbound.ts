@@ -34,6 +34,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     handedOver: false,
     tags: [],
     mergedInto: null,
+    mergedFrom: [],
     sequence: 0,
     lastMessageAt: null,
     createdAt: at,

@@ -29,13 +29,20 @@ export const decideUnmerge = (state: ConversationState, into: string, at: Micros
 /** What is told of somebody who is here already, and the ways by which it may be answered. */
 export function decideMeet(
   state: ConversationState,
-  person: NewParticipant,
-  links: Link[],
+  { person, links, from }: Meeting,
   at: Micros,
 ): NewConversationEvent[] {
   const texts = person.addresses.map(addressText);
   const released = state.released.filter((text) => !texts.includes(text));
+  const mergedFrom = [...new Set([...state.mergedFrom, ...from])];
   const told = links.reduce(withLink, toldOf(state, person));
-  if (told === state && released.length === state.released.length) return [];
-  return updated({ ...told, released, updatedAt: at });
+  const isSame = released.length === state.released.length && mergedFrom.length === state.mergedFrom.length;
+  return told === state && isSame ? [] : updated({ ...told, released, mergedFrom, updatedAt: at });
+}
+
+export interface Meeting {
+  person: NewParticipant;
+  links: Link[];
+  /** The conversations that go on here with it. */
+  from: string[];
 }

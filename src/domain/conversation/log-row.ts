@@ -31,6 +31,7 @@ export const OLDER_CONVERSATION = {
   participants: [],
   released: [],
   mergedInto: null,
+  mergedFrom: [],
 };
 
 type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;

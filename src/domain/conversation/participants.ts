@@ -89,10 +89,8 @@ function oneOf(person: Participant, other: NewParticipant): Participant {
   };
 }
 
-const united = (some: ContactAddress[], more: ContactAddress[]): ContactAddress[] => [
-  ...some,
-  ...more.filter((one) => !isIn(one, some)),
-];
+const united = (some: ContactAddress[], more: ContactAddress[]): ContactAddress[] =>
+  more.reduce((all, one) => (isIn(one, all) ? all : [...all, one]), some);
 
 /** Whether that address may see everything of its participant, and not only what went over the address itself. */
 export const isTrusted = (state: ConversationState, address: ContactAddress): boolean =>

@@ -34,6 +34,8 @@ export interface ConversationState extends Link {
   tags: string[];
   /** The conversation that goes on with its contact, since the two were found to be one; null while this one goes on itself. */
   mergedInto: string | null;
+  /** Those that go on in this one: their messages are part of its history. */
+  mergedFrom: string[];
   /** The log's head: dense, from 1. */
   sequence: number;
   lastMessageAt: Micros | null;

@@ -11,7 +11,9 @@ export function isVisibleTo(state: ConversationState, visitor: ContactAddress, m
   if (message.direction === 'incoming') {
     return message.sender.type === 'contact' && isOwn(message.source.type, message.source.target);
   }
-  return message.deliveries.some(({ channel, target }) => own.some((one) => isBy(one, channel) && one.target === target));
+  return message.deliveries.some(({ channel, target }) =>
+    own.some((one) => isBy(one, channel) && one.target === target),
+  );
 }
 
 /** A telephone number is reached by SMS, everything else by the channel of its own name. */

@@ -34,7 +34,9 @@ export async function introduce(env: Env, carrier: Carrier, visitor: Visitor): P
   const person = await personOf(carrier, visitor);
   const own = newLink(await firstOpening(env, carrier, chatAddress(visitor)));
   const links = [own, ...(await otherWays(env, carrier, person))];
-  await callObject(() => getConversation(env, id).rearrange(carrier.account.customerId, { kind: 'meet', person, links }));
+  await callObject(() =>
+    getConversation(env, id).rearrange(carrier.account.customerId, { kind: 'meet', person, links, from: [] }),
+  );
   return id;
 }
 

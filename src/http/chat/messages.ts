@@ -5,6 +5,7 @@ import { callerOf } from './person.ts';
 import { chatCarrier, visitorIn } from './visitor.ts';
 import { takeIn } from '../hooks/take-in.ts';
 import { messageFile } from '../medias/message-file.ts';
+import { everywhere } from '../merged-history.ts';
 import { valueOf } from '../errors.ts';
 import { answer, body, failures, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
@@ -36,8 +37,16 @@ const messageSchema = z
 
 const newMessageSchema = z
   .object({
-    text: z.string().max(5000).transform(wellFormed).refine((text) => text.trim() !== '', 'is empty'),
-    client_id: z.string().min(1).max(100).openapi({ description: 'Your own name for it: the same again is the same message' }),
+    text: z
+      .string()
+      .max(5000)
+      .transform(wellFormed)
+      .refine((text) => text.trim() !== '', 'is empty'),
+    client_id: z
+      .string()
+      .min(1)
+      .max(100)
+      .openapi({ description: 'Your own name for it: the same again is the same message' }),
   })
   .openapi('NewChatMessage');
 
@@ -98,13 +107,13 @@ export const chatMessageRoutes = newRouter();
 chatMessageRoutes.openapi(listRoute, async (c) => {
   const { page_size, page_token } = c.req.valid('query');
   const { id, visitor } = await standing(c);
-  const before = page_token === '' ? Number.MAX_SAFE_INTEGER : Number(page_token);
-  const found = await callObject(() => getConversation(c.env, id).visibleMessages(visitor, before, page_size + 1));
-  // Before the first message there is no conversation.
-  const rows = found.ok ? found.value : [];
-  const result = rows.slice(0, page_size).map(presentForVisitor);
-  const next_page_token = rows.length > page_size ? String(result.at(-1)?.sequence ?? '') : '';
-  return c.json({ result, next_page_token }, 200);
+  const before = page_token === '' ? null : Number(page_token);
+  const found = await everywhere(c.env, visitor.customerId, id, (each) =>
+    callObject(() => getConversation(c.env, each).visibleMessages(visitor, before, page_size + 1)),
+  );
+  const rows = found.slice(0, page_size);
+  const next_page_token = found.length > page_size ? String(rows.at(-1)?.createdAt ?? '') : '';
+  return c.json({ result: rows.map(presentForVisitor), next_page_token }, 200);
 });
 
 chatMessageRoutes.openapi(sendRoute, async (c) => {

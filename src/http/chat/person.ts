@@ -40,7 +40,11 @@ export async function otherWays(env: Env, { account }: Carrier, person: NewParti
 }
 
 /** What a visitor's message brings along for its conversation. */
-export async function callerOf(env: Env, carrier: Carrier, visitor: Visitor): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
+export async function callerOf(
+  env: Env,
+  carrier: Carrier,
+  visitor: Visitor,
+): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
   const person = await personOf(carrier, visitor);
   const also = await otherWays(env, carrier, person);
   return { opening: { participants: [person], also, tellsOfPerson: true } };

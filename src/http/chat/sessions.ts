@@ -11,11 +11,19 @@ import { signVisitor, type Visitor } from '../../security/visitor-token.ts';
 
 const wantedSchema = z
   .object({
-    visitor_token: z.string().max(4096).optional().openapi({ description: 'Of an earlier session; absent: somebody new' }),
+    visitor_token: z
+      .string()
+      .max(4096)
+      .optional()
+      .openapi({ description: 'Of an earlier session; absent: somebody new' }),
     name: z.string().trim().max(100).transform(wellFormed).optional(),
-    email: z.union([z.literal(''), z.email('is no e-mail address').max(254)]).optional().openapi({
-      description: 'As typed: answers go there when the visitor has left. It proves nothing, and shows nothing of anybody’s',
-    }),
+    email: z
+      .union([z.literal(''), z.email('is no e-mail address').max(254)])
+      .optional()
+      .openapi({
+        description:
+          'As typed: answers go there when the visitor has left. It proves nothing, and shows nothing of anybody’s',
+      }),
     identity_token: z.string().max(4096).optional().openapi({
       description:
         'A JWT (HS256, with `exp`) signed with the account’s secret: `{email?, phone_number?, name?}`. Joins the visitor with that contact',

@@ -2,9 +2,8 @@ import type { Room } from './room.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
-import { decideMeet, decideMerge, decideUnmerge } from '../../domain/conversation/decide-merge.ts';
+import { decideMeet, decideMerge, decideUnmerge, type Meeting } from '../../domain/conversation/decide-merge.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
-import type { Link } from '../../domain/conversation/links.ts';
 import {
   decideAdd,
   decideDrop,
@@ -68,7 +67,7 @@ export const addParticipant = (room: Room, customerId: string, person: NewPartic
 /** What may be done to a conversation's people from outside it, each safe to repeat. */
 export type Rearrangement =
   /** What is told of somebody who is here already, and the ways by which it may be answered. Nothing where the conversation is over. */
-  | { kind: 'meet'; person: NewParticipant; links: Link[] }
+  | ({ kind: 'meet' } & Meeting)
   /** Some of its addresses go to another conversation. */
   | { kind: 'drop'; addresses: ContactAddress[] }
   /** It goes on in another one, or no longer does. */
@@ -76,7 +75,7 @@ export type Rearrangement =
 
 export const rearrange = (room: Room, customerId: string, wanted: Rearrangement) =>
   decided(room, customerId, (state, at) => {
-    if (wanted.kind === 'meet') return ok(isOver(state) ? [] : decideMeet(state, wanted.person, wanted.links, at));
+    if (wanted.kind === 'meet') return ok(isOver(state) ? [] : decideMeet(state, wanted, at));
     if (wanted.kind === 'drop') return decideDrop(state, wanted.addresses, at);
     if (wanted.kind === 'merge') return decideMerge(state, wanted.into, at);
     return ok(decideUnmerge(state, wanted.into, at));

@@ -69,8 +69,8 @@ export class ConversationQuestions extends DurableObject<Env> {
     return this.room.findMessage(customerId, messageId);
   }
 
-  /** Newest first: what a visitor of the web chat may see before a place in the log, at most `limit`. */
-  visibleMessages(visitor: { customerId: string; target: string }, before: number, limit: number) {
+  /** Newest first: what a visitor of the web chat may see that is older than a time (null: all), at most `limit`. */
+  visibleMessages(visitor: { customerId: string; target: string }, before: Micros | null, limit: number) {
     return visitors.visibleMessages(this.room, visitor, before, limit);
   }
 

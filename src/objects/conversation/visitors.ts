@@ -9,6 +9,7 @@ import type { Message } from '../../domain/conversation/state.ts';
 import { isVisibleTo } from '../../domain/conversation/visible.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
+import type { Micros } from '../../domain/time.ts';
 
 export type Visitor = Extract<Reader, { kind: 'visitor' }>;
 
@@ -51,16 +52,16 @@ export function reached(room: Room, visitor: Visitor, status: 'delivered' | 'rea
 /** As many messages are looked at for a page as may have gone elsewhere in between. */
 const LOOKED_AT = 1000;
 
-/** Newest first: what the visitor may see before a sequence, at most `limit`. */
+/** Newest first: what the visitor may see that is older than a time (null: all), at most `limit`. */
 export function visibleMessages(
   room: Room,
   visitor: Pick<Visitor, 'customerId' | 'target'>,
-  before: number,
+  before: Micros | null,
   limit: number,
 ): Result<Message[], Refusal> {
   const found = room.find(visitor.customerId);
   if (!found.ok) return found;
-  const seen = room.store.messagesUnder(before, LOOKED_AT);
+  const seen = room.store.messagesBefore(before, LOOKED_AT);
   const visible = seen.filter((message) => isVisibleTo(found.value, addressOf(visitor), message));
   return ok(visible.slice(0, limit));
 }

@@ -90,6 +90,15 @@ describe.each(channels.map((channel) => [channel.id, channel] as const))('%s', (
     expect(channel.segments('hello')).toEqual(expected);
     expect(channel.segments('')).toBeNull();
   });
+});
+
+/** Those that no request leaves the runtime for: the visitor reads the log, and Cloudflare's binding takes the mail. */
+const WITHOUT_HTTP = ['chat', 'email'];
+const overHttp = channels.filter(({ id }) => !WITHOUT_HTTP.includes(id));
+
+describe.each(overHttp.map((channel) => [channel.id, channel] as const))('%s over HTTP', (id, channel) => {
+  const account = accountOf(id);
+  const secrets = [account.secret, account.token].filter((secret) => secret !== '');
 
   test('turns every answer into an outcome that holds no secret', async () => {
     for (const status of STATUSES) {

@@ -54,6 +54,7 @@ export const accounts: Record<string, ChannelAccount> = {
     token: 'page-access-token',
     providerData: { page_id: '104325681234567', verify_token: 'messenger-verify-token' },
   },
+  chat: { ...common, secret: '', token: '', providerData: { allowed_origins: ['https://shop.example'] } },
   'sms/sandbox': { ...common, secret: '', token: '', providerData: { provider: 'sandbox', number: '+15550001111' } },
 };
 

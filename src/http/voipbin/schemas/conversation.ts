@@ -50,7 +50,8 @@ export const conversationSchema = z
     state: z.enum(['active', 'idle', 'closed']),
     merged_into: z.string().openapi({
       format: 'uuid',
-      description: 'The conversation in which it goes on, since its contact was found to be another’s; else the nil UUID',
+      description:
+        'The conversation in which it goes on, since its contact was found to be another’s; else the nil UUID',
     }),
     ai_mode: z.enum(['ai', 'human', 'closed']),
     mode_epoch: z
