@@ -1,4 +1,5 @@
 import { createApp } from './http/app.ts';
+import { receiveMail } from './http/hooks/receive-mail.ts';
 import { consumeQueue } from './queues/consumer.ts';
 import { sweep } from './queues/sweep.ts';
 
@@ -15,5 +16,6 @@ const app = createApp();
 export default {
   fetch: app.fetch,
   queue: consumeQueue,
+  email: (message, env) => receiveMail(message, env),
   scheduled: (_, env) => sweep(env, Date.now()),
 } satisfies ExportedHandler<Env>;

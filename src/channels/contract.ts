@@ -3,6 +3,7 @@ import type { Address } from '../domain/addresses.ts';
 import type { Media, Template, TemplateUse } from '../domain/content.ts';
 import type { DeliveryNews, InboundItem } from '../domain/conversation/commands.ts';
 import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
+import type { MailThread } from '../domain/conversation/mail-thread.ts';
 import type { Segments } from '../domain/conversation/state.ts';
 import type { Result } from '../domain/result.ts';
 import type { Millis } from '../domain/time.ts';
@@ -72,8 +73,21 @@ export interface Outbound {
   asHuman: boolean;
   /** A fresh permission to answer at no cost, given to one attempt only (LINE). */
   replyToken: string | null;
+  /** Of a mail; null on other channels. */
+  mail: OutboundMail | null;
   /** Where the provider reports the delivery's fate: `<origin>/hooks/<account>/status?conversation=<id>&delivery=<id>`. */
   statusCallbackUrl: string;
+}
+
+export interface OutboundMail extends MailThread {
+  /** The sender's name: the account's. */
+  fromName: string;
+  /** Leads an answer back to this conversation (security/mail-tokens.ts). */
+  token: string;
+  /** Leads a returned mail back to this delivery. */
+  mark: string;
+  /** Software answers, so that other software must not answer it. */
+  isAutomatic: boolean;
 }
 
 /** Everything outside that an adapter may touch. */
@@ -82,6 +96,10 @@ export interface ChannelIo {
   bases: { line: string; lineData: string; twilio: string; telnyx: string; meta: string; sandbox: string };
   /** Whether a URL that somebody else wrote may be read: not one that leads into a private network. */
   mayRead: (url: string) => boolean;
+  /** Hands a whole mail (RFC 5322) to the platform. @returns its Message-ID. @throws what the platform refuses it with. */
+  sendMail: (mail: { from: string; to: string; raw: string | Uint8Array }) => Promise<string>;
+  /** The file behind a media of ours, wherever it is; at most so many bytes. Null when it is larger, or cannot be had. */
+  readFile: (media: Media, customerId: string, maxBytes: number) => Promise<Uint8Array | null>;
   /** For one provider request; shorter than the claim's lease (domain/conversation/sends.ts). */
   timeoutMs: number;
 }
@@ -147,6 +165,8 @@ export interface Channel {
   refuses?(text: string, medias: Pick<Media, 'type'>[]): { field: string; problem: string } | null;
   /** How large a file of that type may be, where the provider says so and finds out after it has accepted the message. */
   maxFileBytes?(type: string): number | null;
+  /** How large all files of a message may be together. Bytes. */
+  maxFilesBytes?: number;
   /** The 2xx that the provider expects. */
   acknowledgement: { status: number; contentType: string | null; body: string | null };
   send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome>;

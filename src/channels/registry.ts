@@ -1,5 +1,6 @@
 import { chat } from './chat/index.ts';
 import type { Channel, ProviderData } from './contract.ts';
+import { email } from './email/index.ts';
 import { line } from './line/index.ts';
 import { messenger } from './messenger/index.ts';
 import { sandbox } from './sms/sandbox/index.ts';
@@ -8,7 +9,7 @@ import { twilio } from './sms/twilio/index.ts';
 import { whatsapp } from './whatsapp/index.ts';
 
 /** Every channel that Parley speaks. */
-export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox, whatsapp, messenger, chat];
+export const channels: readonly Channel[] = [line, twilio, telnyx, sandbox, whatsapp, messenger, email, chat];
 
 /** The channel of an account: its type alone, or its type and its provider. Null when there is none such. */
 export function channelOf(accountType: string, providerData: ProviderData): Channel | null {

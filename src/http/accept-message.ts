@@ -46,6 +46,8 @@ export interface WantedMessage {
   expectedSequence: number | null;
   /** The conversation type that the sender wants it to go by, or empty. */
   channel: string;
+  /** Should it go by e-mail; absent or empty: that of the thread. */
+  subject?: string;
 }
 
 /** Stored and ordered when it returns. @throws what the channel or the conversation refuses, as ApiError. */

@@ -51,9 +51,10 @@ export async function recipientsOf(c: AppContext, state: ConversationState, cont
 async function waysTo(
   c: AppContext,
   state: ConversationState,
-  { addresses }: Participant,
+  { addresses: own, unverified = [] }: Participant,
   content: Content,
 ): Promise<Way[]> {
+  const addresses = [...own, ...unverified];
   const used = linksOf(state).filter(({ peer }) => addresses.some((one) => addressText(one) === addressText(peer)));
   const unused = addresses.filter(
     ({ type, target }) => !used.some((link) => link.type === TYPE_OF[type] && link.peer.target === target),
@@ -96,8 +97,13 @@ export async function firstOpening(env: Env, carrier: Carrier, { type, target }:
   return { ...opening, conversationId: '', addressName: name, optOut: known?.optOut ?? false, window };
 }
 
-async function wayOf(c: AppContext, link: Link, { channel }: Carrier, { text, attached }: Content): Promise<Way> {
+async function wayOf(
+  c: AppContext,
+  link: Link,
+  { account, channel }: Carrier,
+  { text, attached }: Content,
+): Promise<Way> {
   const medias = attached.map(({ media }) => media);
   const obstacle = overLimit(channel, text, medias) ?? (await tooLarge(c.env, channel, attached));
-  return { link, obstacle, segments: channel.segments(text) };
+  return { link, obstacle, segments: channel.segments(text), fallsBack: account.fallback };
 }

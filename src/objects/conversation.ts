@@ -1,6 +1,6 @@
 import { AlarmClock } from './alarm-clock.ts';
 import * as commands from './conversation/commands.ts';
-import { claimSend, commitStep, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
+import { claimSend, commitStep, followUnseen, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
 import { Drains } from './conversation/drains.ts';
 import { InFlight } from './conversation/in-flight.ts';
 import * as files from './conversation/files.ts';
@@ -208,6 +208,7 @@ export class ConversationObject extends ConversationQuestions {
     if (!record) return;
     this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.room, expired, step));
     turns.expireTurns(this.room, now);
+    followUnseen(this.room, now);
     this.#inFlight.reported();
     this.#live.sessions.dropStalled(now);
     this.room.store.keys.dropExpired(now);

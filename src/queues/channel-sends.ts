@@ -1,12 +1,14 @@
 import type { ChannelSendJob } from './jobs.ts';
-import { verdictOn, type Channel, type Outbound } from '../channels/contract.ts';
+import { verdictOn, type Channel, type Outbound, type OutboundMail } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
 import type { Media } from '../domain/content.ts';
+import type { MailThread } from '../domain/conversation/mail-thread.ts';
 import type { SendOutcome } from '../domain/conversation/sends.ts';
 import { SECOND } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
 import { channelIo } from '../sandbox/channel-io.ts';
+import { mailToken, writeMailMark } from '../security/mail-tokens.ts';
 import { mediaLink } from '../security/media-links.ts';
 import { findAnyAccount, type Account } from '../storage/accounts.ts';
 import { storedIn } from '../storage/medias.ts';
@@ -79,7 +81,24 @@ async function outboundOf(env: Env, order: Order, account: Account): Promise<Out
     template: message.template,
     asHuman: isAfterWindow && message.sender.type === 'agent',
     replyToken: order.replyToken,
+    mail: order.thread && (await mailOf(env, order, order.thread, account)),
     statusCallbackUrl: `${publicUrl}/hooks/${account.id}/status?${query.toString()}`,
+  };
+}
+
+async function mailOf(
+  env: Env,
+  { message, deliveryId }: Order,
+  thread: MailThread,
+  account: Account,
+): Promise<OutboundMail> {
+  const { conversationId, sender } = message;
+  return {
+    ...thread,
+    fromName: account.name,
+    token: await mailToken(env, account.customerId, conversationId),
+    mark: await writeMailMark(env, { conversationId, deliveryId }),
+    isAutomatic: sender.type === 'assistant' || sender.type === 'flow',
   };
 }
 

@@ -1,7 +1,11 @@
+import { EmailMessage } from 'cloudflare:email';
 import { SANDBOX_ORIGIN, sandboxFetch } from './provider.ts';
 import type { ChannelIo } from '../channels/contract.ts';
+import type { Media } from '../domain/content.ts';
 import { configOf } from '../env.ts';
 import { SECOND } from '../domain/time.ts';
+import { readAtMost } from '../security/bounded-body.ts';
+import { openFile, storedIn } from '../storage/medias.ts';
 import { checkTarget } from '../webhooks/guard.ts';
 
 /** Shorter than the claim's lease (domain/conversation/sends.ts), so that an attempt reports before it is given up. */
@@ -20,7 +24,29 @@ export function channelIo(env: Env): ChannelIo {
       meta: config.META_GRAPH_BASE,
       sandbox: SANDBOX_ORIGIN,
     },
-    mayRead: (url) => checkTarget(url, config.ALLOW_PRIVATE_TARGETS).ok,
+    mayRead: (url) => mayRead(env, url),
+    sendMail: async ({ from, to, raw }) => (await env.EMAIL.send(new EmailMessage(from, to, streamOf(raw)))).messageId,
+    readFile: (media, customerId, maxBytes) => readFile(env, media, customerId, maxBytes),
     timeoutMs: PROVIDER_TIMEOUT_MS,
   };
+}
+
+const mayRead = (env: Env, url: string): boolean => checkTarget(url, configOf(env).ALLOW_PRIVATE_TARGETS).ok;
+
+const streamOf = (raw: string | Uint8Array): ReadableStream | string =>
+  typeof raw === 'string' ? raw : new Blob([new Uint8Array(raw)]).stream();
+
+/** What is stored here, or at the sender's URL. Null when it is larger, or cannot be had. */
+async function readFile(env: Env, media: Media, customerId: string, maxBytes: number): Promise<Uint8Array | null> {
+  const id = storedIn(media.providerRef);
+  if (id === null && !mayRead(env, media.url)) return null;
+  try {
+    const signal = AbortSignal.timeout(PROVIDER_TIMEOUT_MS);
+    const file = id === null ? await fetch(media.url, { signal }) : await openFile(env, customerId, id, new Headers());
+    if (file === null) return null;
+    if (file instanceof Response) return file.ok ? await readAtMost(file.body, maxBytes) : null;
+    return file.size > maxBytes ? null : new Uint8Array(await file.object.arrayBuffer());
+  } catch {
+    return null;
+  }
 }

@@ -1,7 +1,7 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import { findAssistant } from './assistants.ts';
 import { DirectoryCache } from './cache.ts';
-import { dbOf, type Statement } from './db.ts';
+import { dbOf, isTaken, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { accounts, assistants } from './schema.ts';
 import { configOf } from '../env.ts';
@@ -141,6 +141,26 @@ async function readByNumber(env: Env, customerId: string, line: Line): Promise<s
   return (await query.where(and(mine, isNumber, eq(accounts.assistantId, line.assistantId))))[0]?.id ?? null;
 }
 
+const byMailAddress = new DirectoryCache<string | null>();
+
+/** The e-mail account with that address, whoever's it is: a mail names nothing else. At most a few seconds old, also while D1 is away. */
+export async function findByMailAddress(env: Env, address: string): Promise<Account | null> {
+  const id = await byMailAddress.get(address, () => readByMailAddress(env, address));
+  const account = id === null ? null : await findAnyAccount(env, id);
+  if (account?.providerData['address'] === address || id === null) return account;
+  byMailAddress.drop(address);
+  return null;
+}
+
+/** Whether an account could not be written because another one has its e-mail address. */
+export const isMailAddressTaken = (error: unknown): boolean => isTaken(error, "index 'accounts_mail_address'");
+
+async function readByMailAddress(env: Env, address: string): Promise<string | null> {
+  const isAddress = sql`${accounts.providerData} ->> 'address' = ${address}`;
+  const query = dbOf(env).select({ id: accounts.id }).from(accounts);
+  return (await query.where(and(eq(accounts.type, 'email'), isAddress, isNull(accounts.deletedAt))))[0]?.id ?? null;
+}
+
 /** The account as D1 has it now, for a change that must not bring back what somebody else has just changed. */
 export async function findAccountNow(env: Env, customerId: string, id: string): Promise<Account | null> {
   cache.drop(id);
@@ -149,7 +169,7 @@ export async function findAccountNow(env: Env, customerId: string, id: string): 
 
 /** Only what is named; the secrets are named in clear and stored sealed. */
 export type AccountChanges = Partial<
-  Pick<Account, 'name' | 'detail' | 'messageFlowId' | 'assistantId' | 'secret' | 'token' | 'providerData'>
+  Pick<Account, 'name' | 'detail' | 'messageFlowId' | 'assistantId' | 'fallback' | 'secret' | 'token' | 'providerData'>
 >;
 
 export async function updateAccount(env: Env, id: string, changes: AccountChanges, updatedAt: Micros): Promise<void> {

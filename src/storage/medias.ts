@@ -1,3 +1,5 @@
+import { readAtMost } from '../security/bounded-body.ts';
+
 /**
  * Files in R2: `customers/<customer>/uploads/<id>` are uploads, `customers/<customer>/conversations/<conversation>/<message>/<index>` copies of
  * what contacts sent. A customer's own prefix holds everything of it.
@@ -94,6 +96,19 @@ export async function keepCopy(
   }
 }
 
+/** The same for bytes that are here. @throws when R2 fails. */
+export async function putCopy(
+  env: Env,
+  place: CopyPlace & { index: number },
+  { type, filename }: Pick<StoredFile, 'type' | 'filename'>,
+  content: Uint8Array,
+): Promise<void> {
+  await env.MEDIA.put(copyKey(place), content, {
+    httpMetadata: { contentType: type },
+    customMetadata: { filename: encodeURIComponent(filename) },
+  });
+}
+
 /** R2 takes a stream of known length only: the others are held in memory, as far as there is some. */
 const UNKNOWN_LENGTH_BYTES = 16 * 1024 * 1024;
 
@@ -102,17 +117,6 @@ function knownLength(body: ReadableStream, length: number): ReadableStream {
   // A break reaches the reading side.
   body.pipeTo(writable).catch(() => undefined);
   return readable;
-}
-
-async function readAtMost(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<ArrayBuffer | null> {
-  const whole = new Uint8Array(maxBytes);
-  let at = 0;
-  for await (const chunk of body) {
-    if (at + chunk.byteLength > maxBytes) return null;
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole.slice(0, at).buffer;
 }
 
 export const dropCopies = async (env: Env, place: CopyPlace): Promise<void> => {

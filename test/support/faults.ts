@@ -10,10 +10,22 @@ export const faults = {
   queueLoses: false,
   /** Queues refuse every message. */
   queueFails: false,
+  /** The code with which the mail service refuses; empty: it takes everything. */
+  mail: '',
 };
 
+/** What the mail service took, oldest first. Its own Message-IDs, as Cloudflare's are. */
+export const outbox: { from: string; to: string; raw: string; messageId: string }[] = [];
+
 export function heal(): void {
-  Object.assign(faults, { d1: false, d1AnswerLost: false, d1BatchHangs: false, queueLoses: false, queueFails: false });
+  Object.assign(faults, {
+    d1: false,
+    d1AnswerLost: false,
+    d1BatchHangs: false,
+    queueLoses: false,
+    queueFails: false,
+    mail: '',
+  });
 }
 
 const known = new WeakMap<Env, Env>();
@@ -27,10 +39,35 @@ export function withFaults(env: Env): Env {
     ASSISTANT_TURNS: faultyQueue(env.ASSISTANT_TURNS),
     FILE_COPIES: faultyQueue(env.FILE_COPIES),
     WEBHOOKS: faultyQueue(env.WEBHOOKS),
+    EMAIL: mailService,
   };
   known.set(env, faulty);
   known.set(faulty, faulty);
   return faulty;
+}
+
+/** Where miniflare's EmailMessage keeps the mail. */
+const RAW = 'EmailMessage::raw';
+
+const mailService: SendEmail = {
+  async send(message: EmailMessage | EmailMessageBuilder): Promise<EmailSendResult> {
+    if (faults.mail !== '') throw Object.assign(new Error('injected'), { code: faults.mail });
+    const raw: unknown = Reflect.get(message, RAW);
+    const text = raw instanceof ReadableStream ? await new Response(raw).text() : String(raw);
+    const messageId = `<${crypto.randomUUID()}@platform.example>`;
+    outbox.push({
+      from: textAt(message, 'from'),
+      to: textAt(message, 'to'),
+      raw: text,
+      messageId,
+    });
+    return { messageId };
+  },
+};
+
+function textAt(object: object, key: string): string {
+  const value: unknown = Reflect.get(object, key);
+  return typeof value === 'string' ? value : '';
 }
 
 const D1_CALLS = new Set(['batch', 'exec', 'run', 'all', 'first', 'raw']);

@@ -33,5 +33,6 @@ export { AddressObject, DirectoryObject, FeedObject, RequestKeyObject };
 export default {
   fetch: (request, env, ctx) => worker.fetch(request, withFaults(env), ctx),
   queue: (batch, env) => worker.queue(batch, withFaults(env)),
+  email: (message, env) => worker.email(message, withFaults(env)),
   scheduled: (controller, env) => worker.scheduled(controller, withFaults(env)),
 } satisfies ExportedHandler<Env>;

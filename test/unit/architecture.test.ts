@@ -12,7 +12,7 @@ const ALLOWED: Record<string, string[]> = {
   webhooks: ['domain', 'security'],
   security: ['domain', ...EVERY_DAY],
   storage: ['domain', 'security', 'drizzle-orm', ...EVERY_DAY],
-  sandbox: ['domain', 'storage', 'type channels', 'webhooks', ...EVERY_DAY],
+  sandbox: ['domain', 'storage', 'type channels', 'webhooks', 'security', ...EVERY_DAY],
   objects: ['domain', 'dialects', 'storage', 'security', 'queues/jobs.ts', ...EVERY_DAY],
   flows: ['domain', 'storage', 'channels', 'webhooks', 'security', 'objects/stubs.ts', ...EVERY_DAY],
   // prettier-ignore

@@ -1,9 +1,11 @@
-import { evictDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { SignJWT } from 'jose';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { outbox } from '../support/faults.ts';
 import { callWith, eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 import { openSocket } from '../support/live.ts';
+import { bringMail, newSender } from '../support/mails.ts';
 
 const SITE = 'https://shop.example';
 const SECRET = 'a-secret-of-the-site-with-32-letters';
@@ -170,6 +172,71 @@ describe('a visitor', () => {
     });
     agent.send(JSON.stringify({ type: 'typing', is_typing: true }));
     expect(await socket.next()).toEqual({ type: 'typing', data: { is_typing: true, name: '' } });
+  });
+});
+
+describe('a visitor who has left', () => {
+  /** As if nobody had looked for so long. */
+  async function wait(id: string, ms: number): Promise<void> {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
+    await runDurableObjectAlarm(env.CONVERSATION.getByName(id));
+    vi.useRealTimers();
+  }
+  const mailsTo = (address: string) => outbox.filter(({ to }) => to === address);
+
+  test('gets the answer by e-mail, and its own answer to that comes back here, where a stranger in the chat sees nothing of it', async () => {
+    const own = `chat-${crypto.randomUUID().slice(0, 8)}@shop.example`;
+    await ok(hub.call('POST', '/v1.0/conversation_accounts', { type: 'email', provider_data: { address: own } }));
+    const address = newSender();
+    const ada = await visitor({ name: 'Ada', email: address });
+    await ada.say('Where is my order?');
+    const sent = await answer(ada.conversation_id, 'On Friday.');
+    expect(sent).toMatchObject({ status: 'done', deliveries: [{ channel: 'chat' }] });
+    await wait(ada.conversation_id, 30_000);
+    expect(mailsTo(address)).toEqual([]);
+    await evictDurableObject(env.CONVERSATION.getByName(ada.conversation_id));
+    await wait(ada.conversation_id, 61_000);
+    await eventually(() => expect(mailsTo(address)).toHaveLength(1));
+    await eventually(async () =>
+      expect(await messageOf(ada.conversation_id, sent.id)).toMatchObject({
+        status: 'done',
+        deliveries: [
+          { channel: 'chat', status: 'sent' },
+          { channel: 'email', status: 'sent', target: address, fallback_for: sent.deliveries[0].id },
+        ],
+      }),
+    );
+    await wait(ada.conversation_id, 600_000);
+    expect(mailsTo(address)).toHaveLength(1);
+
+    const replyTo = /^Reply-To: *<?([^<>\r\n]+)>?/im.exec(mailsTo(address)[0]?.raw ?? '')?.[1] ?? '';
+    await bringMail(env, { from: address, to: replyTo, text: 'Thanks, my number is 555' });
+    const { result } = await ok(hub.call('GET', `/v1.0/conversations/${ada.conversation_id}/messages`));
+    expect(result[0]).toMatchObject({ text: 'Thanks, my number is 555', source: { type: 'email' } });
+    await answer(ada.conversation_id, 'Noted: 555');
+    await eventually(() => expect(mailsTo(address)).toHaveLength(2));
+    // Who typed the address may be somebody else than who reads its mail.
+    expect(await ada.sees()).toEqual(['Where is my order?', 'On Friday.']);
+  });
+
+  test('gets none where it was seen to have it, or where no address is known', async () => {
+    const address = newSender();
+    const ada = await visitor({ email: address });
+    const { sequence } = await ada.say('hello');
+    const sent = await answer(ada.conversation_id, 'hi');
+    const socket = await ada.listen(sequence);
+    socket.send(JSON.stringify({ type: 'ack', sequence: sent.sequence }));
+    await eventually(async () =>
+      expect((await messageOf(ada.conversation_id, sent.id)).deliveries[0].status).toBe('delivered'),
+    );
+    await wait(ada.conversation_id, 61_000);
+    expect(mailsTo(address)).toEqual([]);
+    const nobody = await visitor();
+    await nobody.say('hello');
+    await answer(nobody.conversation_id, 'hi');
+    await wait(nobody.conversation_id, 61_000);
+    const { result } = await ok(hub.call('GET', `/v1.0/conversations/${nobody.conversation_id}/messages`));
+    expect(result[0].deliveries).toHaveLength(1);
   });
 });
 

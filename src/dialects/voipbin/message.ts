@@ -1,7 +1,8 @@
 import type { Media } from '../../domain/content.ts';
 import type { Choice } from '../../domain/conversation/choose-way.ts';
+import { progressOfMessage } from '../../domain/conversation/progress.ts';
 import type { Delivery, Message } from '../../domain/conversation/state.ts';
-import { progressOf } from '../../domain/delivery-status.ts';
+import { NIL_UUID } from '../../domain/ids.ts';
 import { presentAddress } from './conversation.ts';
 import { blankTime, isoSecond, NEVER } from './times.ts';
 
@@ -25,6 +26,7 @@ const presentDelivery = (delivery: Delivery) => ({
   error: delivery.error === null ? null : { code: delivery.error.code, message: delivery.error.text },
   uncertain: delivery.uncertain,
   segments: delivery.segments,
+  fallback_for: delivery.fallbackFor ?? NIL_UUID,
   tm_update: blankTime(delivery.updatedAt),
 });
 
@@ -42,7 +44,7 @@ const presentPlace = ({ channel, accountId, target }: NonNullable<Choice['chosen
 });
 
 const statusOf = (message: Message): string =>
-  message.direction === 'incoming' ? 'received' : progressOf(message.deliveries.map((delivery) => delivery.status));
+  message.direction === 'incoming' ? 'received' : progressOfMessage(message.deliveries);
 
 /** Seed 000's message, and beside it what spec section 3 adds. */
 export const presentMessage = (message: Message) => ({
@@ -53,6 +55,7 @@ export const presentMessage = (message: Message) => ({
   status: statusOf(message),
   reference_type: message.channel,
   reference_id: message.referenceId,
+  subject: message.mail?.subject ?? '',
   text: message.text,
   medias: message.medias.map(presentMedia),
   tm_create: blankTime(message.createdAt),

@@ -1,5 +1,6 @@
 import type { Millis } from '../time.ts';
 import type { Automation } from './commands.ts';
+import type { Unseen } from './fallback.ts';
 import type { FileTask } from './files.ts';
 import { isOver } from './lifecycle.ts';
 import type { ConversationState, Message } from './state.ts';
@@ -22,9 +23,11 @@ export interface Pending {
   answered: Record<string, number>;
   /** Files to copy from the provider (files.ts). */
   files: FileTask[];
+  /** Answers that visitors have not been seen to get. */
+  unseen: Unseen[];
 }
 
-export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {}, files: [] };
+export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {}, files: [], unseen: [] };
 
 /** Seed 001: the message of a contact starts the flow unless somebody owns the conversation or its mode says that people answer. */
 export const isAutomatic = (state: ConversationState): boolean =>

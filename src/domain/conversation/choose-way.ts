@@ -11,6 +11,8 @@ export interface Way {
   /** What its channel does not take of this content, under the field's name; null when it takes it. */
   obstacle: { field: string; problem: string } | null;
   segments: Segments | null;
+  /** Whether its account wants the next way tried when a delivery by it fails for good. */
+  fallsBack: boolean;
 }
 
 /** One participant, and every way to it. */
@@ -45,6 +47,8 @@ export interface Wish {
 export interface Chosen {
   choice: Choice;
   way: Way | null;
+  /** The others that would do, the best first. */
+  spares: Way[];
   deliveryId: string;
 }
 
@@ -69,7 +73,8 @@ function chooseFor(
   const rejected = judged
     .filter(({ way }) => way !== best)
     .map(({ way, reason }) => ({ ...placeOf(way), reason: reason ?? 'NOT_NEEDED', problem: problemOf(way, reason) }));
-  return { choice: { participantId, chosen: best && placeOf(best), rejected }, way: best, deliveryId };
+  const spares = judged.flatMap(({ way, reason }) => (reason === null && way !== best ? [way] : []));
+  return { choice: { participantId, chosen: best && placeOf(best), rejected }, way: best, spares, deliveryId };
 }
 
 /** Those by which the participant has written come first, then what it likes, then what it can be reached by. */
@@ -79,7 +84,12 @@ function rank({ link }: Way, preferred: string): number {
   return link.reachable ? 1 : 0;
 }
 
-function reasonAgainst(state: ConversationState, { link, obstacle }: Way, wish: Wish, at: Micros): Reason | null {
+export function reasonAgainst(
+  state: ConversationState,
+  { link, obstacle }: Way,
+  wish: Wish,
+  at: Micros,
+): Reason | null {
   if (wish.channel !== '' && link.type !== wish.channel) return 'OTHER_CHANNEL';
   if (obstacle) return 'CONTENT';
   if (link.optOut) return 'OPTED_OUT';

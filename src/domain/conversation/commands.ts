@@ -5,6 +5,7 @@ import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
 import type { Recipient } from './choose-way.ts';
 import type { Link } from './links.ts';
+import type { MailFacts } from './mail-thread.ts';
 import type { NewParticipant } from './participants.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
 import type { ServiceWindow } from './window.ts';
@@ -53,6 +54,7 @@ export type InboundItem =
       senderName: string;
       /** Until when it allows free text; null on channels without such a window. */
       windowUntil: Millis | null;
+      mail?: MailFacts;
       /** The sender's own name for it, where it has one (web chat). */
       clientId?: string;
       /** False for what asks for no answer of automation: a reaction, a notice. Absent: true. */
@@ -125,6 +127,8 @@ export interface SendCommand {
   recipients: Recipient[] | null;
   /** The channel that the sender wants (a conversation type), or empty. */
   channel: string;
+  /** Of the mail, should it go as one; empty or absent: that of the thread. */
+  subject?: string;
   /** The sender's view of the log (`If-Match`); null sends whatever has happened. */
   expectedSequence: number | null;
   idempotency: IdempotencyClaim | null;

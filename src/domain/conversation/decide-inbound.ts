@@ -131,6 +131,7 @@ function incoming(state: ConversationState, item: Extract<InboundItem, { kind: '
     ...newMessage(state, item, at),
     direction: 'incoming',
     clientId: item.clientId ?? '',
+    ...(item.mail ? { mail: item.mail } : {}),
     source: state.peer,
     destination: state.self,
     sender: item.isNotice ? { ...SYSTEM, name: '' } : { type: 'contact', id: item.senderId, name: item.senderName },

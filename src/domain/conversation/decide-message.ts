@@ -1,7 +1,8 @@
-import { joinStatus, progressOf, type DeliveryStatus } from '../delivery-status.ts';
+import { joinStatus, type DeliveryStatus } from '../delivery-status.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Micros } from '../time.ts';
 import type { DeliveryNews } from './commands.ts';
+import { progressOfMessage } from './progress.ts';
 import type { Delivery, Message, ProviderError } from './state.ts';
 
 /** News about one delivery. Late or repeated news that changes nothing is no event. */
@@ -16,7 +17,7 @@ export function decideDeliveryNews(
   const after = applyNews(before, news, at);
   if (!after) return [];
   const deliveries = message.deliveries.map((delivery) => (delivery.id === deliveryId ? after : delivery));
-  const becameDone = progress(message.deliveries) !== 'done' && progress(deliveries) === 'done';
+  const becameDone = progressOfMessage(message.deliveries) !== 'done' && progressOfMessage(deliveries) === 'done';
   return [{ type: 'message.updated', message: { ...message, deliveries, updatedAt: at }, becameDone }];
 }
 
@@ -33,8 +34,6 @@ export const decideReached = (
     .filter((delivery) => delivery.status === 'sent' || delivery.status === 'delivered')
     .filter(({ sentAt }) => (sentAt ?? message.createdAt) <= until)
     .flatMap(({ id }) => decideDeliveryNews(message, id, { status }, at));
-
-const progress = (deliveries: Delivery[]) => progressOf(deliveries.map((delivery) => delivery.status));
 
 /** The delivery with the news in it, or null when it says nothing new to a client. What is over stays as it ended. */
 function applyNews(before: Delivery, news: DeliveryNews, at: Micros): Delivery | null {

@@ -1,5 +1,4 @@
 import { err, ok, type Result } from '../result.ts';
-import { progressOf } from '../delivery-status.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
@@ -8,6 +7,7 @@ import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
 import { isOver } from './lifecycle.ts';
 import { bringUp, linkAtTop } from './links.ts';
 import { newMessage } from './new-message.ts';
+import { progressOfMessage } from './progress.ts';
 import { routeOf, type Route } from './route.ts';
 import type { ConversationState, Message } from './state.ts';
 
@@ -36,8 +36,10 @@ export function decideSend(
   const by = { actor: command.actor, reason: 'reply' } as const;
   const changed = next === state ? [] : [updating(state, bringUp(next, linkAtTop(state)), by)];
   const message = outgoing(next, command, routed.value, at);
-  const becameDone = progressOf(message.deliveries.map(({ status }) => status)) === 'done';
-  return ok([...changed, { type: 'message.created', message, becameDone }]);
+  const becameDone = progressOfMessage(message.deliveries) === 'done';
+  const spares = Object.entries(routed.value.spares).filter(([, ways]) => ways.length > 0);
+  const kept = spares.length > 0 ? { spares: Object.fromEntries(spares) } : {};
+  return ok([...changed, { type: 'message.created', message, becameDone, ...kept }]);
 }
 
 const takesOver = (command: SendCommand): boolean => command.takeover || command.actor.type === 'agent';
@@ -62,6 +64,7 @@ const outgoing = (
   sender: { ...command.actor, name: command.actorName },
   clientId: command.clientId,
   template: command.template,
+  ...(command.subject ? { mail: { subject: command.subject, messageId: '', references: [] } } : {}),
   // What takes over is not fenced by its own takeover.
   fence: takesOver(command) ? null : command.fence,
   deliveries,

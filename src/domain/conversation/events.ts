@@ -1,5 +1,6 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
+import type { Spares } from './fallback.ts';
 import type { Participant } from './participants.ts';
 import type { ConversationState, Message } from './state.ts';
 
@@ -17,6 +18,8 @@ export type NewConversationEvent =
       message: Message;
       /** True on the one event with which an outgoing message got through (`progressing` or `failed` → `done`). */
       becameDone: boolean;
+      /** Of its new deliveries: the ways that are tried next when one fails for good. They are kept beside the log, and told nobody. */
+      spares?: Spares;
     };
 
 export type ConversationEvent = Placed<NewConversationEvent>;

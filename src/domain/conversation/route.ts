@@ -1,5 +1,6 @@
 import { chooseWays, type Choice, type Chosen, type Recipient, type Way } from './choose-way.ts';
 import type { Opening, SendCommand } from './commands.ts';
+import { knownSpares, sparesOf, type Spares } from './fallback.ts';
 import { bringUp, newLink, withLink } from './links.ts';
 import { newDelivery } from './new-message.ts';
 import { isReleased } from './participants.ts';
@@ -15,6 +16,7 @@ export interface Route {
   seen: ConversationState;
   deliveries: Delivery[];
   routing: Choice[];
+  spares: Spares;
 }
 
 type Send = Pick<SendCommand, 'actor' | 'template' | 'first' | 'recipients' | 'channel' | 'deliveryId' | 'segments'>;
@@ -28,7 +30,8 @@ function namedRoute(state: ConversationState, send: Send, at: Micros): Result<Ro
   if (isReleased(seen, seen.peer)) return err({ code: 'NO_CHANNEL_AVAILABLE' });
   if (seen.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
   if (send.template === null && isWindowClosed(seen, isHuman(send), at)) return err({ code: 'WINDOW_CLOSED' });
-  return ok({ seen, deliveries: [newDelivery(seen, send.deliveryId, send.segments, at)], routing: [] });
+  const deliveries = [newDelivery(seen, send.deliveryId, send.segments, at)];
+  return ok({ seen, deliveries, routing: [], spares: { [send.deliveryId]: knownSpares(seen) } });
 }
 
 const isHuman = ({ actor }: Send): boolean => actor.type === 'agent';
@@ -58,7 +61,10 @@ function chosenRoute(
   const deliveries = going.map(({ way, deliveryId }) =>
     newDelivery(bringUp(known, way.link), deliveryId, way.segments, at),
   );
-  return ok({ seen: bringUp(known, first.way.link), deliveries, routing: chosen.map(({ choice }) => choice) });
+  const spares = Object.fromEntries(
+    chosen.map(({ way, spares: others, deliveryId }) => [deliveryId, way ? sparesOf(way, others) : []]),
+  );
+  return ok({ seen: bringUp(known, first.way.link), deliveries, routing: chosen.map(({ choice }) => choice), spares });
 }
 
 /** What stands in the way of the best way of all: the first that was rejected for more than the sender's wish. */

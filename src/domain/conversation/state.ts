@@ -5,6 +5,7 @@ import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { Choice } from './choose-way.ts';
 import type { Link } from './links.ts';
+import type { MailFacts } from './mail-thread.ts';
 import type { Participant } from './participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
@@ -75,6 +76,8 @@ export interface Delivery {
   /** True once an attempt ended without an answer: the provider may have taken it, so a repeat may double it. */
   uncertain: boolean;
   segments: Segments | null;
+  /** The delivery in whose place it goes: that one failed for good, or its visitor was away. */
+  fallbackFor?: string;
   /** When the attempt began by which the provider took it: what its watermarks are compared with. Null before, and on older ones. */
   sentAt: Micros | null;
   updatedAt: Micros;
@@ -100,6 +103,8 @@ export interface Message {
   sender: Actor & { name: string };
   /** The caller's own name for the message, echoed back; empty when it gave none. */
   clientId: string;
+  /** Of a mail, and of what was given a subject; absent elsewhere. */
+  mail?: MailFacts;
   /** The mode epoch without which it must not go out: set on what assistants and fenced flows say. */
   fence: number | null;
   /** The provider's template that it is, or null for what the sender wrote; `text` is how it reads. */
@@ -117,6 +122,6 @@ export interface Settings {
   /** The customer's silence before `idle`, and before `closed`. */
   idleMs: number;
   closeMs: number;
-  /** Where providers and receivers reach us: PUBLIC_URL, or the origin of the last request. No slash at its end. */
+  /** Where providers and receivers reach us: PUBLIC_URL, or the origin of the last request; empty where neither is known (a mail comes by none). No slash at its end. */
   publicUrl: string;
 }

@@ -17,6 +17,7 @@ import {
   deleteAccount,
   findAccount,
   insertAccount,
+  isMailAddressTaken,
   listAccounts,
   findAccountNow,
   updateAccount,
@@ -97,12 +98,14 @@ accountRoutes.openapi(listRoute, async (c) => {
 });
 
 accountRoutes.openapi(createAccountRoute, async (c) => {
-  const made = await once(c, async () => {
-    await checkAutomation(c, c.req.valid('json'));
-    const account = newAccount(c.get('principal').customerId, c.req.valid('json'));
-    const sealed = await sealAccount(c.env, account);
-    return { statements: [insertAccount(c.env, sealed)], answer: presentAccount(account, publicUrlOf(c)) };
-  });
+  const made = await unlessTaken(
+    once(c, async () => {
+      await checkAutomation(c, c.req.valid('json'));
+      const account = newAccount(c.get('principal').customerId, c.req.valid('json'));
+      const sealed = await sealAccount(c.env, account);
+      return { statements: [insertAccount(c.env, sealed)], answer: presentAccount(account, publicUrlOf(c)) };
+    }),
+  );
   return c.json(made, 200);
 });
 
@@ -117,7 +120,7 @@ accountRoutes.openapi(updateRoute, async (c) => {
   const account = await found(findAccountNow(c.env, c.get('principal').customerId, id));
   const changes = changesOf(account, c.req.valid('json'));
   const updatedAt = microsOf(Date.now());
-  await updateAccount(c.env, id, changes, updatedAt);
+  await unlessTaken(updateAccount(c.env, id, changes, updatedAt));
   return c.json(presentAccount({ ...account, ...changes, updatedAt }, publicUrlOf(c)), 200);
 });
 
@@ -153,11 +156,23 @@ function newAccount(customerId: string, wanted: NewAccount): Account {
     detail,
     messageFlowId: wanted.message_flow_id ?? NIL_UUID,
     assistantId: wanted.assistant_id ?? NIL_UUID,
+    fallback: wanted.fallback ?? false,
     ...checkCredentials(type, { secret, token, providerData }),
     createdAt: at,
     updatedAt: at,
     deletedAt: null,
   };
+}
+
+/** A mail names its address and nothing else, so that one account has it. @throws 400 for one that is another's. */
+async function unlessTaken<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw isMailAddressTaken(error)
+      ? invalidField('provider_data.address', 'is the address of another account')
+      : error;
+  }
 }
 
 /** What the adapter makes of the credentials; its complaints come back under the request's field names. */
@@ -188,6 +203,7 @@ function changesOf(account: Account, wanted: z.infer<typeof accountChangesSchema
     ...(detail === undefined ? {} : { detail }),
     ...(wanted.message_flow_id === undefined ? {} : { messageFlowId: wanted.message_flow_id }),
     ...(wanted.assistant_id === undefined ? {} : { assistantId: wanted.assistant_id }),
+    ...(wanted.fallback === undefined ? {} : { fallback: wanted.fallback }),
     ...(secret === undefined ? {} : { secret: checked.secret }),
     ...(token === undefined ? {} : { token: checked.token }),
     ...(providerData === undefined ? {} : { providerData: checked.providerData }),

@@ -29,6 +29,12 @@ const newMessageSchema = z
     channel: channelSchema.openapi({
       description: 'Send by this one alone; empty takes the best for each participant',
     }),
+    subject: z
+      .string()
+      .max(500)
+      .transform((text) => wellFormed(text).replaceAll(/\s+/g, ' ').trim())
+      .default('')
+      .openapi({ description: 'Should it go by e-mail; empty: that of the thread' }),
     takeover: z.boolean().default(false).openapi({
       description: 'True makes a send with an access key a person’s reply: the conversation’s mode becomes `human`',
     }),

@@ -14,5 +14,6 @@ export const presentAccount = (account: ListedAccount, publicUrl: string) => ({
   tm_delete: account.deletedAt === null ? NEVER_ISO : isoTime(account.deletedAt),
   assistant_id: account.assistantId,
   provider_data: account.providerData,
+  fallback: account.fallback,
   hook_url: `${publicUrl}/hooks/${account.id}`,
 });

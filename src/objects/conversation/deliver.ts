@@ -2,6 +2,8 @@ import { withConsent } from './consent.ts';
 import type { Room } from './room.ts';
 import type { Address } from '../../domain/addresses.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
+import type { NewConversationEvent } from '../../domain/conversation/events.ts';
+import { decideFallback } from '../../domain/conversation/fallback.ts';
 import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
 import { decideVerdict } from '../../domain/conversation/decide-verdict.ts';
 import {
@@ -14,10 +16,11 @@ import {
   type SendStep,
 } from '../../domain/conversation/sends.ts';
 import { reachedBy } from '../../domain/conversation/horizon.ts';
+import { THREAD_MESSAGES, threadOf, type MailThread } from '../../domain/conversation/mail-thread.ts';
 import { findLink, linkAtTop, type Link } from '../../domain/conversation/links.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { joinStatus } from '../../domain/delivery-status.ts';
-import { microsOf, type Millis } from '../../domain/time.ts';
+import { microsOf, type Micros, type Millis } from '../../domain/time.ts';
 import type { ConversationRecord } from '../store/conversation-store.ts';
 
 /** What the consumer needs for one attempt. It travels by RPC, never through the queue. */
@@ -31,6 +34,8 @@ export interface SendOrder {
   publicUrl: string;
   /** The time for free text is over: what goes out is a person's, or a template. */
   isAfterWindow: boolean;
+  /** Where a mail of it stands among the mails before; null on other channels. */
+  thread: MailThread | null;
 }
 
 /** A reply token serves one attempt, so that attempt cannot be repeated safely, and no receipt will come for it. */
@@ -58,7 +63,22 @@ export function claimSend(room: Room, deliveryId: string, attempt: number, polic
   const { window } = link;
   const isAfterWindow = window !== null && room.now() >= window.until;
   const { publicUrl } = record.settings;
-  return { message, deliveryId, to: delivery.target, from: link.self, replyToken: token, publicUrl, isAfterWindow };
+  const thread = link.type === 'email' ? threadAt(room, message, link.addressName) : null;
+  return {
+    message,
+    deliveryId,
+    to: delivery.target,
+    from: link.self,
+    replyToken: token,
+    publicUrl,
+    isAfterWindow,
+    thread,
+  };
+}
+
+function threadAt(room: Room, message: Message, addressName: string): MailThread {
+  const earlier = room.store.messagesUnder(message.sequence, THREAD_MESSAGES);
+  return threadOf(message, earlier, addressName, room.store.record()?.conversation.name ?? '');
 }
 
 /** It answers by the way on which it came. */
@@ -122,7 +142,51 @@ function commitNews(room: Room, message: Message, deliveryId: string, news: Deli
   const { createdAt } = message;
   const heard = { at: createdAt, untold: { optOut: true, at: createdAt } };
   const consent = verdict.optedOut ? withConsent(room, verdict.addressName, heard) : {};
-  room.commit([...told, ...verdict.events], at, { ...consent, rows });
+  const others = verdict.optedOut ? [] : goneOtherWay(room, verdict.events, told, deliveryId, at);
+  room.commit([...told, ...verdict.events, ...others], at, { ...consent, rows });
+}
+
+/** What failed for good goes by the next way that would do, if the account wants it so. */
+function goneOtherWay(
+  room: Room,
+  before: NewConversationEvent[],
+  told: NewConversationEvent[],
+  deliveryId: string,
+  at: Micros,
+): NewConversationEvent[] {
+  const event = told.find((each) => each.type === 'message.updated');
+  const state = stateAfter(before) ?? room.store.record()?.conversation;
+  if (!state || event?.type !== 'message.updated') return [];
+  const failed = event.message.deliveries.find(({ id }) => id === deliveryId);
+  if (failed?.status !== 'failed' || WITHDRAWN.has(failed.error?.code ?? '')) return [];
+  const spares = room.store.spares(deliveryId);
+  return decideFallback(state, event.message, { deliveryId, spares, newId: crypto.randomUUID() }, at);
+}
+
+const stateAfter = (events: NewConversationEvent[]) =>
+  events.flatMap((event) => ('conversation' in event ? [event.conversation] : [])).at(-1);
+
+/** What was not to be sent at all (fencing.ts). */
+const WITHDRAWN = new Set(['CONTACT_OPTED_OUT', 'MODE_CHANGED', 'ACTIVEFLOW_STOPPED']);
+
+/** Answers that no visitor was seen to get go by e-mail, where one is known. */
+export function followUnseen(room: Room, now: Millis): void {
+  const pending = room.store.record()?.pending;
+  const due = pending?.unseen.filter(({ dueAt }) => dueAt <= now) ?? [];
+  if (!pending || due.length === 0) return;
+  room.savePending({ ...pending, unseen: pending.unseen.filter((each) => !due.includes(each)) });
+  for (const { messageId, deliveryId } of due) followOne(room, messageId, deliveryId);
+}
+
+function followOne(room: Room, messageId: string, deliveryId: string): void {
+  const state = room.store.record()?.conversation;
+  const message = room.store.message(messageId);
+  const isUnseen = message?.deliveries.some(({ id, status }) => id === deliveryId && status === 'sent');
+  const spares = room.store.spares(deliveryId);
+  const at = room.now();
+  if (!state || !message || !isUnseen) return;
+  const events = decideFallback(state, message, { deliveryId, spares, newId: crypto.randomUUID() }, at);
+  room.commit(events, at, { rows: () => room.store.dropSpares(deliveryId) });
 }
 
 /** Its news may have come before that of the sending: a horizon beyond it says more. */

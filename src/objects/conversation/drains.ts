@@ -11,6 +11,7 @@ import type { Outbox } from '../outbox.ts';
 import { SendSink } from '../send-sink.ts';
 import { singleFlight } from '../single-flight.ts';
 import { TurnSink } from '../turn-sink.ts';
+import { nextUnseenAt } from '../../domain/conversation/fallback.ts';
 import { nextFileAt } from '../../domain/conversation/files.ts';
 import { nextSendAt } from '../../domain/conversation/sends.ts';
 import { nextTurnAt } from '../../domain/conversation/turns.ts';
@@ -95,6 +96,7 @@ export class Drains {
     return [
       ...[this.history, this.#consent, this.#flows].map((sink) => patiently(sink.retryAt())),
       sendAt === null ? null : sendAt <= now ? now + NET_MS : sendAt,
+      nextUnseenAt(this.#room.store.record()?.pending.unseen ?? []),
       nextFileAt(this.#room.store.record()?.pending.files ?? []),
       // Nothing but the alarm publishes a turn: its contact has to pause first.
       nextTurnAt(this.#room.store.record()?.pending.turns ?? []),

@@ -36,7 +36,7 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
   const messageId = 'messageId' in item ? item.messageId : '';
   const replyToken = 'replyToken' in item ? item.replyToken : null;
   room.commit(decided.value, at, {
-    settings,
+    settings: { ...settings, publicUrl: settings.publicUrl || (room.store.record()?.settings.publicUrl ?? '') },
     ...(replyToken ? { replyToken: { ...replyToken, addressName: opening.addressName } } : {}),
     ...heardConsent(room, item, opening, at),
     ...seenHorizon(room, item, opening),

@@ -3,10 +3,11 @@ import { keepAllowed, NOTHING_PENDING, type Pending } from '../../domain/convers
 import type { ChangeReason } from '../../domain/conversation/change.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import { decideHandover } from '../../domain/conversation/decide-change.ts';
+import { unseenIn } from '../../domain/conversation/fallback.ts';
 import { withFileTasks } from '../../domain/conversation/files.ts';
 import { judgeSends, maySendLess, type UnderWay, type Verdict } from '../../domain/conversation/fencing.ts';
 import { newSend } from '../../domain/conversation/sends.ts';
-import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
+import type { ConversationState, Delivery, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent, type NewConversationEvent } from '../../domain/conversation/events.ts';
 import { toLogRow } from '../../domain/conversation/log-row.ts';
@@ -142,10 +143,12 @@ export class Room {
       return;
     }
     this.store.saveMessage(event.message);
-    if (event.type === 'message.created') this.#saveDeliveries(event.message);
+    const isNew = ({ id }: Delivery) => event.type === 'message.created' || event.spares?.[id] !== undefined;
+    this.#saveDeliveries(event.message, event.message.deliveries.filter(isNew));
+    Object.entries(event.spares ?? {}).forEach(([id, ways]) => this.store.saveSpares(id, ways));
   }
 
-  #saveDeliveries({ id: messageId, sequence: position, deliveries }: Message): void {
+  #saveDeliveries({ id: messageId, sequence: position }: Message, deliveries: Delivery[]): void {
     for (const { id: deliveryId, accountId, target: lane, status } of deliveries) {
       this.store.saveDelivery(deliveryId, messageId);
       if (status === 'queued') this.store.saveSend(newSend({ deliveryId, messageId, accountId, lane, position }));
@@ -163,7 +166,8 @@ function recordOf(
   const record = { ...(before ?? firstRecord(conversation, at, parts.settings)), ...parts };
   const started = pending ? pending(record.pending, conversation, placed) : record.pending;
   const files = withFileTasks(started.files, placed, Date.now());
-  return { ...record, conversation, lastAt: at, pending: keepAllowed({ ...started, files }, conversation) };
+  const unseen = [...started.unseen, ...unseenIn(placed, Date.now())];
+  return { ...record, conversation, lastAt: at, pending: keepAllowed({ ...started, files, unseen }, conversation) };
 }
 
 /** Who changed the mode. */

@@ -1,6 +1,7 @@
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
 import { NOTHING_PENDING, type Pending } from '../../domain/conversation/automation.ts';
 import type { Change } from '../../domain/conversation/change.ts';
+import type { Way } from '../../domain/conversation/choose-way.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import type { Horizon } from '../../domain/conversation/horizon.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
@@ -26,6 +27,11 @@ const MIGRATIONS: readonly ObjectMigration[] = [
   {
     id: '0002-changes',
     sql: 'CREATE TABLE changes (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, of_mode INTEGER NOT NULL, of_owner INTEGER NOT NULL);',
+  },
+  // What may be tried when a delivery fails for good (domain/conversation/fallback.ts).
+  {
+    id: '0003-spares',
+    sql: 'CREATE TABLE spares (delivery_id TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;',
   },
 ];
 
@@ -189,6 +195,22 @@ export class ConversationStore {
   saveSend(send: Send): void {
     const query = 'INSERT OR REPLACE INTO sends (delivery_id, data) VALUES (?, ?)';
     this.#storage.sql.exec(query, send.deliveryId, JSON.stringify(send));
+  }
+
+  spares(deliveryId: string): Way[] {
+    const query = 'SELECT data FROM spares WHERE delivery_id = ?';
+    const row = this.#storage.sql.exec<{ data: string }>(query, deliveryId).toArray()[0];
+    return row ? readOwnJson<Way[]>(row.data) : [];
+  }
+
+  saveSpares(deliveryId: string, ways: Way[]): void {
+    if (ways.length === 0) return;
+    const query = 'INSERT OR REPLACE INTO spares (delivery_id, data) VALUES (?, ?)';
+    this.#storage.sql.exec(query, deliveryId, JSON.stringify(ways));
+  }
+
+  dropSpares(deliveryId: string): void {
+    this.#storage.sql.exec('DELETE FROM spares WHERE delivery_id = ?', deliveryId);
   }
 
   dropSend(deliveryId: string): void {

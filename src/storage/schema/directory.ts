@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { stamps } from './stamps.ts';
 
@@ -62,11 +63,19 @@ export const accounts = sqliteTable(
     detail: text('detail').notNull(),
     messageFlowId: text('message_flow_id').notNull(),
     assistantId: text('assistant_id').notNull(),
+    /** Whether a message that fails for good by this account is tried by the contact's next channel. */
+    fallback: integer('fallback', { mode: 'boolean' }).notNull().default(false),
     /** AES-GCM, see security/secret-box.ts. */
     secretSealed: text('secret_sealed').notNull(),
     tokenSealed: text('token_sealed').notNull(),
     providerData: text('provider_data', { mode: 'json' }).$type<Record<string, string | string[]>>().notNull(),
     ...stamps,
   },
-  (table) => [index('accounts_list').on(table.customerId, table.createdAt, table.id)],
+  (table) => [
+    index('accounts_list').on(table.customerId, table.createdAt, table.id),
+    // A mail names its address and nothing else, so that no two accounts may have one.
+    uniqueIndex('accounts_mail_address')
+      .on(sql`${table.providerData} ->> 'address'`)
+      .where(sql`type = 'email' AND deleted_at IS NULL`),
+  ],
 );

@@ -22,7 +22,6 @@ test('finds a channel by type, and by provider where the type has several', () =
 
 describe.each(channels.map((channel) => [channel.id, channel] as const))('%s', (id, channel) => {
   const account = accountOf(id);
-  const secrets = [account.secret, account.token].filter((secret) => secret !== '');
 
   test('takes its own credentials, and they stay the same when they are saved again', () => {
     const { secret, token, providerData } = account;

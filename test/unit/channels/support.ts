@@ -54,6 +54,7 @@ export const accounts: Record<string, ChannelAccount> = {
     token: 'page-access-token',
     providerData: { page_id: '104325681234567', verify_token: 'messenger-verify-token' },
   },
+  email: { ...common, secret: '', token: '', providerData: { address: 'support@shop.example' } },
   chat: { ...common, secret: '', token: '', providerData: { allowed_origins: ['https://shop.example'] } },
   'sms/sandbox': { ...common, secret: '', token: '', providerData: { provider: 'sandbox', number: '+15550001111' } },
 };
@@ -108,6 +109,8 @@ export const io = (base: string, timeoutMs = 300): ChannelIo => ({
   fetch: (url, init) => fetch(url, init),
   bases: { line: base, lineData: base, twilio: base, telnyx: base, meta: base, sandbox: base },
   mayRead: (url) => url.startsWith('http'),
+  sendMail: () => Promise.resolve('<sent@platform.example>'),
+  readFile: () => Promise.resolve(new Uint8Array([1, 2, 3])),
   timeoutMs,
 });
 
@@ -122,6 +125,7 @@ export const outbound = (parts: Partial<Outbound> = {}): Outbound => ({
   template: null,
   asHuman: false,
   replyToken: null,
+  mail: null,
   statusCallbackUrl: STATUS_URL,
   ...parts,
 });

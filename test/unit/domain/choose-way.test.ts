@@ -14,7 +14,12 @@ const link = (type: string, parts: Partial<Link> = {}): Link => ({
   ),
   ...parts,
 });
-const way = (of: Link, obstacle: Way['obstacle'] = null): Way => ({ link: of, obstacle, segments: null });
+const way = (of: Link, obstacle: Way['obstacle'] = null): Way => ({
+  link: of,
+  obstacle,
+  segments: null,
+  fallsBack: false,
+});
 const to = (ways: Way[], participantId = PERSON): Recipient => ({
   participantId,
   deliveryId: `to ${participantId}`,

@@ -25,6 +25,7 @@ export const accountSchema = z
     tm_delete: time.openapi({ example: '9999-01-01T00:00:00.000000Z' }),
     assistant_id: z.string().openapi({ format: 'uuid' }),
     provider_data: providerData,
+    fallback: z.boolean(),
     hook_url: z.string().openapi({ description: 'Where the provider must send its webhooks' }),
   })
   .openapi('ConversationAccount');
@@ -37,6 +38,9 @@ const editable = {
   secret: z.string().max(4096).openapi({ description: 'Write-only' }),
   token: z.string().max(4096).openapi({ description: 'Write-only' }),
   provider_data: providerData,
+  fallback: z.boolean().openapi({
+    description: 'Whether a message that fails for good by this account is tried by the contact’s next channel',
+  }),
 };
 
 export const newAccountSchema = z
@@ -49,6 +53,7 @@ export const newAccountSchema = z
     secret: true,
     token: true,
     provider_data: true,
+    fallback: true,
   })
   .openapi('NewConversationAccount');
 

@@ -134,6 +134,11 @@ export const deliverySchema = z
     provider_id: z.string(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     uncertain: z.boolean().openapi({ description: 'An attempt ended without an answer: a repeat may have doubled it' }),
+    fallback_for: z.string().openapi({
+      format: 'uuid',
+      description:
+        'The delivery that failed, or that its visitor did not see, so that this one was made; else the nil UUID',
+    }),
     segments: z.object({ encoding: z.enum(['GSM-7', 'UCS-2']), count: z.number().int() }).nullable(),
     tm_update: time,
   })
@@ -150,6 +155,7 @@ export const messageSchema = z
       .openapi({ example: 'progressing', description: '`received`, `progressing`, `done` or `failed`' }),
     reference_type: z.string(),
     reference_id: z.string(),
+    subject: z.string().openapi({ description: 'Of an e-mail; empty elsewhere' }),
     text: z.string(),
     medias: z.array(mediaSchema),
     tm_create: time,

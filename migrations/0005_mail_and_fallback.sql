@@ -1,0 +1,2 @@
+ALTER TABLE `accounts` ADD `fallback` integer DEFAULT false NOT NULL;--> statement-breakpoint
+CREATE UNIQUE INDEX `accounts_mail_address` ON `accounts` ("provider_data" ->> 'address') WHERE type = 'email' AND deleted_at IS NULL;

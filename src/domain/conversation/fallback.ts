@@ -1,0 +1,83 @@
+import { reasonAgainst, type Way } from './choose-way.ts';
+import { isFencedOut } from './decide-change.ts';
+import type { NewConversationEvent } from './events.ts';
+import { bringUp, linksOf, withLink, type Link } from './links.ts';
+import { isLive, newDelivery } from './new-message.ts';
+import { holderOf, isReleased } from './participants.ts';
+import { progressOfMessage } from './progress.ts';
+import type { ConversationState, Message } from './state.ts';
+import type { Micros } from '../time.ts';
+
+/** By delivery: the ways that may be tried instead, the best first. */
+export type Spares = Record<string, Way[]>;
+
+/**
+ * What may follow a delivery by that way: on request of its account, or where a visitor may have left, who gets the answer by e-mail
+ * (spec section 11).
+ */
+export function sparesOf(way: Way, others: Way[]): Way[] {
+  if (isLive(way.link.type)) return others.filter(({ link }) => link.type === 'email');
+  return way.fallsBack ? others : [];
+}
+
+/** The same for what goes by the way used last, without a choice: the e-mail addresses that are known of the visitor. */
+export function knownSpares(state: ConversationState): Way[] {
+  if (!isLive(state.type)) return [];
+  const holder = holderOf(state, state.peer);
+  const theirs = [...(holder?.addresses ?? []), ...(holder?.unverified ?? [])];
+  const isTheirs = ({ type, peer }: Link): boolean =>
+    type === 'email' && theirs.some((one) => one.type === 'email' && one.target === peer.target);
+  return linksOf(state)
+    .filter(isTheirs)
+    .map((link) => ({ link, obstacle: null, segments: null, fallsBack: false }));
+}
+
+/** The message goes another way, with what may follow that in turn; no event where nothing may. */
+export function decideFallback(
+  state: ConversationState,
+  message: Message,
+  { deliveryId, spares, newId }: { deliveryId: string; spares: Way[]; newId: string },
+  at: Micros,
+): NewConversationEvent[] {
+  if (message.deletedAt !== null || isFencedOut(state, message.fence)) return [];
+  const wish = { channel: '', isHuman: message.sender.type === 'agent' };
+  const index = spares.findIndex((way) => maySend(state, way) && reasonAgainst(state, way, wish, at) === null);
+  const way = spares[index];
+  if (!way) return [];
+  const known = withLink(state, way.link);
+  const delivery = { ...newDelivery(bringUp(known, way.link), newId, way.segments, at), fallbackFor: deliveryId };
+  const deliveries = [...message.deliveries, delivery];
+  const updated: NewConversationEvent = {
+    type: 'message.updated',
+    message: { ...message, deliveries, updatedAt: at },
+    becameDone: progressOfMessage(message.deliveries) !== 'done' && progressOfMessage(deliveries) === 'done',
+    spares: { [newId]: spares.slice(index + 1) },
+  };
+  const learnt: NewConversationEvent = { type: 'conversation.updated', conversation: known, change: null };
+  return known === state ? [updated] : [learnt, updated];
+}
+
+const maySend = (state: ConversationState, { link }: Way): boolean => link.reachable && !isReleased(state, link.peer);
+
+/** A visitor's answer, as long as the visitor has not been seen to get it. */
+export interface Unseen {
+  messageId: string;
+  deliveryId: string;
+  dueAt: number;
+}
+
+/** As long as somebody takes to come back to the page. Milliseconds. */
+export const UNSEEN_MS = 60_000;
+
+/** The answers that these events leave for visitors who may have left. */
+export const unseenIn = (events: NewConversationEvent[], now: number): Unseen[] =>
+  events.flatMap((event) => {
+    if (event.type !== 'message.created' || !event.spares) return [];
+    const { spares, message } = event;
+    return message.deliveries
+      .filter(({ id, channel }) => isLive(channel) && (spares[id]?.length ?? 0) > 0)
+      .map(({ id }) => ({ messageId: message.id, deliveryId: id, dueAt: now + UNSEEN_MS }));
+  });
+
+export const nextUnseenAt = (unseen: Unseen[]): number | null =>
+  unseen.length === 0 ? null : Math.min(...unseen.map(({ dueAt }) => dueAt));
