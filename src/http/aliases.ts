@@ -15,12 +15,12 @@ export async function asKnown(
   const { alias, peer } = inbound;
   if (alias === undefined) return inbound;
   const objectOf = (theirs: string) => addressOf(env, account, channel, theirs);
-  const own = await objectOf(peer.target);
+  const { object: own } = await objectOf(peer.target);
   if (alias === '') return leading(inbound, await callObject(() => own().leader()));
   if (await callObject(() => own().knowsAlias(alias))) return inbound;
-  const other = await objectOf(alias);
+  const { object: other, name } = await objectOf(alias);
   const left = await callObject(() => other().follow(peer.target));
-  await callObject(() => own().adopt(alias, left));
+  await callObject(() => own().adopt(alias, name, left));
   return inbound;
 }
 
@@ -34,12 +34,12 @@ function leading(inbound: HookInbound, leader: string | null): HookInbound {
 
 /** The id under which a contact is known that is named by another one; null: it is known by none but this. */
 export async function leaderOf(env: Env, account: Account, channel: Channel, theirs: string): Promise<string | null> {
-  const address = await addressOf(env, account, channel, theirs);
-  return callObject(() => address().leader());
+  const { object } = await addressOf(env, account, channel, theirs);
+  return callObject(() => object().leader());
 }
 
 async function addressOf(env: Env, account: Account, channel: Channel, theirs: string) {
   const pair = { channel: channel.conversationType, ours: channel.self(account).key, theirs };
   const name = await addressName({ customerId: account.customerId, ...pair });
-  return () => env.ADDRESS.getByName(name);
+  return { name, object: () => env.ADDRESS.getByName(name) };
 }

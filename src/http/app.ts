@@ -4,6 +4,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from './context.ts';
 import { chatRoutes } from './chat/routes.ts';
+import { contactRoutes } from './contacts/routes.ts';
 import { docsRoutes, registerSecurity } from './docs.ts';
 import { ApiError, errorBody, ERRORS, type Reason } from './errors.ts';
 import { hookRoutes } from './hooks/routes.ts';
@@ -96,6 +97,7 @@ function voipbin(): OpenAPIHono<AppEnv> {
   api.route('/service_agents/conversations', participantRoutes('owners'));
   api.route('/service_agents/conversations', messageRoutes('owners'));
   api.route('/service_agents/conversations', historyRoutes('owners'));
+  api.route('/', contactRoutes);
   api.route('/assistants', assistantRoutes);
   api.route('/flows', flowRoutes);
   api.route('/activeflows', activeflowRoutes);

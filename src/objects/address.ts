@@ -20,6 +20,8 @@ interface Stored {
   current: string | null;
   /** Another id of the contact, whose object follows this one; and the id that this one follows. */
   alias?: string;
+  /** The name of the alias's own object. */
+  aliasName?: string;
   follows?: string;
   consent?: Consent;
   window?: ServiceWindow | null;
@@ -79,6 +81,22 @@ export class AddressObject extends DurableObject<Env> {
     return { current: stored.current, predecessor: stored.predecessor?.id ?? null };
   }
 
+  /**
+   * Nothing is left of the contact but its opt-out, and where a redelivery is known (objects/conversation/erase.ts). `erased`: its
+   * conversations. @returns the name of the object of its other id, which is to forget it too.
+   */
+  forget(erased: string[]): string | null {
+    const stored = this.#read();
+    if (!stored) return null;
+    const { current, predecessor, consent } = stored;
+    const last =
+      current !== null && erased.includes(current) ? { id: current, until: Date.now() + PREDECESSOR_MS } : predecessor;
+    const kept = consent?.optOut ? { consent } : {};
+    const stays = current !== null && !erased.includes(current) ? current : null;
+    this.#write({ current: stays, predecessor: last, ...kept });
+    return stored.aliasName ?? null;
+  }
+
   knowsAlias(alias: string): boolean {
     return this.#read()?.alias === alias;
   }
@@ -95,10 +113,10 @@ export class AddressObject extends DurableObject<Env> {
   }
 
   /** What was known under the other name counts here, unless something newer does. */
-  adopt(alias: string, { current, consent }: Inheritance): void {
+  adopt(alias: string, aliasName: string, { current, consent }: Inheritance): void {
     const stored = this.#read() ?? NOTHING;
     const isNewer = consent !== null && consent.at > (stored.consent?.at ?? 0);
-    this.#write({ ...stored, alias, current: stored.current ?? current, ...(isNewer ? { consent } : {}) });
+    this.#write({ ...stored, alias, aliasName, current: stored.current ?? current, ...(isNewer ? { consent } : {}) });
   }
 
   #read(): Stored | null {

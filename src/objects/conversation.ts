@@ -1,13 +1,16 @@
 import { AlarmClock } from './alarm-clock.ts';
 import * as commands from './conversation/commands.ts';
 import { claimSend, commitStep, followUnseen, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
+import { aloneIn, bury, isErasable, readTombstone, scrub, type Erased } from './conversation/erase.ts';
+import { CLOSE_UNAUTHORIZED } from './session-protocol.ts';
+import { close } from './socket.ts';
 import { Drains } from './conversation/drains.ts';
 import { InFlight } from './conversation/in-flight.ts';
 import * as files from './conversation/files.ts';
 import { ConversationQuestions } from './conversation/questions.ts';
 import { ConversationLive } from './conversation/live.ts';
 import * as people from './conversation/people.ts';
-import { receive, type Received } from './conversation/receive.ts';
+import { receive, redelivered, type Received } from './conversation/receive.ts';
 import { send } from './conversation/send.ts';
 import * as turns from './conversation/turns.ts';
 import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../domain/conversation/commands.ts';
@@ -20,7 +23,7 @@ import type { ConversationState, Message } from '../domain/conversation/state.ts
 import type { TurnClaim } from '../domain/conversation/turns.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Actor } from '../domain/permissions.ts';
-import type { Result } from '../domain/result.ts';
+import { ok, type Result } from '../domain/result.ts';
 import type { Millis } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 
@@ -58,6 +61,8 @@ export class ConversationObject extends ConversationQuestions {
 
   /** An inbound item, once. Refuses with CONVERSATION_CLOSED when the conversation is over and the next one must take it. */
   async receive(command: ReceiveCommand): Promise<Result<Received, Refusal>> {
+    const erased = await redelivered(this.room, command);
+    if (erased) return ok(erased);
     const received = receive(this.room, command);
     const settled = this.#settled(received);
     await this.#drains.consentTold();
@@ -161,6 +166,29 @@ export class ConversationObject extends ConversationQuestions {
   /** From the answer on, nothing of that activeflow is accepted here. */
   stopActiveflow(customerId: string, activeflowId: string): Promise<Result<null, Refusal>> {
     return this.#settled(commands.stopActiveflow(this.room, customerId, activeflowId));
+  }
+
+  /**
+   * Takes a contact out of it for good: as a whole where nobody else is in it. @returns what went, and again the same when it is repeated;
+   * null where it is not this customer's.
+   */
+  async erase(customerId: string, contactIds: string[]): Promise<Erased | null> {
+    const buried = readTombstone(this.ctx.storage);
+    if (buried) return buried.customerId === customerId ? { isWhole: true, ...buried } : null;
+    if (!isErasable(this.room, customerId)) return null;
+    await this.#drains.historySettled();
+    if (!aloneIn(this.room, contactIds)) return scrub(this.room, contactIds);
+    this.ctx.getWebSockets().forEach((socket) => close(socket, CLOSE_UNAUTHORIZED, 'erased'));
+    return bury(this.ctx, this.room, customerId);
+  }
+
+  /** After D1 has lost what it had of this conversation: it gets all of it again, and nobody is told anew. */
+  async rebuild(): Promise<void> {
+    const record = this.room.store.record();
+    if (!record) return;
+    this.room.store.saveRecord({ ...record, quietUntil: record.conversation.sequence });
+    this.#drains.history.rewind();
+    await this.#settle();
   }
 
   /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */

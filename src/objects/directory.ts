@@ -58,6 +58,16 @@ export class DirectoryObject extends DurableObject<Env> {
     return others.length > 0 ? { conflict: others } : this.#take(addresses, conversationId, over);
   }
 
+  /** These conversations, and these addresses, are nowhere any more. */
+  forget(conversationIds: string[], addresses: string[]): void {
+    const [ids, list] = [JSON.stringify(conversationIds), JSON.stringify(addresses)];
+    for (const table of ['claims', 'pairs']) {
+      const query = `DELETE FROM ${table} WHERE conversation_id IN (SELECT value FROM json_each(?1))
+        OR address IN (SELECT value FROM json_each(?2))`;
+      this.ctx.storage.sql.exec(query, ids, list);
+    }
+  }
+
   /** What one conversation holds of these addresses (null: all that it holds) another one holds from now on. */
   move(from: string, into: string, addresses: string[] | null): void {
     const list = JSON.stringify(addresses);

@@ -68,6 +68,12 @@ export class HistorySink {
     return this.#place() > 0;
   }
 
+  /** D1 has nothing of the log any more, and is to get all of it. */
+  rewind(): void {
+    this.#cursor = 0;
+    this.#source.storeCursor(0);
+  }
+
   saveCursor(): void {
     if (this.#cursor > this.#source.storedCursor()) this.#source.storeCursor(this.#cursor);
   }

@@ -1,3 +1,4 @@
+import { finish } from '../erasure/erase-contact.ts';
 import { wakeFlows } from '../flows/wake.ts';
 import { enqueue } from './jobs.ts';
 import { DAY, microsOf, MINUTE } from '../domain/time.ts';
@@ -5,6 +6,7 @@ import { errorName, log } from '../log.ts';
 import { getConversation, getTalk } from '../objects/stubs.ts';
 import { recentlyActive } from '../storage/conversations.ts';
 import { dbOf, runBatch } from '../storage/db.ts';
+import { openErasures } from '../storage/erasures.ts';
 import { dropExpiredKeys } from '../storage/idempotency.ts';
 import { dropOldFailures } from '../storage/login-failures.ts';
 import { recentlyActiveTalks } from '../storage/talks.ts';
@@ -18,6 +20,9 @@ const NUDGES = 50;
 const DELIVERIES_KEPT_MS = 30 * DAY;
 const DROPPED_AT_ONCE = 1000;
 const LATELY_MS = 10 * MINUTE;
+/** As long as a request may be at it. */
+const ERASING_MS = 2 * MINUTE;
+const ERASURES = 5;
 
 /** Every minute: what queues lost or could not hold for so long, objects that may lag, and rows whose time is over. */
 export async function sweep(env: Env, now: number): Promise<void> {
@@ -26,6 +31,7 @@ export async function sweep(env: Env, now: number): Promise<void> {
     logged('old deliveries', dropOldDeliveries(env, now - DELIVERIES_KEPT_MS, DROPPED_AT_ONCE)),
     logged('lagging objects', nudgeObjects(env, now)),
     logged('overdue activeflows', wakeFlows(env, now)),
+    logged('erasures', endErasures(env, now)),
     logged(
       'expired rows',
       runBatch(dbOf(env), [dropExpiredKeys(env, now), dropExpiredTickets(env, now), dropOldFailures(env, now)]),
@@ -48,6 +54,11 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
     env.WEBHOOKS,
     ids.map((id) => ({ v: 1, webhookDeliveryId: id })),
   );
+}
+
+/** What broke off is begun again: each part of it may be repeated. */
+async function endErasures(env: Env, now: number): Promise<void> {
+  for (const erasure of await openErasures(env, microsOf(now - ERASING_MS), ERASURES)) await finish(env, erasure);
 }
 
 /** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */

@@ -34,6 +34,42 @@ const UPSERT_SEARCH = `
   SELECT value ->> 'key', ?1, value ->> 'customer', value ->> 'terms' FROM json_each(?2) WHERE true
   ON CONFLICT (key) DO UPDATE SET terms = excluded.terms WHERE excluded.terms <> search_texts.terms`;
 
+const UPSERT_CONTACTS = `
+  INSERT INTO contacts (id, customer_id, name, created_at, updated_at)
+  SELECT value ->> 'contactId', ?1, value ->> 'name', value ->> 'addedAt', ?2 FROM json_each(?3) WHERE true
+  ON CONFLICT (id) DO UPDATE SET name = CASE excluded.name WHEN '' THEN contacts.name ELSE excluded.name END,
+    updated_at = max(excluded.updated_at, contacts.updated_at)`;
+
+const DROP_PLACES = 'DELETE FROM contact_places WHERE conversation_id = ?1';
+
+const INSERT_PLACES = `
+  INSERT INTO contact_places (conversation_id, contact_id, addresses)
+  SELECT ?1, value ->> 'contactId', value -> 'addresses' FROM json_each(?2) WHERE true
+  ON CONFLICT (conversation_id, contact_id) DO UPDATE SET addresses = excluded.addresses`;
+
+/** The providerRef of an upload: storage/medias.ts. */
+const INSERT_USES = `
+  INSERT INTO media_uses (media_id, conversation_id)
+  SELECT substr(media.value ->> 'providerRef', 8), ?1
+  FROM json_each(?2) AS message, json_each(message.value, '$.medias') AS media
+  WHERE media.value ->> 'providerRef' LIKE 'stored:%'
+  ON CONFLICT (media_id, conversation_id) DO NOTHING`;
+
+/** Who is in it, where that may have changed. */
+function peopleStatements(db: D1Database, { conversation, rows }: ConversationStretch): D1PreparedStatement[] {
+  if (rows.every(({ messageId }) => messageId !== null)) return [];
+  const { id, customerId, participants, updatedAt } = conversation;
+  const people = JSON.stringify(participants);
+  return [
+    db.prepare(UPSERT_CONTACTS).bind(customerId, updatedAt, people),
+    db.prepare(DROP_PLACES).bind(id),
+    db.prepare(INSERT_PLACES).bind(id, people),
+  ];
+}
+
+const usesOf = (db: D1Database, { conversation, messages }: ConversationStretch): D1PreparedStatement[] =>
+  messages.includes('"stored:') ? [db.prepare(INSERT_USES).bind(conversation.id, messages)] : [];
+
 /** @returns the ids of the webhook deliveries that wait for their first attempt. */
 export function projectConversation(db: D1Database, stretch: ConversationStretch, nowMs: number): Promise<string[]> {
   const { conversation, messages, rows, announcements, found } = stretch;
@@ -42,6 +78,8 @@ export function projectConversation(db: D1Database, stretch: ConversationStretch
   const subjects = [
     db.prepare(UPSERT_MESSAGES).bind(id, customerId, last?.sequence ?? 0, messages),
     conversationStatement(db, conversation, last?.at ?? conversation.updatedAt),
+    ...peopleStatements(db, stretch),
+    ...usesOf(db, stretch),
     ...(found.length === 0 ? [] : [db.prepare(UPSERT_SEARCH).bind(id, JSON.stringify(found))]),
   ];
   return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);

@@ -120,9 +120,32 @@ function knownLength(body: ReadableStream, length: number): ReadableStream {
 }
 
 export const dropCopies = async (env: Env, place: CopyPlace): Promise<void> => {
-  const { objects } = await env.MEDIA.list({ prefix: copiesOf(place) });
-  if (objects.length > 0) await env.MEDIA.delete(objects.map(({ key }) => key));
+  await dropPrefix(env, copiesOf(place));
 };
+
+/** The same. @returns how many there were. */
+export const dropFiles = (env: Env, place: CopyPlace): Promise<number> => dropPrefix(env, copiesOf(place));
+
+/** What contacts sent in one conversation. @returns how many files there were. */
+export const dropConversationFiles = (
+  env: Env,
+  { customerId, conversationId }: Pick<CopyPlace, 'customerId' | 'conversationId'>,
+): Promise<number> => dropPrefix(env, `customers/${customerId}/conversations/${conversationId}/`);
+
+export async function dropUploads(env: Env, customerId: string, ids: string[]): Promise<void> {
+  if (ids.length > 0) await env.MEDIA.delete(ids.map((id) => keyOf(customerId, id)));
+}
+
+/** R2 lists, and deletes, a thousand at a time. */
+async function dropPrefix(env: Env, prefix: string): Promise<number> {
+  let dropped = 0;
+  for (;;) {
+    const { objects, truncated } = await env.MEDIA.list({ prefix });
+    if (objects.length > 0) await env.MEDIA.delete(objects.map(({ key }) => key));
+    dropped += objects.length;
+    if (!truncated) return dropped;
+  }
+}
 
 /** Our copy of one, or the range of it that the headers ask for. */
 export async function openCopy(

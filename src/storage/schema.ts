@@ -7,3 +7,4 @@ export * from './schema/directory.ts';
 export * from './schema/history.ts';
 export * from './schema/upkeep.ts';
 export * from './schema/webhooks.ts';
+export * from './schema/contacts.ts';

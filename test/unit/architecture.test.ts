@@ -14,11 +14,12 @@ const ALLOWED: Record<string, string[]> = {
   storage: ['domain', 'security', 'drizzle-orm', ...EVERY_DAY],
   sandbox: ['domain', 'storage', 'type channels', 'webhooks', 'security', ...EVERY_DAY],
   objects: ['domain', 'dialects', 'storage', 'security', 'queues/jobs.ts', ...EVERY_DAY],
+  erasure: ['domain', 'storage', 'objects/stubs.ts', ...EVERY_DAY],
   flows: ['domain', 'storage', 'channels', 'webhooks', 'security', 'objects/stubs.ts', ...EVERY_DAY],
   // prettier-ignore
-  queues: ['domain', 'dialects', 'storage', 'channels', 'webhooks', 'security', 'sandbox', 'flows', 'objects/stubs.ts', ...EVERY_DAY],
+  queues: ['domain', 'dialects', 'storage', 'channels', 'webhooks', 'security', 'sandbox', 'flows', 'erasure', 'objects/stubs.ts', ...EVERY_DAY],
   // prettier-ignore
-  http: ['domain', 'dialects', 'storage', 'channels', 'webhooks', 'security', 'sandbox', 'queues/jobs.ts', 'objects/stubs.ts', 'objects/session-protocol.ts', 'type objects', 'hono', '@hono', ...EVERY_DAY],
+  http: ['domain', 'dialects', 'storage', 'channels', 'webhooks', 'security', 'sandbox', 'erasure', 'queues/jobs.ts', 'objects/stubs.ts', 'objects/session-protocol.ts', 'type objects', 'hono', '@hono', ...EVERY_DAY],
   cli: [],
   'env.ts': [],
   'log.ts': [],

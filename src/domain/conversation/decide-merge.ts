@@ -1,7 +1,7 @@
 import type { NewConversationEvent } from './events.ts';
 import { isOver } from './lifecycle.ts';
 import { withLink, type Link } from './links.ts';
-import { addressText, toldOf, type NewParticipant } from './participants.ts';
+import { addressText, decideDrop, toldOf, type ContactAddress, type NewParticipant } from './participants.ts';
 import type { ConversationState } from './state.ts';
 import type { Refusal } from '../errors.ts';
 import { err, ok, type Result } from '../result.ts';
@@ -45,4 +45,16 @@ export interface Meeting {
   links: Link[];
   /** The conversations that go on here with it. */
   from: string[];
+}
+
+/** Those who came with a conversation that was merged into this one leave with it. */
+export function decidePart(
+  state: ConversationState,
+  { from, addresses }: { from: string; addresses: ContactAddress[] },
+  at: Micros,
+): Result<NewConversationEvent[], Refusal> {
+  if (!state.mergedFrom.includes(from)) return ok([]);
+  const parted = { ...state, mergedFrom: state.mergedFrom.filter((id) => id !== from), updatedAt: at };
+  const dropped = decideDrop(parted, addresses, at);
+  return dropped.ok && dropped.value.length > 0 ? dropped : ok(updated(parted));
 }

@@ -79,7 +79,7 @@ async function takeMail(env: Env, account: Account, mail: ReadMail, token: strin
   const known = {
     messageId: id,
     caller: preferred === null ? {} : { preferred },
-    keepFiles: keepMailFiles(env, mail),
+    ...(mediasOf(mail).length === 0 ? {} : { keepFiles: keepMailFiles(env, mail) }),
   };
   try {
     await takeIn(env, account, email, inbound, publicUrl, known);

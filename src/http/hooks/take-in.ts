@@ -41,7 +41,8 @@ export async function takeIn(
     doneBefore: (predecessor) => answeredBefore(env, inbound, predecessor),
     attempt: async (opening) => {
       const { conversationId } = opening;
-      await keepFiles?.({ customerId: account.customerId, conversationId, messageId });
+      if (keepFiles && !(await getConversation(env, conversationId).knows(inbound.item.dedupeKey)))
+        await keepFiles({ customerId: account.customerId, conversationId, messageId });
       const base = mediaBase(publicUrl, conversationId, ids.messageId);
       const item = itemOf(inbound, ids, base, channel);
       return callObject(() => getConversation(env, conversationId).receive({ opening, automation, item, settings }));

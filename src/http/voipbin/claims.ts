@@ -39,3 +39,11 @@ export async function overAmong(env: Env, customerId: string, addresses: string[
   );
   return asked.flat();
 }
+
+/** The open conversations that have any of these. */
+export async function openHolders(env: Env, customerId: string, addresses: ContactAddress[]): Promise<string[]> {
+  const texts = addresses.map(addressText);
+  const over = await overAmong(env, customerId, texts);
+  const holders = await callObject(() => getDirectory(env, customerId).holders(texts));
+  return [...new Set(holders)].filter((id) => !over.includes(id));
+}

@@ -6,11 +6,12 @@ import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } f
 import { participantOf } from '../participants.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
-import { claimFor } from './claims.ts';
+import { moveAddresses } from '../join-conversations.ts';
+import { claimFor, openHolders } from './claims.ts';
 import { participantSchema } from './schemas/conversation.ts';
-import { newParticipantSchema } from './schemas/participants.ts';
+import { addedParticipantSchema } from './schemas/participants.ts';
 import { presentPerson } from '../../dialects/voipbin/conversation.ts';
-import { addressText } from '../../domain/conversation/participants.ts';
+import { addressText, type ContactAddress } from '../../domain/conversation/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 
 const common = { tags: ['Participants'], security };
@@ -37,7 +38,7 @@ const addRoute = createRoute({
   summary: 'Add a person, by one address or several (seed 002)',
   description:
     'Who has one of the addresses here already gets the others. 409 ADDRESS_TAKEN names the other open conversations that have one.',
-  request: { ...idParam, headers: idempotencyHeaders, ...body(newParticipantSchema) },
+  request: { ...idParam, headers: idempotencyHeaders, ...body(addedParticipantSchema) },
   responses: {
     ...answer(participantSchema, 'The participant'),
     ...failures(
@@ -78,10 +79,11 @@ export function participantRoutes(access: Access) {
 
 const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
   const { id } = c.req.valid('param');
-  const { name, addresses, preferred_channel } = c.req.valid('json');
+  const { name, addresses, preferred_channel, move } = c.req.valid('json');
   const { customerId } = c.get('principal');
   const added = await once(c, async () => {
     await openConversation(c, id);
+    if (move) await moveHere(c.env, customerId, id, addresses);
     await claimFor(c.env, customerId, id, addresses);
     const person = await participantOf(customerId, name, addresses, preferred_channel);
     const state = valueOf(await callObject(() => getConversation(c.env, id).addParticipant(customerId, person)));
@@ -93,6 +95,12 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
   });
   return c.json(added, 200);
 };
+
+async function moveHere(env: Env, customerId: string, into: string, addresses: ContactAddress[]): Promise<void> {
+  for (const from of await openHolders(env, customerId, addresses)) {
+    if (from !== into) await moveAddresses(env, customerId, { from, into }, addresses);
+  }
+}
 
 /** Claims are made for what is there, and goes on. */
 async function openConversation(c: AppContext, id: string): Promise<void> {

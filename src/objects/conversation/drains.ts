@@ -78,6 +78,11 @@ export class Drains {
     if (!this.history.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
   }
 
+  /** What is on its way to D1 has got there, or has failed. */
+  historySettled(): Promise<void> {
+    return this.#drainHistory();
+  }
+
   /** What the queues must be brought when it is due. */
   async queue(): Promise<void> {
     await Promise.all([this.#drainSends(), this.#turns.drain(), this.#files.drain()]);

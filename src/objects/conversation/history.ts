@@ -45,7 +45,8 @@ export class ConversationHistory implements HistorySource {
     const stretch = nextStretch(this.#log, cursor, (id) => this.#store.messageText(id));
     const { rows } = stretch;
     const events = rows.map((row) => fromLogRow(row, messageOf(stretch, row)));
-    const announcements = events.flatMap((event) => announceAll(conversation.id, event));
+    const news = events.filter(({ sequence }) => sequence > (record.quietUntil ?? 0));
+    const announcements = news.flatMap((event) => announceAll(conversation.id, event));
     const found = searchTextsOf(conversation, events);
     const written = { conversation, rows, messages: messagesJson(stretch), announcements, found };
     const due = await projectConversation(this.#db, written, Date.now());

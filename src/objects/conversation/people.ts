@@ -2,7 +2,13 @@ import type { Room } from './room.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
-import { decideMeet, decideMerge, decideUnmerge, type Meeting } from '../../domain/conversation/decide-merge.ts';
+import {
+  decideMeet,
+  decideMerge,
+  decidePart,
+  decideUnmerge,
+  type Meeting,
+} from '../../domain/conversation/decide-merge.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
 import {
   decideAdd,
@@ -30,6 +36,7 @@ export function openWith(
   { customerId, opening, people, settings }: OpenCommand,
 ): Result<ConversationState, Refusal> {
   const at = room.now();
+  if (room.isErased()) return err({ code: 'CONVERSATION_CLOSED' });
   const present = room.store.record()?.conversation ?? null;
   if (present ? present.customerId !== customerId : opening === null) return err({ code: 'CONVERSATION_NOT_FOUND' });
   if (present && isOver(present)) return err({ code: 'CONVERSATION_CLOSED' });
@@ -70,6 +77,8 @@ export type Rearrangement =
   | ({ kind: 'meet' } & Meeting)
   /** Some of its addresses go to another conversation. */
   | { kind: 'drop'; addresses: ContactAddress[] }
+  /** Who came with a conversation that was merged into it leaves with that again. */
+  | { kind: 'part'; from: string; addresses: ContactAddress[] }
   /** It goes on in another one, or no longer does. */
   | { kind: 'merge' | 'unmerge'; into: string };
 
@@ -77,6 +86,7 @@ export const rearrange = (room: Room, customerId: string, wanted: Rearrangement)
   decided(room, customerId, (state, at) => {
     if (wanted.kind === 'meet') return ok(isOver(state) ? [] : decideMeet(state, wanted, at));
     if (wanted.kind === 'drop') return decideDrop(state, wanted.addresses, at);
+    if (wanted.kind === 'part') return decidePart(state, wanted, at);
     if (wanted.kind === 'merge') return decideMerge(state, wanted.into, at);
     return ok(decideUnmerge(state, wanted.into, at));
   });

@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import * as files from './files.ts';
-import { knowsKey } from './receive.ts';
+import { knewKey } from './receive.ts';
 import { Room } from './room.ts';
 import { earlierAnswer } from './send.ts';
 import { listChanges, listTimeline, type TimelineEntry } from './timeline.ts';
@@ -28,8 +28,8 @@ export class ConversationQuestions extends DurableObject<Env> {
   }
 
   /** Whether this provider id came in here; asked by a successor, so that a late redelivery does not start it anew. */
-  knows(providerKey: string): boolean {
-    return knowsKey(this.room, providerKey);
+  knows(providerKey: string): Promise<boolean> {
+    return knewKey(this.room, providerKey);
   }
 
   /** What is left of the contact's time for free text by one of its ways; asked for its next conversation. */
@@ -53,7 +53,7 @@ export class ConversationQuestions extends DurableObject<Env> {
   /** Over for good: closed or deleted. What never began is not. */
   isOver(): boolean {
     const state = this.state();
-    return state !== null && isOver(state);
+    return state === null ? this.room.isErased() : isOver(state);
   }
 
   /** Where its contact's messages go on; null while they come here. */

@@ -1,4 +1,5 @@
 import { withConsent } from './consent.ts';
+import { readTombstone } from './erase.ts';
 import type { Room } from './room.ts';
 import { startAutomation } from '../../domain/conversation/automation.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
@@ -8,8 +9,9 @@ import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
-import { ok, type Result } from '../../domain/result.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
 import type { Micros } from '../../domain/time.ts';
+import { sha256Hex } from '../../security/encoding.ts';
 
 /** What an inbound item became. A repeat names what the first one made; an item that made no message has an empty id. */
 export interface Received {
@@ -20,8 +22,20 @@ export interface Received {
 
 const keyOf = (providerKey: string): string => `in:${providerKey}`;
 
+/** The same also of one that is erased, by the hashes that it left. */
+export async function knewKey(room: Room, providerKey: string): Promise<boolean> {
+  const tombstone = room.store.record() === null ? readTombstone(room.storage) : null;
+  return tombstone ? tombstone.keys.includes(await sha256Hex(keyOf(providerKey))) : knowsKey(room, providerKey);
+}
+
 export const knowsKey = (room: Room, providerKey: string): boolean =>
   room.store.keys.used(keyOf(providerKey), Date.now()) !== null;
+
+/** What an erased conversation had is not to begin anew. */
+export async function redelivered(room: Room, { opening, item }: ReceiveCommand): Promise<Received | null> {
+  if (!room.isErased() || !(await knewKey(room, item.dedupeKey))) return null;
+  return { conversationId: opening.conversationId, messageId: '', duplicate: true };
+}
 
 /** Takes an item once: the provider's key, the message and what it sets in motion are one commit. */
 export function receive(room: Room, command: ReceiveCommand): Result<Received, Refusal> {
@@ -29,6 +43,7 @@ export function receive(room: Room, command: ReceiveCommand): Result<Received, R
   const { conversationId } = opening;
   const known = room.store.keys.used(keyOf(item.dedupeKey), Date.now());
   if (known) return ok({ conversationId, messageId: known.messageId, duplicate: true });
+  if (room.isErased()) return err({ code: 'CONVERSATION_CLOSED' });
   const state = room.store.record()?.conversation ?? null;
   const at = room.now();
   const decided = decideReceive(state, opening, item, targetsOf(room, item), at);

@@ -1,3 +1,4 @@
+import { readTombstone } from './erase.ts';
 import { applyEvent, place } from '../../domain/conversation/apply.ts';
 import { keepAllowed, NOTHING_PENDING, type Pending } from '../../domain/conversation/automation.ts';
 import type { ChangeReason } from '../../domain/conversation/change.ts';
@@ -35,6 +36,11 @@ export class Room {
     this.storage = storage;
     this.store = store;
     this.log = log;
+  }
+
+  /** Erased for good: nothing begins here again. */
+  isErased(): boolean {
+    return this.store.record() === null && readTombstone(this.storage) !== null;
   }
 
   /** The conversation, if it is this customer's and not deleted. A foreign one is as unknown as none (spec section 9). */

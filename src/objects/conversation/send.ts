@@ -41,6 +41,7 @@ interface Standing {
 }
 
 function standing(room: Room, { customerId, first }: SendCommand, at: Micros): Result<Standing, Refusal> {
+  if (room.isErased()) return err({ code: first ? 'CONVERSATION_CLOSED' : 'CONVERSATION_NOT_FOUND' });
   if (first && !room.store.record()) {
     const state = openConversation(first, at);
     return ok({ state, opened: [{ type: 'conversation.created', conversation: state, change: null }] });

@@ -43,6 +43,8 @@ export interface ConversationRecord {
   lastAt: Micros;
   /** How far D1 has the log, at least (history-sink.ts). */
   historyCursor: number;
+  /** Up to there events were announced before D1 had to be filled anew: they are not announced again. */
+  quietUntil?: number;
   replyToken: (ReplyToken & { addressName?: string }) | null;
   /** What was heard of the contact's consent, by the way that it is about: its newest word counts. */
   consents: Record<string, KnownConsent>;
@@ -93,6 +95,11 @@ export class ConversationStore {
     this.#ready = true;
   }
 
+  /** After everything was deleted: as before the first commit. */
+  forget(): void {
+    this.#ready = false;
+  }
+
   saveRecord(record: ConversationRecord): void {
     const data = JSON.stringify(record);
     this.#storage.sql.exec(
@@ -115,6 +122,11 @@ export class ConversationStore {
 
   message(id: string): Message | null {
     return this.#messages('SELECT data FROM messages WHERE id = ?', id)[0] ?? null;
+  }
+
+  /** All of them, deleted ones too, oldest first. */
+  everyMessage(): Message[] {
+    return this.#ready ? this.#messages('SELECT data FROM messages ORDER BY sequence') : [];
   }
 
   /** The same as it is stored: JSON. */
@@ -211,6 +223,10 @@ export class ConversationStore {
 
   dropSpares(deliveryId: string): void {
     this.#storage.sql.exec('DELETE FROM spares WHERE delivery_id = ?', deliveryId);
+  }
+
+  dropSendsOf(messageId: string): void {
+    for (const send of this.sends()) if (send.messageId === messageId) this.dropSend(send.deliveryId);
   }
 
   dropSend(deliveryId: string): void {

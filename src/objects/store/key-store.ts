@@ -32,6 +32,13 @@ export class KeyStore {
     return { messageId: row.message_id, fingerprint: row.fingerprint };
   }
 
+  /** The providers' ids of everything that came in. */
+  incoming(): string[] {
+    if (!this.#isReady()) return [];
+    const rows = this.#sql.exec<{ key: string }>("SELECT key FROM keys WHERE key LIKE 'in:%'").toArray();
+    return rows.map(({ key }) => key);
+  }
+
   save(key: string, used: UsedKey, expires: Millis | null): void {
     const query = 'INSERT OR REPLACE INTO keys (key, message_id, fingerprint, expires_ms) VALUES (?, ?, ?, ?)';
     this.#sql.exec(query, key, used.messageId, used.fingerprint, expires);

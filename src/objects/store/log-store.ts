@@ -32,6 +32,11 @@ export class LogStore {
     );
   }
 
+  /** The same event with other facts: for an erasure, and for nothing else. */
+  replace({ sequence, facts }: LogRow): void {
+    this.#sql.exec('UPDATE log SET facts = ? WHERE sequence = ?', facts, sequence);
+  }
+
   after(sequence: number, limit: number): LogRow[] {
     return this.#sql
       .exec<Row>('SELECT * FROM log WHERE sequence > ? ORDER BY sequence LIMIT ?', sequence, limit)

@@ -43,6 +43,16 @@ export const messages = sqliteTable(
   (table) => [primaryKey({ columns: [table.conversationId, table.id] })],
 );
 
+/** Which uploads stand in which conversation's messages: they go when the last of these is erased. */
+export const mediaUses = sqliteTable(
+  'media_uses',
+  { mediaId: text('media_id').notNull(), conversationId: text('conversation_id').notNull() },
+  (table) => [
+    primaryKey({ columns: [table.mediaId, table.conversationId] }),
+    index('media_uses_conversation').on(table.conversationId),
+  ],
+);
+
 /** What conversations are found by (domain/search-text.ts). The index over it, `search`, is FTS5 and kept by triggers. */
 export const searchTexts = sqliteTable(
   'search_texts',

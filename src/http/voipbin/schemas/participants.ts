@@ -25,34 +25,48 @@ const addressSchema = z.object({ type: z.enum(TYPES), target: z.string().max(255
 type RawAddress = z.infer<typeof addressSchema>;
 type Place = (string | number)[];
 
+const personFields = {
+  type: z.enum(TYPES).optional().openapi({ example: 'tel' }),
+  target: z.string().max(255).optional().openapi({ example: '+15559876543' }),
+  addresses: z
+    .array(addressSchema)
+    .min(1)
+    .max(20)
+    .optional()
+    .openapi({ description: 'Instead of `type` and `target`' }),
+  name: z.string().max(255).transform(wellFormed).default(''),
+  preferred_channel: channelSchema,
+};
+
+type Person = z.output<z.ZodObject<typeof personFields>>;
+
+function personIn({ type, target, addresses, name, preferred_channel }: Person, context: z.RefinementCtx<unknown>) {
+  const refuse = (path: Place, message: string) => context.addIssue({ code: 'custom', path, message });
+  const given = addresses?.map((each, index): [RawAddress, Place] => [each, ['addresses', index, 'target']]);
+  if (!given && type === undefined) refuse(['type'], 'is required');
+  if (!given && target === undefined) refuse(['target'], 'is required');
+  const single: [RawAddress, Place][] = type && target !== undefined ? [[{ type, target }, ['target']]] : [];
+  const found = (given ?? single).flatMap(([raw, path]): ContactAddress[] => {
+    const plain = normalized(raw.type, raw.target);
+    if (plain === null) refuse(path, `is no ${raw.type} address`);
+    return plain === null ? [] : [{ type: raw.type, target: plain }];
+  });
+  return { name, preferred_channel, addresses: found };
+}
+
 /** Seed 002's `{type, target}`, or a person with several addresses (spec section 11). */
-export const newParticipantSchema = z
+export const newParticipantSchema = z.object(personFields).transform(personIn).openapi('NewConversationParticipant');
+
+export const addedParticipantSchema = z
   .object({
-    type: z.enum(TYPES).optional().openapi({ example: 'tel' }),
-    target: z.string().max(255).optional().openapi({ example: '+15559876543' }),
-    addresses: z
-      .array(addressSchema)
-      .min(1)
-      .max(20)
-      .optional()
-      .openapi({ description: 'Instead of `type` and `target`' }),
-    name: z.string().max(255).transform(wellFormed).default(''),
-    preferred_channel: channelSchema,
+    ...personFields,
+    move: z.boolean().default(false).openapi({
+      description:
+        'Takes the addresses out of the other open conversations that have them; one with nobody left goes on here',
+    }),
   })
-  .transform(({ type, target, addresses, name, preferred_channel }, context) => {
-    const refuse = (path: Place, message: string) => context.addIssue({ code: 'custom', path, message });
-    const given = addresses?.map((each, index): [RawAddress, Place] => [each, ['addresses', index, 'target']]);
-    if (!given && type === undefined) refuse(['type'], 'is required');
-    if (!given && target === undefined) refuse(['target'], 'is required');
-    const single: [RawAddress, Place][] = type && target !== undefined ? [[{ type, target }, ['target']]] : [];
-    const found = (given ?? single).flatMap(([raw, path]): ContactAddress[] => {
-      const plain = normalized(raw.type, raw.target);
-      if (plain === null) refuse(path, `is no ${raw.type} address`);
-      return plain === null ? [] : [{ type: raw.type, target: plain }];
-    });
-    return { name, preferred_channel, addresses: found };
-  })
-  .openapi('NewConversationParticipant');
+  .transform((given, context) => ({ ...personIn(given, context), move: given.move }))
+  .openapi('AddedConversationParticipant');
 
 export const newConversationSchema = z
   .object({

@@ -1,0 +1,21 @@
+import type { ContactAddress } from './conversation/participants.ts';
+
+/** Everything that a merger of two contacts has changed, in the order in which it was done. */
+export interface MergeJournal {
+  /** Contacts that are the winner's from then on, and whose they were before (null: their own). */
+  moved: { contactId: string; before: string | null }[];
+  /** Open conversations that go on in another one, and the addresses that went along. */
+  joined: { from: string; into: string; addresses: ContactAddress[] }[];
+}
+
+/** A contact with everybody that it was found to be. */
+export interface Contact {
+  id: string;
+  name: string;
+  addresses: ContactAddress[];
+  conversationIds: string[];
+  /** Those that were merged into it. */
+  mergedIds: string[];
+  createdAt: number;
+  updatedAt: number;
+}

@@ -1,0 +1,122 @@
+import { and, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { dbOf, isTaken, runBatch, type Statement } from './db.ts';
+import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
+import { contactMerges, contactPlaces, contacts } from './schema.ts';
+import type { Contact, MergeJournal } from '../domain/contacts.ts';
+import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
+import type { Micros } from '../domain/time.ts';
+
+type Row = typeof contacts.$inferSelect;
+export type ContactMerge = typeof contactMerges.$inferSelect;
+
+/** The contact under this id or any that was merged into it; null for none of this customer's. */
+export async function findContact(env: Env, customerId: string, id: string): Promise<Contact | null> {
+  const mine = (wanted: string) => and(eq(contacts.id, wanted), eq(contacts.customerId, customerId));
+  const row = (await dbOf(env).select().from(contacts).where(mine(id)))[0];
+  if (!row) return null;
+  if (row.mergedInto !== null) return findContact(env, customerId, row.mergedInto);
+  return (await withPlaces(env, [row]))[0] ?? null;
+}
+
+/** Newest first: those that are contacts of their own, `address`: that have this one. */
+export async function listContacts(
+  env: Env,
+  customerId: string,
+  address: string | null,
+  request: PageRequest,
+): Promise<Page<Contact>> {
+  const own = and(eq(contacts.customerId, customerId), isNull(contacts.mergedInto));
+  const where = and(own, address === null ? undefined : hasAddress(address), afterCursor(contacts, request.cursor));
+  const query = dbOf(env).select().from(contacts).where(where);
+  const page = pageOf(await query.orderBy(...newestFirst(contacts)).limit(request.size + 1), request.size);
+  return { ...page, rows: await withPlaces(env, page.rows) };
+}
+
+const hasAddress = (address: string): SQL =>
+  sql`EXISTS (SELECT 1 FROM contacts AS also JOIN contact_places AS place ON place.contact_id = also.id, json_each(place.addresses) AS one
+    WHERE (also.id = ${contacts.id} OR also.merged_into = ${contacts.id}) AND one.value ->> 'target' = ${address})`;
+
+async function withPlaces(env: Env, rows: Row[]): Promise<Contact[]> {
+  if (rows.length === 0) return [];
+  const ids = JSON.stringify(rows.map(({ id }) => id));
+  const db = dbOf(env);
+  const also = await db
+    .select()
+    .from(contacts)
+    .where(sql`${contacts.mergedInto} IN (SELECT value FROM json_each(${ids}))`);
+  const all = JSON.stringify([...rows, ...also].map(({ id }) => id));
+  const places = await db
+    .select()
+    .from(contactPlaces)
+    .where(sql`${contactPlaces.contactId} IN (SELECT value FROM json_each(${all}))`);
+  return rows.map((row) =>
+    contactOf(
+      row,
+      also.filter(({ mergedInto }) => mergedInto === row.id),
+      places,
+    ),
+  );
+}
+
+function contactOf(row: Row, also: Row[], places: (typeof contactPlaces.$inferSelect)[]): Contact {
+  const ids = [row, ...also].map(({ id }) => id);
+  const theirs = places.filter(({ contactId }) => ids.includes(contactId));
+  const addresses = new Map<string, ContactAddress>();
+  for (const place of theirs) for (const one of place.addresses) addresses.set(addressText(one), one);
+  return {
+    id: row.id,
+    name: row.name || (also.find(({ name }) => name !== '')?.name ?? ''),
+    addresses: [...addresses.values()],
+    conversationIds: [...new Set(theirs.map(({ conversationId }) => conversationId))],
+    mergedIds: also.map(({ id }) => id),
+    createdAt: row.createdAt,
+    updatedAt: Math.max(row.updatedAt, ...also.map(({ updatedAt }) => updatedAt)),
+  };
+}
+
+/** False when the loser has just been merged by somebody else. */
+export async function insertMerge(env: Env, merge: ContactMerge): Promise<boolean> {
+  try {
+    await runBatch(dbOf(env), [dbOf(env).insert(contactMerges).values(merge), ...moveStatements(env, merge)]);
+    return true;
+  } catch (error) {
+    if (isTaken(error, 'contact_merges.loser_id')) return false;
+    throw error;
+  }
+}
+
+const moveStatements = (env: Env, { winnerId, journal }: ContactMerge): Statement[] => [
+  dbOf(env)
+    .update(contacts)
+    .set({ mergedInto: winnerId })
+    .where(
+      inArray(
+        contacts.id,
+        journal.moved.map(({ contactId }) => contactId),
+      ),
+    ),
+];
+
+/** What was done besides, as it is being done: an undo undoes as much. */
+export const saveJournal = (env: Env, id: string, journal: MergeJournal): Promise<unknown> =>
+  dbOf(env).update(contactMerges).set({ journal }).where(eq(contactMerges.id, id));
+
+export const findMerge = async (env: Env, customerId: string, id: string): Promise<ContactMerge | null> =>
+  (
+    await dbOf(env)
+      .select()
+      .from(contactMerges)
+      .where(and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)))
+  )[0] ?? null;
+
+/** Each contact is again whose it was; one that has been merged on since stays where it went. */
+export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerge, undoneAt: Micros): Promise<void> {
+  const db = dbOf(env);
+  const back = journal.moved.map(({ contactId, before }) =>
+    db
+      .update(contacts)
+      .set({ mergedInto: before })
+      .where(and(eq(contacts.id, contactId), eq(contacts.mergedInto, winnerId))),
+  );
+  await runBatch(db, [...back, db.update(contactMerges).set({ undoneAt }).where(eq(contactMerges.id, id))]);
+}

@@ -1,0 +1,75 @@
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { sql } from 'drizzle-orm';
+import type { ContactAddress } from '../../domain/conversation/participants.ts';
+import type { MergeJournal } from '../../domain/contacts.ts';
+
+/** People, as conversations know them: a projection, but for who was merged into whom. */
+export const contacts = sqliteTable(
+  'contacts',
+  {
+    /** Of its first address (http/participants.ts): the same in every conversation. */
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    name: text('name').notNull(),
+    /** The contact that it was found to be; null for one of its own. Never one that is merged itself. */
+    mergedInto: text('merged_into'),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [
+    index('contacts_list').on(table.customerId, table.createdAt, table.id),
+    index('contacts_merged').on(table.mergedInto),
+  ],
+);
+
+/** In which conversations a contact is, and with which addresses. */
+export const contactPlaces = sqliteTable(
+  'contact_places',
+  {
+    conversationId: text('conversation_id').notNull(),
+    contactId: text('contact_id').notNull(),
+    addresses: text('addresses', { mode: 'json' }).$type<ContactAddress[]>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.contactId] }),
+    index('contact_places_contact').on(table.contactId),
+  ],
+);
+
+/** Each merger, with what it takes to undo it exactly. */
+export const contactMerges = sqliteTable(
+  'contact_merges',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    winnerId: text('winner_id').notNull(),
+    loserId: text('loser_id').notNull(),
+    journal: text('journal', { mode: 'json' }).$type<MergeJournal>().notNull(),
+    createdAt: integer('created_at').notNull(),
+    undoneAt: integer('undone_at'),
+  },
+  (table) => [
+    // Of two mergers of one contact at once, one is made.
+    uniqueIndex('contact_merges_standing')
+      .on(table.loserId)
+      .where(sql`undone_at IS NULL`),
+    index('contact_merges_list').on(table.customerId, table.createdAt, table.id),
+  ],
+);
+
+/** What was erased, by ids alone; one that is running is brought to its end by the cron. */
+export const erasures = sqliteTable(
+  'erasures',
+  {
+    id: text('id').primaryKey(),
+    customerId: text('customer_id').notNull(),
+    contactId: text('contact_id').notNull(),
+    contactIds: text('contact_ids', { mode: 'json' }).$type<string[]>().notNull(),
+    conversationIds: text('conversation_ids', { mode: 'json' }).$type<string[]>().notNull(),
+    messages: integer('messages').notNull(),
+    files: integer('files').notNull(),
+    createdAt: integer('created_at').notNull(),
+    doneAt: integer('done_at'),
+  },
+  (table) => [index('erasures_open').on(table.doneAt, table.createdAt)],
+);
