@@ -83,7 +83,11 @@ const anyText = (maxLength = 40): fc.Arbitrary<string> =>
     })
     .map((parts) => parts.join(''));
 
-const lines = (text: string): string => text.toWellFormed().replaceAll(/\r\n?/g, '\n');
+const lines = (text: string): string =>
+  text
+    .toWellFormed()
+    .replace(/^\uFEFF+/, '')
+    .replaceAll(/\r\n?/g, '\n');
 
 describe('form', () => {
   test('has what a mail must have', async () => {
@@ -203,7 +207,7 @@ describe('comes back exactly, by mailparser and by our own reader', () => {
       fc.asyncProperty(anyText(12), async (name) => {
         const from = { address: 'support@example.com', name };
         const to = { address: 'ana@example.org', name };
-        const expected = shortened(oneLine(name), 200);
+        const expected = shortened(oneLine(name), 200).replaceAll('=?', '= ?');
         expect((await readBack({ from })).from).toEqual({ address: from.address, name: expected });
         const mail = await parsed({ from, to });
         expect(nameIn(mail.from)).toBe(expected);
@@ -227,7 +231,7 @@ describe('comes back exactly, by mailparser and by our own reader', () => {
         fc.array(fc.record({ filename: anyText(8), content: fc.uint8Array({ maxLength: 300 }) }), { maxLength: 4 }),
         async (some) => {
           const files = some.map((file) => ({ ...file, type: 'application/pdf' }));
-          const names = files.map(({ filename }) => fileName(filename));
+          const names = files.map(({ filename }) => fileName(filename).replaceAll('=?', '= ?'));
           const own = (await readBack({ files })).files;
           expect(own.map(({ filename }) => filename)).toEqual(names);
           const { attachments } = await parsed({ files });
