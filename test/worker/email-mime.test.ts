@@ -43,7 +43,7 @@ test('a mail is written, and reads as it was', async () => {
 
 test('HTML is made safe, and is read', async () => {
   const body =
-    '<p onclick=x() style="color:red;background:url(//x)">Hello <a href="https://ok.example">you</a><script>x()</script>';
+    '<p onclick=x() style="color:red;background:url(//x)">Hello <a href="https://ok.example">you</a></p><script>x()</script>';
   const found = await readMail(utf8(`From: a@b.c\r\nContent-Type: text/html\r\n\r\n${body}`), 'a@b.c');
   expect(found).toMatchObject({ ok: true, value: { text: 'Hello you (https://ok.example)' } });
   expect(found.ok && found.value.html).toBe(

@@ -17,8 +17,7 @@ import { utf8 } from '../../../src/security/encoding.ts';
 const SENT_AT = Date.parse('2026-11-24T10:03:11Z');
 const ENVELOPE = 'bounce+1@sender.example';
 
-const fixture = (name: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`../../fixtures/email/${name}.eml`, import.meta.url)));
+const fixture = (name: string): Uint8Array => new Uint8Array(readFileSync(`test/fixtures/email/${name}.eml`));
 const names = globSync('test/fixtures/email/*.eml').map((path) => basename(path, '.eml'));
 
 async function read(raw: Uint8Array | string, envelopeFrom = ENVELOPE): Promise<ReadMail> {
