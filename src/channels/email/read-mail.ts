@@ -126,7 +126,8 @@ function bodyOf(email: Email, hasFiles: boolean): Body {
   const shown = firstTags(dirty);
   const html = safeHtml(shown);
   const whole = tidy(email.text ?? '') || tidy(textOfHtml(html)) || (hasFiles ? '' : pictureIn(html));
-  const text = whole.slice(0, MAX_TEXT).toWellFormed();
+  // A character may be two units: half of one is none.
+  const text = whole.slice(0, MAX_TEXT).replace(/[\uD800-\uDBFF]$/, '');
   return {
     text,
     html: shown === dirty ? html || null : null,

@@ -241,9 +241,8 @@ describe('bounces', () => {
     expect((await report('Action: failed', 'multipart/mixed')).kind).toBe('bounce');
     const truncated = await mail(['Content-Type: multipart/report; boundary=r; report-type="delivery-status"'], '--r');
     expect(truncated.bounce).toEqual({ action: 'other', status: '', diagnostic: '', mark: null });
-    expect(
-      (await mail(['Content-Type: multipart/report; boundary=r; report-type=disposition-notification'])).kind,
-    ).toBe('personal');
+    const receipt = await mail(['Content-Type: multipart/report; boundary=r; report-type=disposition-notification']);
+    expect(receipt).toMatchObject({ kind: 'automatic', bounce: null });
   });
 });
 
@@ -278,6 +277,13 @@ describe('HTML', () => {
     expect(await html('<script>x</script>')).toMatchObject({ text: '', html: null });
   });
 
+  const HARMLESS: Record<string, RegExp> = {
+    href: /^https:\/\/evil\.example\//,
+    target: /^_blank$/,
+    rel: /^noopener noreferrer nofollow$/,
+    style: /^$/,
+  };
+
   test('whatever it is made of, nothing that runs or reaches out comes through', async () => {
     const bits = [
       '<',
@@ -311,8 +317,11 @@ describe('HTML', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom(...bits, ...more), { maxLength: 30 }), async (parts) => {
         const tags = ((await html(parts.join(''))).html ?? '').match(/<[^>]*>/g) ?? [];
-        for (const tag of tags)
-          expect(tag).not.toMatch(/ on\w+=|=\s*"javascript|<(script|style|svg|math)|src="(?!cid:)|url\(/i);
+        for (const tag of tags) {
+          expect(tag).toMatch(/^<\/?(a|img|p)( [a-z]+="[^"]*")*( \/)?>$/);
+          for (const [, name = '', value = ''] of tag.matchAll(/ ([a-z]+)="([^"]*)"/g))
+            expect(value).toMatch(HARMLESS[name] ?? /nothing else may be there/);
+        }
       }),
     );
   });
@@ -351,7 +360,7 @@ describe('files', () => {
     const found = await mail(['From: a@b.example'], long);
     expect(found.text.length).toBeLessThanOrEqual(MAX_TEXT);
     expect(found.text.slice(0, 5)).toBe('x👋👋');
-    expect(found.text.isWellFormed()).toBe(true);
+    expect(found.text).toMatch(/👋$/u);
     expect(described(found)).toEqual(['message.txt text/plain']);
     expect(new TextDecoder().decode(found.files[0]?.content)).toBe(long);
   });
