@@ -46,9 +46,12 @@ export async function composeMail(draft: MailDraft): Promise<Uint8Array> {
   return mail.compile().build();
 }
 
+/** A name that looks encoded would be decoded by whoever reads it. */
+const undecodable = (name: string): string => name.replaceAll('=?', '= ?');
+
 const mailbox = ({ address, name }: MailDraft['from']): MailDraft['from'] => ({
   address: oneLine(address),
-  name: shortened(oneLine(name), MAX_NAME),
+  name: undecodable(shortened(oneLine(name), MAX_NAME)),
 });
 
 /** Ids that came from elsewhere: one that cannot stand in a header is left out. */
@@ -71,9 +74,9 @@ function headersOf({ subject, mark, isAutomatic }: MailDraft): Record<string, st
   };
 }
 
-/** Spaces in a row are where lines are folded, and a reader may make one of them. */
+/** What looks encoded already must come back as it is; spaces in a row are where lines are folded, and a reader may make one of them. */
 function subjectHeader(subject: string): string | object {
-  const isPlain = !UNFOLDABLE.test(subject) && !subject.includes('  ');
+  const isPlain = !UNFOLDABLE.test(subject) && !/ {2}|=\?/.test(subject);
   return isPlain ? subject : { prepared: true, foldLines: true, value: encodeWord(subject, encodingOf(subject), 52) };
 }
 
@@ -85,14 +88,18 @@ function encodingOf(text: string): 'Q' | 'B' {
 const textPart = (text: string): object => ({
   contentType: 'text/plain; charset=utf-8',
   contentTransferEncoding: encodingOf(text) === 'Q' ? 'quoted-printable' : 'base64',
-  content: text.toWellFormed().replaceAll(/\r\n?|\n/g, '\r\n'),
+  // A mark of byte order at the beginning is none of the text, and readers take it away.
+  content: text
+    .toWellFormed()
+    .replace(/^\uFEFF+/, '')
+    .replaceAll(/\r\n?|\n/g, '\r\n'),
 });
 
 /** A mail inside a mail may not be encoded (RFC 2046 5.2.1) and would be changed on its way: as octets it stays what it is. */
 function filePart({ filename, type, content }: MailDraft['files'][number]): object {
   const plain = plainType(type);
   return {
-    filename: fileName(filename) || false,
+    filename: undecodable(fileName(filename)) || false,
     contentType: /^(message|multipart)\//.test(plain) ? 'application/octet-stream' : plain,
     contentDisposition: 'attachment',
     contentTransferEncoding: 'base64',

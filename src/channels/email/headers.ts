@@ -72,6 +72,8 @@ const MACHINE_HEADERS = ['list-id', 'x-autoreply', 'x-autorespond', 'x-auto-resp
 /** Answering such a mail may begin an exchange between two machines (RFC 3834 2). */
 export function isAutomatic(headers: readonly Header[], envelopeFrom: string): boolean {
   if (envelopeFrom === '' || envelopeFrom === '<>') return true;
+  // A receipt, such as that a mail was read: reports are made by programs.
+  if (/^multipart\/report\b/i.test(headerOf(headers, 'content-type'))) return true;
   const submitted = firstWord(headerOf(headers, 'auto-submitted'));
   if (submitted !== '' && submitted !== 'no') return true;
   if (BULK.has(firstWord(headerOf(headers, 'precedence')))) return true;

@@ -35,12 +35,18 @@ export const MAX_BYTES = 25 * 1024 * 1024;
 /** UTF-16 units; a longer text is cut, and is whole in a file. */
 export const MAX_TEXT = 200_000;
 /** What is longer is not shown, but is a file. */
-export const MAX_HTML = 2_000_000;
+export const MAX_HTML = 1_000_000;
+/** The time that the HTML parser takes grows with the square of the depth, which is at most the number of tags. */
+export const MAX_TAGS = 30_000;
 /** 25 MB of base64 have 350,000. The parser keeps an object for each, so that 25 MB of empty lines would not fit into an isolate. */
-export const MAX_LINES = 500_000;
+export const MAX_LINES = 400_000;
+/** Each of them may begin a part, of which a mail has a few dozen; a part costs far more than a line. */
+export const MAX_DASHED_LINES = 10_000;
+const DASH = 0x2d;
+const LINE_FEED = 0x0a;
 const LIMITS = {
   maxNestingDepth: 50,
-  maxHeadersSize: 1024 * 1024,
+  maxHeadersSize: 512 * 1024,
   // An attached mail is a file: what somebody else wrote elsewhere must not read as if the sender had written it here.
   forceRfc822Attachments: true,
 };
@@ -58,8 +64,10 @@ export async function readMail(raw: Uint8Array, envelopeFrom: string): Promise<R
 /** A mail of too many lines is read as far as they go. */
 function firstLines(raw: Uint8Array): Uint8Array {
   let at = 0;
-  for (let line = 0; line < MAX_LINES; line++) {
-    const end = raw.indexOf(0x0a, at);
+  let dashed = 0;
+  for (let line = 0; line < MAX_LINES && dashed < MAX_DASHED_LINES; line++) {
+    if (raw[at] === DASH && raw[at + 1] === DASH) dashed++;
+    const end = raw.indexOf(LINE_FEED, at);
     if (end < 0) return raw;
     at = end + 1;
   }
@@ -69,13 +77,17 @@ function firstLines(raw: Uint8Array): Uint8Array {
 /** The parser throws where a limit of ours is passed; a mail that its author has not thought of must not end the worker either. */
 async function parse(raw: Uint8Array): Promise<Result<Email, string>> {
   try {
-    return ok(await PostalMime.parse(raw, LIMITS));
+    return ok(await PostalMime.parse(uncopied(raw), LIMITS));
   } catch (error) {
     const said = error instanceof Error ? error.message : '';
     if (said.includes('nesting depth')) return err('the parts of the mail are nested too deeply');
     return err(said.includes('header size') ? 'the headers of the mail are too large' : 'the mail cannot be parsed');
   }
 }
+
+/** The parser copies a view, and takes a buffer as it is: 25 MB are a fifth of what an isolate has. */
+const uncopied = (raw: Uint8Array): ArrayBuffer | Uint8Array =>
+  raw.buffer instanceof ArrayBuffer && raw.byteLength === raw.buffer.byteLength ? raw.buffer : raw;
 
 async function mailOf(email: Email, raw: Uint8Array, envelopeFrom: string, whole: MailFile[]): Promise<ReadMail> {
   const { headers } = email;
@@ -111,17 +123,28 @@ interface Body {
 
 function bodyOf(email: Email, hasFiles: boolean): Body {
   const dirty = email.html ?? '';
-  const html = safeHtml(dirty.slice(0, MAX_HTML));
+  const shown = firstTags(dirty);
+  const html = safeHtml(shown);
   const whole = tidy(email.text ?? '') || tidy(textOfHtml(html)) || (hasFiles ? '' : pictureIn(html));
-  const text = whole.slice(0, MAX_TEXT).toWellFormed();
+  // A character may be two units: half of one is none.
+  const text = whole.slice(0, MAX_TEXT).replace(/[\uD800-\uDBFF]$/, '');
   return {
     text,
-    html: dirty.length > MAX_HTML ? null : html || null,
+    html: shown === dirty ? html || null : null,
     files: [
       ...(whole.length > MAX_TEXT ? [textFile('message.txt', 'text/plain', whole)] : []),
-      ...(dirty.length > MAX_HTML ? [textFile('message.html', 'text/html', dirty)] : []),
+      ...(shown === dirty ? [] : [textFile('message.html', 'text/html', dirty)]),
     ],
   };
+}
+
+function firstTags(html: string): string {
+  let at = -1;
+  for (let tag = 0; tag <= MAX_TAGS; tag++) {
+    at = html.indexOf('<', at + 1);
+    if (at < 0 || at >= MAX_HTML) return html.slice(0, MAX_HTML);
+  }
+  return html.slice(0, at);
 }
 
 const tidy = (text: string): string => text.replaceAll(/\r\n?/g, '\n').trimEnd();

@@ -40,11 +40,11 @@ const STYLES = {
 
 type Tag = ReturnType<sanitize.Transformer>;
 
-/** The page behind a link must not reach the one that shows the mail. */
-const link = (tagName: string, attribs: sanitize.Attributes): Tag => ({
-  tagName,
-  attribs: { ...attribs, target: '_blank', rel: 'noopener noreferrer nofollow' },
-});
+/** The page behind a link must not reach the one that shows the mail, and a link without a scheme would lead into that one. */
+function link(tagName: string, { href = '', ...attribs }: sanitize.Attributes): Tag {
+  if (!/^(https?|mailto|tel):/i.test(href.trim())) return { tagName, attribs };
+  return { tagName, attribs: { ...attribs, href: href.trim(), target: '_blank', rel: 'noopener noreferrer nofollow' } };
+}
 
 /** An address without a scheme would be fetched from wherever the mail is shown. */
 function image(tagName: string, { src = '', ...attribs }: sanitize.Attributes): Tag {
