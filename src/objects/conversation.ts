@@ -1,15 +1,12 @@
 import { AlarmClock } from './alarm-clock.ts';
 import * as commands from './conversation/commands.ts';
 import { claimSend, commitStep, followUnseen, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
-import { aloneIn, bury, isErasable, readTombstone, scrub, type Erased } from './conversation/erase.ts';
-import { CLOSE_UNAUTHORIZED } from './session-protocol.ts';
-import { close } from './socket.ts';
+import { erase, type Erased } from './conversation/erase.ts';
 import { Drains } from './conversation/drains.ts';
 import { InFlight } from './conversation/in-flight.ts';
 import * as files from './conversation/files.ts';
-import { ConversationQuestions } from './conversation/questions.ts';
+import { ConversationPeople } from './conversation/with-people.ts';
 import { ConversationLive } from './conversation/live.ts';
-import * as people from './conversation/people.ts';
 import { receive, redelivered, type Received } from './conversation/receive.ts';
 import { send } from './conversation/send.ts';
 import * as turns from './conversation/turns.ts';
@@ -17,7 +14,6 @@ import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '.
 import type { Consent } from '../domain/conversation/consent.ts';
 import type { TurnReport } from '../domain/conversation/decide-turn.ts';
 import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecycle.ts';
-import type { NewParticipant } from '../domain/conversation/participants.ts';
 import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { TurnClaim } from '../domain/conversation/turns.ts';
@@ -33,7 +29,7 @@ const AFTER_FAILURE_MS = 60_000;
  * One conversation: the truth about it, its order, its sends and its assistants' turns. Every public method is an RPC command or
  * question; commands are safe to repeat. Decisions are made in domain/, committed by Room, and followed by `#settle`.
  */
-export class ConversationObject extends ConversationQuestions {
+export class ConversationObject extends ConversationPeople {
   readonly #alarm: AlarmClock;
   readonly #live: ConversationLive;
   readonly #drains: Drains;
@@ -64,59 +60,42 @@ export class ConversationObject extends ConversationQuestions {
     const erased = await redelivered(this.room, command);
     if (erased) return ok(erased);
     const received = receive(this.room, command);
-    const settled = this.#settled(received);
+    const settled = this.settled(received);
     await this.#drains.consentTold();
     return settled;
   }
 
-  openWith(command: people.OpenCommand): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(people.openWith(this.room, command));
-  }
-
-  addParticipant(customerId: string, person: NewParticipant): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(people.addParticipant(this.room, customerId, person));
-  }
-
-  /** Who is who, and where it goes on: mergers, and addresses that go elsewhere. @returns the conversation afterwards. */
-  rearrange(customerId: string, wanted: people.Rearrangement): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(people.rearrange(this.room, customerId, wanted));
-  }
-
-  removeParticipant(customerId: string, participantId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(people.removeParticipant(this.room, customerId, participantId));
-  }
-
   send(command: SendCommand): Promise<Result<Message, Refusal>> {
-    return this.#settled(send(this.room, command));
+    return this.settled(send(this.room, command));
   }
 
   /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
   update(command: UpdateCommand): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.updateConversation(this.room, command));
+    return this.settled(commands.updateConversation(this.room, command));
   }
 
   /** The same by a flow's action, once over all its repeats. @returns the mode epoch that it left. */
   updateByFlow(command: UpdateCommand, step: commands.FlowStep): Promise<Result<number, Refusal>> {
-    return this.#settled(commands.updateByFlow(this.room, command, step));
+    return this.settled(commands.updateByFlow(this.room, command, step));
   }
 
   /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
   unassign(customerId: string, actor: Actor, asOwner: string | null): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.unassignConversation(this.room, customerId, actor, asOwner));
+    return this.settled(commands.unassignConversation(this.room, customerId, actor, asOwner));
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
   remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(commands.deleteConversation(this.room, customerId));
+    return this.settled(commands.deleteConversation(this.room, customerId));
   }
 
   removeMessage(customerId: string, messageId: string): Promise<Result<Message, Refusal>> {
-    return this.#settled(commands.deleteMessage(this.room, customerId, messageId));
+    return this.settled(commands.deleteMessage(this.room, customerId, messageId));
   }
 
   /** What another conversation with this contact has heard of its consent. */
   learnConsent(customerId: string, addressName: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.learnConsent(this.room, customerId, addressName, consent));
+    return this.settled(commands.learnConsent(this.room, customerId, addressName, consent));
   }
 
   /** The queue's consumer takes one attempt; null: not its turn. */
@@ -150,12 +129,12 @@ export class ConversationObject extends ConversationQuestions {
 
   /** How the attempt ended. MODE_CHANGED: people took over meanwhile, and nothing of it is said. */
   reportTurn(report: TurnReport): Promise<Result<null, Refusal>> {
-    return this.#settled(turns.report(this.room, report));
+    return this.settled(turns.report(this.room, report));
   }
 
   /** A flow has an assistant answer. @returns whether to wait for it: false when the assistant has answered already. */
   requestTurn(customerId: string, wanted: turns.RequestedTurn): Promise<Result<boolean, Refusal>> {
-    return this.#settled(turns.request(this.room, customerId, wanted));
+    return this.settled(turns.request(this.room, customerId, wanted));
   }
 
   filesDone(messageId: string, wasDeleted: boolean): void {
@@ -165,7 +144,7 @@ export class ConversationObject extends ConversationQuestions {
 
   /** From the answer on, nothing of that activeflow is accepted here. */
   stopActiveflow(customerId: string, activeflowId: string): Promise<Result<null, Refusal>> {
-    return this.#settled(commands.stopActiveflow(this.room, customerId, activeflowId));
+    return this.settled(commands.stopActiveflow(this.room, customerId, activeflowId));
   }
 
   /**
@@ -173,13 +152,8 @@ export class ConversationObject extends ConversationQuestions {
    * null where it is not this customer's.
    */
   async erase(customerId: string, contactIds: string[]): Promise<Erased | null> {
-    const buried = readTombstone(this.ctx.storage);
-    if (buried) return buried.customerId === customerId ? { isWhole: true, ...buried } : null;
-    if (!isErasable(this.room, customerId)) return null;
     await this.#drains.historySettled();
-    if (!aloneIn(this.room, contactIds)) return scrub(this.room, contactIds);
-    this.ctx.getWebSockets().forEach((socket) => close(socket, CLOSE_UNAUTHORIZED, 'erased'));
-    return bury(this.ctx, this.room, customerId);
+    return erase(this.ctx, this.room, customerId, contactIds);
   }
 
   /** After D1 has lost what it had of this conversation: it gets all of it again, and nobody is told anew. */
@@ -248,7 +222,7 @@ export class ConversationObject extends ConversationQuestions {
   }
 
   /** A command's answer, when what follows from it is under way and what it forbids is over. */
-  async #settled<T>(result: T): Promise<T> {
+  protected async settled<T>(result: T): Promise<T> {
     await this.#settle();
     await this.#inFlight.settled();
     return result;

@@ -1,6 +1,6 @@
-import { and, eq, isNull, lt } from 'drizzle-orm';
+import { and, eq, isNull, lt, sql } from 'drizzle-orm';
 import { dbOf } from './db.ts';
-import { erasures } from './schema.ts';
+import { erasures, mediaUses } from './schema.ts';
 import type { Micros } from '../domain/time.ts';
 
 export type Erasure = typeof erasures.$inferSelect;
@@ -74,7 +74,7 @@ export async function dropContacts(env: Env, ids: string[]): Promise<void> {
 
 /** Of these uploads, those that stand in no conversation's messages any more. */
 export async function unusedUploads(env: Env, ids: string[]): Promise<string[]> {
-  const query = `SELECT value AS id FROM json_each(?1) WHERE value NOT IN (SELECT media_id FROM media_uses)`;
-  const { results } = await env.DB.prepare(query).bind(JSON.stringify(ids)).all<{ id: string }>();
-  return results.map(({ id }) => id);
+  const isMeant = sql`${mediaUses.mediaId} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const used = await dbOf(env).selectDistinct({ id: mediaUses.mediaId }).from(mediaUses).where(isMeant);
+  return ids.filter((id) => !used.some((each) => each.id === id));
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { Room } from './room.ts';
+import { CLOSE_UNAUTHORIZED } from '../session-protocol.ts';
+import { close } from '../socket.ts';
 import { goneFrom, isAlone, scrubMessage, scrubRow, scrubState, type Gone } from '../../domain/conversation/scrub.ts';
 import { linksOf } from '../../domain/conversation/links.ts';
 import type { Message } from '../../domain/conversation/state.ts';
@@ -35,8 +37,21 @@ export function readTombstone(storage: DurableObjectStorage): Tombstone | null {
   return stored === undefined ? null : tombstoneSchema.parse(JSON.parse(stored));
 }
 
-export const isErasable = (room: Room, customerId: string): boolean =>
-  room.store.record()?.conversation.customerId === customerId;
+/** Takes a contact out of a conversation. Null where it is not this customer's. Repeated, it gives the same again. */
+export async function erase(
+  ctx: DurableObjectState,
+  room: Room,
+  customerId: string,
+  contactIds: string[],
+): Promise<Erased | null> {
+  const buried = readTombstone(ctx.storage);
+  if (buried) return buried.customerId === customerId ? { isWhole: true, ...buried } : null;
+  const state = room.store.record()?.conversation;
+  if (state?.customerId !== customerId) return null;
+  if (!isAlone(state, contactIds)) return scrub(room, contactIds);
+  ctx.getWebSockets().forEach((socket) => close(socket, CLOSE_UNAUTHORIZED, 'erased'));
+  return bury(ctx, room, customerId);
+}
 
 /** The ways, messages and uploads that go. Of a whole conversation that is all of them. */
 function partsOf(room: Room, gone: Gone | null): Erased {
@@ -62,7 +77,7 @@ const isScrubbed = (message: Message, gone: Gone): boolean =>
   message.deletedAt === null && scrubMessage(message, gone, 1).deletedAt !== null;
 
 /** Nothing is left but hashes and ids, so that neither a redelivery nor a rebuild brings anything back. */
-export async function bury(ctx: DurableObjectState, room: Room, customerId: string): Promise<Erased> {
+async function bury(ctx: DurableObjectState, room: Room, customerId: string): Promise<Erased> {
   const parts = partsOf(room, null);
   const { addressNames, messageIds, uploads } = parts;
   const keys = await Promise.all(room.store.keys.incoming().map((key) => sha256Hex(key)));
@@ -74,7 +89,7 @@ export async function bury(ctx: DurableObjectState, room: Room, customerId: stri
 }
 
 /** The contact's part of a conversation with others in it: their own stays. D1 gets it anew by `rebuild`. */
-export function scrub(room: Room, contactIds: string[]): Erased {
+function scrub(room: Room, contactIds: string[]): Erased {
   const record = room.store.record();
   if (!record) return { isWhole: false, addressNames: [], messageIds: [], uploads: [] };
   const gone = goneFrom(record.conversation, contactIds);
@@ -96,8 +111,3 @@ export function scrub(room: Room, contactIds: string[]): Erased {
   });
   return parts;
 }
-
-export const aloneIn = (room: Room, contactIds: string[]): boolean => {
-  const state = room.store.record()?.conversation;
-  return state !== undefined && isAlone(state, contactIds);
-};
