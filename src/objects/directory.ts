@@ -1,7 +1,13 @@
+import { createHash } from 'node:crypto';
 import { DurableObject } from 'cloudflare:workers';
 
 /** What came of a claim: the conversation that has the addresses now (null: there is none, and none was offered), or those in its way. */
 export type Claim = { conversationId: string | null } | { conflict: string[] };
+
+/** In one synchronous stretch, which WebCrypto would not be. */
+const hashed = (address: string): string => createHash('sha256').update(address).digest('base64url');
+
+const listOf = (addresses: string[]): string => JSON.stringify(addresses.map(hashed));
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS claims (address TEXT PRIMARY KEY, conversation_id TEXT NOT NULL) WITHOUT ROWID;
@@ -12,7 +18,8 @@ const SCHEMA = `
  * Which conversation of one customer holds which address of a contact: the one place that decides over several addresses at once, so
  * that no two open conversations hold one. Asked when a conversation begins or its participants change, never on the way of a message
  * in a conversation that goes on. It does not know which conversations are over: who asks says which it has found to be (`over`).
- * Every method is one synchronous stretch.
+ * Every method is one synchronous stretch. Addresses are stored hashed: nobody has to read them back, and an erasure leaves none in the
+ * pages that a database gives up.
  */
 export class DirectoryObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
@@ -24,12 +31,12 @@ export class DirectoryObject extends DurableObject<Env> {
   open(address: string, pair: string, candidate: string, over: string[]): string {
     const present = this.#one('SELECT conversation_id FROM pairs WHERE name = ?', pair);
     if (present !== null && !over.includes(present)) return present;
-    const claimed = this.#one('SELECT conversation_id FROM claims WHERE address = ?', address);
+    const claimed = this.#one('SELECT conversation_id FROM claims WHERE address = ?', hashed(address));
     const chosen = claimed !== null && !over.includes(claimed) ? claimed : candidate;
     this.ctx.storage.sql.exec(
       'INSERT OR REPLACE INTO pairs (name, address, conversation_id) VALUES (?, ?, ?)',
       pair,
-      address,
+      hashed(address),
       chosen,
     );
     return chosen;
@@ -37,7 +44,7 @@ export class DirectoryObject extends DurableObject<Env> {
 
   /** Who holds any of these addresses, over or not. */
   holders(addresses: string[]): string[] {
-    const list = JSON.stringify(addresses);
+    const list = listOf(addresses);
     const query = `SELECT conversation_id FROM claims WHERE address IN (SELECT value FROM json_each(?1))
       UNION SELECT conversation_id FROM pairs WHERE address IN (SELECT value FROM json_each(?1))`;
     const rows = this.ctx.storage.sql.exec<{ conversation_id: string }>(query, list).toArray();
@@ -60,7 +67,7 @@ export class DirectoryObject extends DurableObject<Env> {
 
   /** These conversations, and these addresses, are nowhere any more. */
   forget(conversationIds: string[], addresses: string[]): void {
-    const [ids, list] = [JSON.stringify(conversationIds), JSON.stringify(addresses)];
+    const [ids, list] = [JSON.stringify(conversationIds), listOf(addresses)];
     for (const table of ['claims', 'pairs']) {
       const query = `DELETE FROM ${table} WHERE conversation_id IN (SELECT value FROM json_each(?1))
         OR address IN (SELECT value FROM json_each(?2))`;
@@ -70,7 +77,7 @@ export class DirectoryObject extends DurableObject<Env> {
 
   /** What one conversation holds of these addresses (null: all that it holds) another one holds from now on. */
   move(from: string, into: string, addresses: string[] | null): void {
-    const list = JSON.stringify(addresses);
+    const list = addresses === null ? 'null' : listOf(addresses);
     for (const table of ['claims', 'pairs']) {
       const query = `UPDATE ${table} SET conversation_id = ?2 WHERE conversation_id = ?1
         AND (?3 = 'null' OR address IN (SELECT value FROM json_each(?3)))`;
@@ -80,7 +87,7 @@ export class DirectoryObject extends DurableObject<Env> {
 
   /** The conversation has these no more. */
   release(addresses: string[], conversationId: string): void {
-    const list = JSON.stringify(addresses);
+    const list = listOf(addresses);
     for (const table of ['claims', 'pairs']) {
       const query = `DELETE FROM ${table} WHERE conversation_id = ?1 AND address IN (SELECT value FROM json_each(?2))`;
       this.ctx.storage.sql.exec(query, conversationId, list);
@@ -92,7 +99,7 @@ export class DirectoryObject extends DurableObject<Env> {
       for (const id of over) this.release(addresses, id);
       for (const address of addresses) {
         const query = 'INSERT OR REPLACE INTO claims (address, conversation_id) VALUES (?, ?)';
-        this.ctx.storage.sql.exec(query, address, conversationId);
+        this.ctx.storage.sql.exec(query, hashed(address), conversationId);
       }
     });
     return { conversationId };

@@ -19,20 +19,6 @@ export const openErasures = (env: Env, before: Micros, limit: number): Promise<E
     .where(and(isNull(erasures.doneAt), lt(erasures.createdAt, before)))
     .limit(limit);
 
-/**
- * What is overwritten before it is deleted: a deleted row leaves its bytes in the database's free pages, and a text of the same length
- * takes their place.
- */
-const OVERWRITTEN: [table: string, column: string, key: string][] = [
-  ['messages', 'data', 'conversation_id'],
-  ['conversations', 'data', 'id'],
-  ['events', 'facts', 'source_id'],
-  ['search_texts', 'terms', 'conversation_id'],
-  ['sandbox_messages', 'text', 'conversation_id'],
-  ['activeflows', 'variables', 'conversation_id'],
-  ['contact_places', 'addresses', 'conversation_id'],
-];
-
 const DELETED: [table: string, key: string][] = [
   ['messages', 'conversation_id'],
   ['conversations', 'id'],
@@ -48,16 +34,9 @@ const DELETED: [table: string, key: string][] = [
 /** Everything that D1 has of these conversations. Repeating it deletes nothing more. */
 export async function dropConversations(env: Env, ids: string[]): Promise<void> {
   const list = JSON.stringify(ids);
-  const isMeant = (key: string): string => `${key} IN (SELECT value FROM json_each(?1))`;
-  const blanked = OVERWRITTEN.map(([table, column, key]) =>
-    env.DB.prepare(
-      `UPDATE ${table} SET ${column} = substr(replace(hex(zeroblob(length(CAST(${column} AS BLOB)))), '00', '0'), 1, length(CAST(${column} AS BLOB))) WHERE ${isMeant(key)}`,
-    ).bind(list),
-  );
-  const deleted = DELETED.map(([table, key]) =>
-    env.DB.prepare(`DELETE FROM ${table} WHERE ${isMeant(key)}`).bind(list),
-  );
-  await env.DB.batch([...blanked, ...deleted]);
+  const drop = ([table, key]: [string, string]) =>
+    env.DB.prepare(`DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?1))`).bind(list);
+  await env.DB.batch(DELETED.map(drop));
 }
 
 /** The contacts themselves, and who was merged into whom. */
@@ -65,7 +44,6 @@ export async function dropContacts(env: Env, ids: string[]): Promise<void> {
   const list = JSON.stringify(ids);
   const isMeant = (key: string): string => `${key} IN (SELECT value FROM json_each(?1))`;
   await env.DB.batch([
-    env.DB.prepare(`UPDATE contacts SET name = '' WHERE ${isMeant('id')}`).bind(list),
     env.DB.prepare(`DELETE FROM contacts WHERE ${isMeant('id')}`).bind(list),
     env.DB.prepare(`DELETE FROM contact_places WHERE ${isMeant('contact_id')}`).bind(list),
     env.DB.prepare(`DELETE FROM contact_merges WHERE ${isMeant('winner_id')} OR ${isMeant('loser_id')}`).bind(list),
