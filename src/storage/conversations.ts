@@ -12,6 +12,7 @@ export interface ConversationFilter {
   type?: string;
   lifecycle?: string;
   tag?: string;
+  archived?: boolean;
   accountId?: string;
   /** One of these. */
   accountIds?: string[];
@@ -62,6 +63,7 @@ const conditions = (filter: ConversationFilter): SQL[] => [
   ...(filter.accountId === undefined ? [] : [eq(conversations.accountId, filter.accountId)]),
   ...(filter.peer === undefined ? [] : [isWith(filter.peer)]),
   ...(filter.tag === undefined ? [] : [hasTag(filter.tag)]),
+  ...(filter.archived === undefined ? [] : [isArchived(filter.archived)]),
   ...(filter.search === undefined ? [] : [isFoundBy(filter.search)]),
 ];
 
@@ -71,6 +73,9 @@ const isWith = (peer: string): SQL =>
 
 const isFoundBy = (expression: string): SQL =>
   sql`${conversations.id} IN (SELECT ${searchTexts.conversationId} FROM search JOIN ${searchTexts} ON ${searchTexts.id} = search.rowid WHERE search MATCH ${expression})`;
+
+const isArchived = (archived: boolean): SQL =>
+  sql`coalesce(${conversations.data} ->> '$.archived', 0) = ${archived ? 1 : 0}`;
 
 const hasTag = (tag: string): SQL =>
   sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;

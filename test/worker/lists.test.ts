@@ -82,13 +82,15 @@ describe('the list of conversations', () => {
     const username = `filter-${hub.customerId}`;
     const agent = await ok(hub.call('POST', '/v1.0/agents', { username, password: 'long enough' }));
     await ok(hub.call('PUT', `/v1.0/conversations/${first}`, { owner_id: agent.id, tags: ['vip', 'late'] }));
-    await ok(hub.call('PUT', `/v1.0/conversations/${second}`, { tags: ['vip'] }));
+    await ok(hub.call('PUT', `/v1.0/conversations/${second}`, { tags: ['vip'], archived: true }));
     await ok(hub.call('PUT', `/v1.0/conversations/${third}`, { ai_mode: 'closed' }));
     const expectations: [string, string[]][] = [
       [`owner_id=${agent.id}`, [first]],
       ['tag=vip', [first, second]],
       ['tag=late', [first]],
       ['tag=vi', []],
+      ['archived=true', [second]],
+      ['archived=false&tag=vip', [first]],
       ['state=closed', [third]],
       ['type=line', []],
       ['type=message&tag=vip', [first, second]],

@@ -25,6 +25,8 @@ export const messenger: Channel = {
   // The API takes no idempotency key; the echo of our own message is what tells an accepted one after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   // "This message is sent outside of allowed window."
+  // "Attachments": 25 MB.
+  maxFileBytes: () => 25 * 1024 * 1024,
   verdicts: { optOut: [], windowClosed: ['10.2018278'] },
   // The standard window, and the HUMAN_AGENT tag's seven days for what a person writes.
   window: { ms: DAY, humanExtraMs: 6 * DAY },

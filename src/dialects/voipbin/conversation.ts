@@ -51,6 +51,7 @@ export const presentConversation = (state: ConversationState) => ({
   sequence: state.sequence,
   last_message_at: state.lastMessageAt === null ? null : blankTime(state.lastMessageAt),
   tags: state.tags,
+  archived: state.archived,
   participants: state.participants.map((participant) => presentPerson(state.id, participant)),
   reachable: state.reachable,
 });

@@ -153,6 +153,7 @@ export interface UpdateCommand {
   name?: string;
   detail?: string;
   tags?: string[];
+  archived?: boolean;
   /** null takes the owner away. */
   ownerId?: string | null;
   aiMode?: AiMode;

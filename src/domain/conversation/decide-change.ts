@@ -66,10 +66,10 @@ export const isFencedOut = (state: ConversationState, fence: number | null): boo
 
 /** The same object when nothing of it changes. */
 function relabel(state: ConversationState, command: UpdateCommand, at: Micros): ConversationState {
-  const { name = state.name, detail = state.detail, tags = state.tags } = command;
+  const { name = state.name, detail = state.detail, tags = state.tags, archived = state.archived } = command;
   const sameTags = tags.length === state.tags.length && tags.every((tag, index) => tag === state.tags[index]);
-  if (name === state.name && detail === state.detail && sameTags) return state;
-  return { ...state, name, detail, tags, updatedAt: at };
+  const isSame = name === state.name && detail === state.detail && archived === state.archived && sameTags;
+  return isSame ? state : { ...state, name, detail, tags, archived, updatedAt: at };
 }
 
 /** An assignment is a takeover by people; taking the owner away gives the conversation back to automation (spec section 11). */

@@ -33,6 +33,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     modeEpoch: 0,
     handedOver: false,
     tags: [],
+    archived: false,
     mergedInto: null,
     mergedFrom: [],
     sequence: 0,
@@ -113,17 +114,17 @@ function seenBy(state: ConversationState, opening: Opening): ConversationState {
   return withAddress(bringUp(told, newLink(opening)), opening.peer);
 }
 
-const TELLABLE = ['reachable', 'lifecycle', 'optOut', 'window', 'accountId'] as const;
+const TELLABLE = ['reachable', 'lifecycle', 'archived', 'optOut', 'window', 'accountId'] as const;
 
-type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'optOut' | 'window'>;
+type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'archived' | 'optOut' | 'window'>;
 
 function toldBy(item: OpeningItem, opening: Opening, seen: ConversationState): Told {
-  const { reachable, lifecycle, optOut, window, peer } = seen;
-  if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, optOut, window };
-  if (item.kind === 'echo') return { reachable, lifecycle: 'active', optOut, window };
-  if (item.isNotice) return { reachable, lifecycle: 'active', optOut, window };
+  const { reachable, lifecycle, archived, optOut, window, peer } = seen;
+  if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, archived, optOut, window };
+  const awake = { lifecycle: 'active', archived: false } as const;
+  if (item.kind === 'echo' || item.isNotice) return { reachable, ...awake, optOut, window };
   const reopenedBy = reopened(window, item.windowUntil, opening.window?.humanExtraMs ?? 0);
-  return { reachable: true, lifecycle: 'active', optOut: consentIn(item, peer) ?? optOut, window: reopenedBy };
+  return { reachable: true, ...awake, optOut: consentIn(item, peer) ?? optOut, window: reopenedBy };
 }
 
 function incoming(state: ConversationState, item: Extract<InboundItem, { kind: 'message' }>, at: Micros): Message {

@@ -47,8 +47,8 @@ const takesOver = (command: SendCommand): boolean => command.takeover || command
 /** A person's reply takes the conversation over, from whatever answered before (spec section 5); any message wakes an idle one. */
 function afterSend(state: ConversationState, command: SendCommand, at: Micros): ConversationState | null {
   const mode = takesOver(command) ? takeOver(state, at) : null;
-  if (state.lifecycle === 'active') return mode;
-  return { ...(mode ?? state), lifecycle: 'active', updatedAt: at };
+  if (state.lifecycle === 'active' && !state.archived) return mode;
+  return { ...(mode ?? state), lifecycle: 'active', archived: false, updatedAt: at };
 }
 
 const outgoing = (

@@ -30,6 +30,7 @@ export const OLDER_CONVERSATION = {
   parked: [],
   participants: [],
   released: [],
+  archived: false,
   mergedInto: null,
   mergedFrom: [],
 };

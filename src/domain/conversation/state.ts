@@ -33,6 +33,8 @@ export interface ConversationState extends Link {
   /** People answer because a machine left it to them: the next person's word is the takeover from that machine. */
   handedOver: boolean;
   tags: string[];
+  /** Put away by people as done with (seed 002's best practices); whoever writes again brings it back. */
+  archived: boolean;
   /** The conversation that goes on with its contact, since the two were found to be one; null while this one goes on itself. */
   mergedInto: string | null;
   /** Those that go on in this one: their messages are part of its history. */

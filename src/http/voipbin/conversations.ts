@@ -24,6 +24,7 @@ const listQuery = pageQuery.extend({
   type: z.string().max(32).optional(),
   state: z.enum(['active', 'idle', 'closed']).optional(),
   tag: z.string().max(64).optional(),
+  archived: z.enum(['true', 'false']).optional().openapi({ description: 'Absent: both' }),
   account_id: uuid.optional(),
   peer: z.string().max(255).optional().openapi({ description: 'The contact’s address, as `peer.target` shows it' }),
   q: z.string().trim().max(200).optional().openapi({
@@ -166,18 +167,20 @@ const filterOf = (query: ListQuery): ConversationFilter => ({
   ...(query.type === undefined ? {} : { type: query.type }),
   ...(query.state === undefined ? {} : { lifecycle: query.state }),
   ...(query.tag === undefined ? {} : { tag: query.tag }),
+  ...(query.archived === undefined ? {} : { archived: query.archived === 'true' }),
   ...(query.account_id === undefined ? {} : { accountId: query.account_id }),
   ...(query.peer === undefined ? {} : { peer: query.peer }),
 });
 
 async function updateCommand(c: AppContext, wanted: z.infer<typeof conversationChangesSchema>): Promise<UpdateCommand> {
   const principal = c.get('principal');
-  const { name, detail, tags, ai_mode: aiMode, owner_id: owner } = wanted;
+  const { name, detail, tags, archived, ai_mode: aiMode, owner_id: owner } = wanted;
   return {
     customerId: principal.customerId,
     actor: actorOf(principal),
     ...(name === undefined ? {} : { name }),
     ...(detail === undefined ? {} : { detail }),
+    ...(archived === undefined ? {} : { archived }),
     ...(tags === undefined ? {} : { tags: [...new Set(tags)] }),
     ...(aiMode === undefined ? {} : { aiMode }),
     ...(owner === undefined ? {} : { ownerId: await checkedOwner(c, owner.toLowerCase()) }),

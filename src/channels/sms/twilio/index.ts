@@ -7,6 +7,8 @@ import { parse } from './inbound.ts';
 import { fetchMedia, send } from './outbound.ts';
 import { verify } from './signature.ts';
 
+const MEGABYTE = 1024 * 1024;
+
 /** Twilio Messaging: `token` is the auth token. */
 export const twilio: Channel = {
   ...smsChannel,
@@ -27,6 +29,9 @@ export const twilio: Channel = {
   // The API takes no idempotency key; the status callback is what tells an accepted message after a lost answer.
   policy: { idempotent: false, receiptWaitMs: MINUTE },
   // "Attempt to send to unsubscribed recipient" (twilio.com/docs/api/errors/21610).
+  // Twilio's "MediaUrl": 5 MB of JPEG, PNG and GIF, 500 KB of everything else, which it finds out after it has accepted the message.
+  maxFileBytes: (type) => (/^image\/(jpeg|png|gif)$/.test(type) ? 5 * MEGABYTE : MEGABYTE / 2),
+  maxFilesBytes: 5 * MEGABYTE,
   verdicts: { optOut: ['21610'], windowClosed: [] },
   window: null,
   verify,

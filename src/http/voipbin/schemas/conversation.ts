@@ -66,6 +66,7 @@ export const conversationSchema = z
     sequence: z.number().int().openapi({ description: 'The last event; the value for If-Match' }),
     last_message_at: time.nullable(),
     tags: z.array(z.string()),
+    archived: z.boolean(),
     participants: z.array(participantSchema).openapi({ description: 'Empty on conversations of older versions' }),
     reachable: z.boolean().openapi({ description: 'False after the contact blocked or left the account' }),
   })
@@ -81,6 +82,7 @@ export const conversationChangesSchema = z
     name: z.string().max(255).optional(),
     detail: z.string().max(4000).optional(),
     tags: z.array(z.string().min(1).max(64)).max(50).optional(),
+    archived: z.boolean().optional().openapi({ description: 'Put away as done with; the next message brings it back' }),
     ai_mode: z.enum(['ai', 'human', 'closed']).optional().openapi({ description: '`closed` ends the conversation' }),
   })
   .openapi('ConversationChanges');
