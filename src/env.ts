@@ -15,7 +15,10 @@ import { z } from 'zod';
  * FLOWS           the Workflow that runs activeflows (flows/workflow.ts), by the activeflow's id.
  * FILE_COPIES     queue of messages whose files are to be copied from their provider.
  * WEBHOOKS        queue of webhook deliveries to make.
+ * EMAIL           Cloudflare's Email Service: mails go out by it.
  * API_LIMIT, HOOK_LIMIT, LOGIN_LIMIT   rate limits per customer, account and address.
+ * CHAT_LIMIT      the same per visitor of the web chat, and per network address that begins sessions.
+ * VERIFY_LIMIT    the same per e-mail address that a visitor wants to prove.
  */
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
 

@@ -1,9 +1,10 @@
 import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
-import { env } from 'cloudflare:workers';
+import { env, exports } from 'cloudflare:workers';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { readMail } from '../../src/channels/email/read-mail.ts';
 import { outbox } from '../support/faults.ts';
-import { callWith, eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
+import { callWith, eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
 import { openSocket } from '../support/live.ts';
 import { bringMail, newSender } from '../support/mails.ts';
 
@@ -317,6 +318,44 @@ describe('an identity token of the site', () => {
       const { status, body } = await session({ identity_token });
       expect({ status, field: Object.keys(body.error.details) }).toEqual({ status: 400, field: ['identity_token'] });
     }
+  });
+});
+
+describe('a mailed link', () => {
+  const opened = (path: string, method: string) =>
+    exports.default.fetch(`${ORIGIN}${path}`, { method, redirect: 'manual' });
+
+  test('makes the visitor the contact of that address, when its button is pressed and not when it is opened', async () => {
+    const own = `proof-${crypto.randomUUID().slice(0, 8)}@shop.example`;
+    await ok(hub.call('POST', '/v1.0/conversation_accounts', { type: 'email', provider_data: { address: own } }));
+    const address = newSender();
+    await bringMail(env, { from: address, to: own, text: 'by mail, long ago' });
+    const ada = await visitor({ email: address });
+    await ada.say('by chat');
+    await ok(ada.call('POST', `/chat/${account.id}/verifications`, {}));
+    const sent = outbox.findLast(({ to }) => to === address);
+    const read = await readMail(new TextEncoder().encode(sent?.raw), own);
+    const path = /\/chat\/\S+\/verify\?token=[\w.-]+/.exec(read.ok ? read.value.text : '')?.[0] ?? '';
+    const shown = await opened(path, 'GET');
+    expect(shown.status).toBe(200);
+    expect(await shown.text()).toContain(address);
+    expect(await ada.sees()).toEqual(['by chat']);
+    expect((await opened(path, 'POST')).status).toBe(200);
+    expect(await ada.sees()).toEqual(['by mail, long ago', 'by chat']);
+    expect(await ok(session({ visitor_token: ada.token }))).toMatchObject({ is_verified: true });
+    expect((await opened(`${path}x`, 'POST')).status).toBe(410);
+    expect((await opened(`/chat/${account.id}/verify`, 'GET')).status).toBe(410);
+  });
+
+  test('is not mailed without an address, and not often', async () => {
+    const ada = await visitor();
+    const ask = (body: Json) => ada.call('POST', `/chat/${account.id}/verifications`, body);
+    expect((await ask({})).status).toBe(400);
+    expect((await ask({ email: 'nobody' })).status).toBe(400);
+    const email = newSender();
+    const statuses = [];
+    for (let times = 0; times < 5; times += 1) statuses.push((await ask({ email })).status);
+    expect(statuses).toContain(429);
   });
 });
 

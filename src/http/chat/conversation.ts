@@ -5,7 +5,7 @@ import { moveAddresses } from '../join-conversations.ts';
 import { overAmong } from '../voipbin/claims.ts';
 import { firstOpening } from '../ways.ts';
 import { newLink } from '../../domain/conversation/links.ts';
-import { addressText } from '../../domain/conversation/participants.ts';
+import { addressText, isTrusted } from '../../domain/conversation/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 import type { Visitor } from '../../security/visitor-token.ts';
 
@@ -24,20 +24,27 @@ export async function conversationOf(env: Env, carrier: Carrier, visitor: Visito
   return (await callObject(() => address().resolve(chosen))).conversationId;
 }
 
+export interface Introduced {
+  /** The conversation. */
+  id: string;
+  /** Whether the visitor has proved, now or before, who it is. */
+  isTrusted: boolean;
+}
+
 /**
  * What a visitor has typed or proved, told where it is: its conversation, and where it has proved to be somebody who has one, that one
  * takes both over (spec section 11).
  */
-export async function introduce(env: Env, carrier: Carrier, visitor: Visitor): Promise<string> {
+export async function introduce(env: Env, carrier: Carrier, visitor: Visitor): Promise<Introduced> {
   if (provedAddresses(visitor).length > 0) await joinProved(env, carrier, visitor);
   const id = await conversationOf(env, carrier, visitor);
   const person = await personOf(carrier, visitor);
   const own = newLink(await firstOpening(env, carrier, chatAddress(visitor)));
   const links = [own, ...(await otherWays(env, carrier, person))];
-  await callObject(() =>
+  const met = await callObject(() =>
     getConversation(env, id).rearrange(carrier.account.customerId, { kind: 'meet', person, links, from: [] }),
   );
-  return id;
+  return { id, isTrusted: met.ok && isTrusted(met.value, chatAddress(visitor)) };
 }
 
 /** All of the open conversations of what it has proved to be become one: theirs who is known, not the visitor's. */
@@ -53,7 +60,11 @@ async function joinProved(env: Env, carrier: Carrier, visitor: Visitor): Promise
     (await callObject(() => directory().holders(addresses))).filter((id) => !over.includes(id));
   const [target] = await open(proved);
   const others = (await open([own])).filter((id) => id !== target);
-  if (target === undefined) return;
+  if (target === undefined) {
+    const [mine] = others;
+    if (mine !== undefined) await callObject(() => directory().claimFor(mine, proved, over));
+    return;
+  }
   for (const from of others) await moveAddresses(env, customerId, { from, into: target }, [chat], [...identity, chat]);
   await callObject(() => directory().claimFor(target, [own], [...over, ...others]));
 }

@@ -37,7 +37,9 @@ const sessionSchema = z
     conversation_id: z.uuid().openapi({ description: 'Where the next message lands, as far as can be said now' }),
     name: z.string(),
     email: z.string(),
-    is_verified: z.boolean().openapi({ description: 'Whether the site has vouched for who this is' }),
+    is_verified: z
+      .boolean()
+      .openapi({ description: 'Whether the site has vouched for who this is, or a mailed link was opened' }),
   })
   .openapi('ChatSession');
 
@@ -66,9 +68,9 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
     throw invalidField('identity_token', 'is no JWT (HS256) of this account’s secret with an end and an address');
   const known = token === undefined ? NOBODY() : await visitorOf(c, token);
   const visitor = { ...known, ...typed(wanted), ...(identity ? { identity } : {}) };
-  const conversation_id = await introduce(c.env, carrier, visitor);
+  const { id: conversation_id, isTrusted } = await introduce(c.env, carrier, visitor);
   const visitor_token = await signVisitor(visitor, carrier.account.id, configOf(c.env).JWT_SECRET, Date.now());
-  return c.json({ visitor_token, conversation_id, ...shown(visitor) }, 200);
+  return c.json({ visitor_token, conversation_id, ...shown(visitor, isTrusted) }, 200);
 });
 
 const NOBODY = (): Visitor => ({ id: crypto.randomUUID(), name: '', email: '', identity: null });
@@ -78,8 +80,8 @@ const typed = ({ name, email }: z.infer<typeof wantedSchema>): Partial<Visitor> 
   ...(email ? { email: email.toLowerCase() } : {}),
 });
 
-const shown = ({ name, email, identity }: Visitor) => ({
+const shown = ({ name, email, identity }: Visitor, isTrusted: boolean) => ({
   name: identity?.name || name,
   email: identity?.email || email,
-  is_verified: identity !== null,
+  is_verified: identity !== null || isTrusted,
 });

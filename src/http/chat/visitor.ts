@@ -17,7 +17,7 @@ export async function chatCarrier(c: AppContext): Promise<Carrier> {
   return { account, channel };
 }
 
-const accountIdOf = (c: AppContext): string => (c.req.param('account_id') ?? '').toLowerCase();
+export const accountIdOf = (c: AppContext): string => (c.req.param('account_id') ?? '').toLowerCase();
 
 /** Pages of the account's own origins alone. A request without an origin is no browser's. */
 export const allowedOrigin = createMiddleware<AppEnv>(async (c, next) => {

@@ -1,0 +1,134 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import { introduce } from './conversation.ts';
+import { accountIdOf, chatCarrier, visitorIn } from './visitor.ts';
+import type { AppContext, AppEnv } from '../context.ts';
+import { ApiError, invalidField, tooMany } from '../errors.ts';
+import { answer, body, failures } from '../openapi.ts';
+import { publicUrlOf } from '../origin.ts';
+import { newRouter } from '../router.ts';
+import { composeMail } from '../../channels/email/compose.ts';
+import { configOf } from '../../env.ts';
+import { channelIo } from '../../sandbox/channel-io.ts';
+import { readVerification, signVerification } from '../../security/verification-token.ts';
+import { knownAccounts, type Account } from '../../storage/accounts.ts';
+
+const requestRoute = createRoute({
+  tags: ['Web chat'],
+  security: [{ bearer: [] }],
+  method: 'post',
+  path: '/{account_id}/verifications',
+  summary: 'Mail a link to the address that the visitor typed: who opens it has proved to be its owner',
+  description: 'Then the visitor is that contact: their conversations go on as one. The link is good for an hour.',
+  request: {
+    params: z.object({ account_id: z.string() }),
+    ...body(
+      z.object({
+        email: z
+          .email('is no e-mail address')
+          .max(254)
+          .optional()
+          .openapi({ description: 'Absent: the one of the session' }),
+      }),
+    ),
+  },
+  responses: {
+    ...answer(z.object({ email: z.string() }), 'Where the link was mailed'),
+    ...failures('CONVERSATION_ACCOUNT_NOT_FOUND', 'ORIGIN_NOT_ALLOWED', 'INVALID_CREDENTIALS', 'NO_CHANNEL_AVAILABLE'),
+  },
+});
+
+export const chatVerificationRoutes = newRouter();
+
+chatVerificationRoutes.openapi(requestRoute, async (c) => {
+  const { account } = await chatCarrier(c);
+  const visitor = await visitorIn(c);
+  const email = (c.req.valid('json').email ?? visitor.email).toLowerCase();
+  if (email === '') throw invalidField('email', 'is required');
+  const { success } = await c.env.VERIFY_LIMIT.limit({ key: email });
+  if (!success) throw tooMany(60);
+  const mailbox = (await knownAccounts(c.env, account.customerId)).find(({ type }) => type === 'email');
+  if (!mailbox)
+    throw new ApiError('NO_CHANNEL_AVAILABLE', 'there is no e-mail account that could write to this address');
+  const token = await signVerification(
+    { visitorId: visitor.id, email },
+    account.id,
+    configOf(c.env).JWT_SECRET,
+    Date.now(),
+  );
+  await mailLink(c.env, mailbox, email, `${publicUrlOf(c)}/chat/${account.id}/verify?token=${token}`);
+  return c.json({ email }, 200);
+});
+
+async function mailLink(env: Env, mailbox: Account, to: string, link: string): Promise<void> {
+  const from = String(mailbox.providerData['address']);
+  const raw = await composeMail({
+    messageId: `${crypto.randomUUID()}@${from.split('@')[1]}`,
+    from: { address: from, name: mailbox.name },
+    to: { address: to, name: '' },
+    replyTo: null,
+    subject: 'Is this your e-mail address?',
+    text: `Somebody gave this address in our chat. If it was you, open this link within an hour to go on there as yourself:\n\n${link}\n\nIf it was not you, do nothing: then nobody learns anything.`,
+    inReplyTo: null,
+    references: [],
+    isAutomatic: true,
+    mark: 'verification',
+    files: [],
+  });
+  await channelIo(env).sendMail({ from, to, raw });
+}
+
+/** Opened from a mail, so from no page of the customer's. A button proves it, because mail scanners open links and press nothing. */
+export const chatVerifyPage = new Hono<AppEnv>();
+
+chatVerifyPage.get('/:account_id/verify', async (c) => {
+  const found = await verificationIn(c);
+  if (!found) return page(c, OVER, 410);
+  return page(
+    c,
+    html`<p>Is <strong>${found.email}</strong> your address? Then your chat goes on with what we know of you.</p>
+      <form method="post"><button>Yes, that is me</button></form>`,
+    200,
+  );
+});
+
+chatVerifyPage.post('/:account_id/verify', async (c) => {
+  const found = await verificationIn(c);
+  if (!found) return page(c, OVER, 410);
+  const { visitorId: id, email } = found;
+  const identity = { name: '', email, phone_number: '' };
+  await introduce(c.env, await chatCarrier(c), { id, name: '', email: '', identity });
+  return page(c, html`<p>Thank you. You can close this page and go on in the chat.</p>`, 200);
+});
+
+const OVER = html`<p>This link is not good any more. Ask for another one in the chat.</p>`;
+
+const verificationIn = (c: AppContext) =>
+  readVerification(c.req.query('token') ?? '', accountIdOf(c), configOf(c.env).JWT_SECRET);
+
+const STYLE =
+  'body{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}button{font:inherit;padding:.6em 1.2em}';
+
+function page(c: AppContext, content: ReturnType<typeof html>, status: 200 | 410): Response | Promise<Response> {
+  c.header(
+    'Content-Security-Policy',
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  );
+  c.header('Referrer-Policy', 'no-referrer');
+  const document = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width" />
+        <title>Your e-mail address</title>
+        <style>
+          ${STYLE}
+        </style>
+      </head>
+      <body>
+        <main>${content}</main>
+      </body>
+    </html>`;
+  return c.html(document, status);
+}

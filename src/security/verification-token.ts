@@ -1,0 +1,39 @@
+import { jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
+import { utf8 } from './encoding.ts';
+import { HOUR, SECOND, type Millis } from '../domain/time.ts';
+
+/** Which visitor typed which address: whoever has this link has that address's mail. */
+const claimsSchema = z.object({ sub: z.uuid(), email: z.email() });
+
+const ISSUER = 'parley-verification';
+const LIFE_MS = HOUR;
+
+export const signVerification = (
+  { visitorId, email }: { visitorId: string; email: string },
+  accountId: string,
+  secret: string,
+  now: Millis,
+): Promise<string> =>
+  new SignJWT({ email })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setIssuer(ISSUER)
+    .setAudience(accountId)
+    .setSubject(visitorId)
+    .setExpirationTime(Math.floor((now + LIFE_MS) / SECOND))
+    .sign(utf8(secret));
+
+/** Null for what is not ours, of another account, or over. */
+export async function readVerification(
+  token: string,
+  accountId: string,
+  secret: string,
+): Promise<{ visitorId: string; email: string } | null> {
+  try {
+    const options = { algorithms: ['HS256'], issuer: ISSUER, audience: accountId };
+    const { sub, email } = claimsSchema.parse((await jwtVerify(token, utf8(secret), options)).payload);
+    return { visitorId: sub, email };
+  } catch {
+    return null;
+  }
+}
