@@ -8,27 +8,7 @@
  * data-identity-token. `window.Parley` opens, closes, identifies and shuts down; `parley:message` tells the page of new messages.
  */
 {
-  /** @typedef {{ type: string, filename: string, index: number }} Media */
-  /** @typedef {{ type: 'visitor' | 'person' | 'automatic', name: string }} Sender */
-  /**
-   * @typedef {{ id: string, conversation_id: string, sequence: number, direction: 'incoming' | 'outgoing', text: string,
-   *   medias: Media[], sender: Sender, client_id: string, tm_create: string, is_read: boolean }} Message
-   */
-  /** @typedef {{ client_id: string, text: string, tm_create: string, is_failed: boolean }} Pending What was written and not taken yet. */
-  /** @typedef {{ visitor_token: string, conversation_id: string, name: string, email: string, is_verified: boolean }} Session */
-  /** @typedef {{ result: Message[], next_page_token?: string }} Page */
-  /**
-   * @typedef {{ type: 'message', sequence: number, data: Message } | { type: 'message_deleted', sequence: number, data: { id: string } }
-   *   | { type: 'closed' | 'skip' | 'caught_up' | 'resync', sequence: number }
-   *   | { type: 'typing', data: { is_typing: boolean, name: string } }} Frame
-   */
-  /** @typedef {{ name?: string, email?: string, identity_token?: string }} Person */
-  /** @typedef {{ key: string, sign: string, name: string, make: () => (Node | string)[] }} Row `sign` changes when it looks different. */
-  /** @typedef {{ visitor_token: string, conversation_id: string, renewed: number, seen: string }} Kept Shared by all tabs; `seen` is the time of a message. */
-  /** @typedef {{ pending: Pending[] }} TabKept Of this tab, over reloads and on the site's next page. */
-
   const PROTOCOL = 'parley.v1';
-  const PAGE_SIZE = 50;
   const MAX_TEXT = 5000;
   /** A visitor_token lives long, and each session makes a new one. */
   const RENEW_MS = 24 * 60 * 60_000;
@@ -41,7 +21,6 @@
   const TYPING_ENDS_MS = 10_000;
   const MIN_PAUSE_MS = 1000;
   const MAX_PAUSE_MS = 30_000;
-  const ORIGIN_REFUSED = 'ORIGIN_NOT_ALLOWED';
   const CLOSE_UNAUTHORIZED = 4001;
   const PHONE = '(max-width: 480px)';
 
@@ -53,7 +32,7 @@
     close: ['Close chat', 'Chat schließen', '채팅 닫기', 'チャットを閉じる'],
     hello: ['How can we help you?', 'Wie können wir helfen?', '무엇을 도와드릴까요?', 'ご用件をお聞かせください。'],
     ask: [
-      'With your e-mail address, our answer also finds you when you have left.',
+      'Leave your e-mail address, and our answer finds you later too.',
       'Mit Ihrer E-Mail-Adresse erreicht Sie unsere Antwort auch, wenn Sie gegangen sind.',
       '이메일을 남기시면 나중에도 답변을 받으실 수 있습니다.',
       'メールアドレスがあれば、後からでも返信をお届けできます。',
@@ -104,40 +83,34 @@
 
   // ---------------------------------------------------------------- Helpers
 
-  /** @param {string} text @param {string | number} value */
-  const fill = (text, value) => text.replace('{}', () => String(value));
+  /** @param {string} text @param {string} value */
+  const fill = (text, value) => text.replace('{}', () => value);
 
   /** Said to whoever builds the page. @param {string} text */
   // oxlint-disable-next-line no-console -- a widget has no other log than its page's
   const warn = (text) => console.warn(`Parley: ${text}`);
 
   /**
-   * An element with attributes (null, false: none) and children. Texts of others only ever become text nodes.
+   * Texts of others only ever become text nodes.
    * @template {keyof HTMLElementTagNameMap} K
-   * @param {K} tag @param {Record<string, string | boolean | null>} [attributes] @param {(Node | string)[]} children
+   * @param {K} tag @param {Record<string, string>} [attributes] @param {(Node | string)[]} children
    * @returns {HTMLElementTagNameMap[K]}
    */
   function el(tag, attributes = {}, ...children) {
     const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (value !== null && value !== false) element.setAttribute(name, value === true ? '' : value);
-    }
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     element.append(...children);
     return element;
   }
 
-  /** @param {string} path */
-  function icon(path) {
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    for (const [name, value] of [
-      ['viewBox', '0 0 24 24'],
-      ['aria-hidden', 'true'],
-    ])
-      svg.setAttribute(name ?? '', value ?? '');
-    const line = document.createElementNS(svg.namespaceURI, 'path');
-    line.setAttribute('d', path);
-    svg.append(line);
-    return svg;
+  /** @param {string} d */
+  function icon(d) {
+    const [svg, path] = ['svg', 'path'].map((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag));
+    path?.setAttribute('d', d);
+    svg?.setAttribute('viewBox', '0 0 24 24');
+    svg?.setAttribute('aria-hidden', 'true');
+    svg?.append(path ?? '');
+    return svg ?? '';
   }
 
   /** @param {string} text */
@@ -178,46 +151,40 @@
     /** @param {'localStorage' | 'sessionStorage'} kind @param {string} key */
     constructor(kind, key) {
       this.key = key;
+      this.#attempt(() => (this.#storage = window[kind]));
+    }
+
+    /** @param {() => void} work */
+    #attempt(work) {
       try {
-        this.#storage = window[kind];
-        this.#memory = JSON.parse(this.#storage.getItem(key) ?? '{}');
+        work();
       } catch {
-        // Blocked, or not ours: memory it is.
+        this.#storage = null;
       }
     }
 
     /** Another tab may have written. @returns {Partial<T>} */
     read() {
-      try {
+      this.#attempt(() => {
         if (this.#storage) this.#memory = JSON.parse(this.#storage.getItem(this.key) ?? '{}');
-      } catch {
-        this.#storage = null;
-      }
+      });
       return this.#memory;
     }
 
     /** @param {Partial<T>} changes */
     write(changes) {
       this.#memory = { ...this.read(), ...changes };
-      try {
-        this.#storage?.setItem(this.key, JSON.stringify(this.#memory));
-      } catch {
-        this.#storage = null;
-      }
+      this.#attempt(() => this.#storage?.setItem(this.key, JSON.stringify(this.#memory)));
+    }
+
+    clear() {
+      this.#memory = {};
+      this.#attempt(() => this.#storage?.removeItem(this.key));
     }
 
     /** One tab at a time, where the browser can do that. @param {() => Promise<void>} work @returns {Promise<void>} */
     alone(work) {
       return this.#storage && navigator.locks ? navigator.locks.request(this.key, work) : work();
-    }
-
-    clear() {
-      this.#memory = {};
-      try {
-        this.#storage?.removeItem(this.key);
-      } catch {
-        this.#storage = null;
-      }
     }
   }
 
@@ -259,38 +226,26 @@
     constructor(status, reason, waitMs) {
       super(`${status} ${reason}`);
       this.status = status;
-      this.reason = reason;
       this.waitMs = waitMs;
-    }
-
-    /** The same request would be refused again. */
-    get isFinal() {
-      return this.status >= 400 && this.status < 500 && ![401, 408, 425, 429].includes(this.status);
+      /** This page may not use the chat, or there is none. */
+      this.isForPage = reason === 'ORIGIN_NOT_ALLOWED' || reason === 'CONVERSATION_ACCOUNT_NOT_FOUND';
+      /** The same request would be refused again. */
+      this.isFinal = status >= 400 && status < 500 && ![401, 408, 425, 429].includes(status) && !this.isForPage;
     }
   }
 
-  /** @param {string} url @param {{ method?: string, token?: string | undefined, body?: object }} request */
-  async function ask(url, { method = 'GET', token, body }) {
+  /** @param {string} url @param {AskRequest} request */
+  async function ask(url, { method = 'GET', token = '', body }) {
     /** @type {Record<string, string>} */
-    const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    const headers = token === '' ? {} : { Authorization: `Bearer ${token}` };
+    if (body) headers['Content-Type'] = 'application/json';
     // Kept alive, a message also arrives when the visitor has already followed a link.
     const content = body ? { body: JSON.stringify(body), keepalive: true } : {};
-    if (body) headers['Content-Type'] = 'application/json';
-    const response = await fetch(url, { method, headers, credentials: 'omit', cache: 'no-store', ...content });
+    const response = await fetch(url, { method, headers, credentials: 'omit', ...content });
     if (response.ok) return response;
-    const waitMs = Number(response.headers.get('Retry-After') ?? 0) * 1000 || 0;
-    throw new Refusal(response.status, await reasonOf(response), waitMs);
-  }
-
-  /** @param {Response} response */
-  async function reasonOf(response) {
-    try {
-      /** @type {{ error?: { reason?: string } }} */
-      const { error } = await response.json();
-      return error?.reason ?? '';
-    } catch {
-      return '';
-    }
+    /** @type {{ error?: { reason?: string } }} */
+    const { error } = await response.json().catch(() => ({}));
+    throw new Refusal(response.status, error?.reason ?? '', Number(response.headers.get('Retry-After')) * 1000 || 0);
   }
 
   /** What a visitor has written and was answered, and the way to the server. It knows nothing of how it is shown. */
@@ -486,7 +441,7 @@
 
     // ------------------------------ Requests
 
-    /** @param {string} path @param {{ method?: string, body?: object }} [request] */
+    /** @param {string} path @param {AskRequest} [request] */
     async #call(path, request = {}) {
       const token = this.#token;
       const response = await ask(`${this.#base}${path}`, { ...request, token });
@@ -532,8 +487,8 @@
 
     /** @param {string} token */
     async #loadPage(token) {
-      const response = await this.#call(`/messages?page_size=${PAGE_SIZE}&page_token=${encodeURIComponent(token)}`);
-      const { result, next_page_token = '' } = /** @type {Page} */ (await response.json());
+      const response = await this.#call(`/messages?page_size=50&page_token=${encodeURIComponent(token)}`);
+      const { result, next_page_token = '' } = /** @type {MessagePage} */ (await response.json());
       this.olderToken = next_page_token;
       for (const message of result) this.#put(message);
       this.onChange();
@@ -544,7 +499,7 @@
     async #recover(error, backoff) {
       const refusal = error instanceof Refusal ? error : null;
       if (refusal?.status === 401) this.#forget();
-      if (refusal?.reason === ORIGIN_REFUSED || refusal?.status === 404) return this.#end(refusal);
+      if (refusal?.isForPage) return this.#end(refusal);
       await backoff.pause(refusal?.waitMs);
     }
 
@@ -600,8 +555,7 @@
         const response = await this.#call('/messages', { method: 'POST', body: { text, client_id } });
         this.#taken(/** @type {Message} */ (await response.json()));
       } catch (error) {
-        const isRefused = error instanceof Refusal && error.isFinal && error.reason !== ORIGIN_REFUSED;
-        if (!isRefused) return this.#recover(error, this.#sends);
+        if (!(error instanceof Refusal && error.isFinal)) return this.#recover(error, this.#sends);
         this.#setPending(this.pending.map((one) => (one.client_id === client_id ? { ...one, is_failed: true } : one)));
       }
     }
@@ -725,7 +679,7 @@
       }
     }
 
-    /** @param {{ is_typing: boolean, name: string }} data */
+    /** @param {Typing} data */
     #showTyping({ is_typing, name }) {
       clearTimeout(this.#timers.typing);
       this.typist = is_typing ? name || '?' : '';
@@ -764,23 +718,21 @@
     [hidden] { display: none !important; }
     .root { --paper: #fff; --ink: #1b1c20; --faint: #5b5f69; --bubble: #eef0f4; --line: #d9dce3; --edge: #858a95; --bad: #b3261e;
       font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; color: var(--ink);
-      position: fixed; z-index: 2147483000; bottom: 0; right: 0; }
-    .left { right: auto; left: 0; }
+      position: fixed; z-index: 2147483000; }
     button, input, textarea { font: inherit; color: inherit; margin: 0; }
     button { cursor: pointer; border: 0; background: none; padding: 0; }
     :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; box-shadow: 0 0 0 2px var(--paper); }
     .panel:focus { outline: none; }
     svg { width: 24px; height: 24px; fill: currentColor; display: block; }
     .launcher, .start, .send, header, .mine .bubble, .newer { background: var(--accent); color: var(--on-accent); }
-    .launcher { position: fixed; right: calc(20px + env(safe-area-inset-right)); bottom: calc(20px + env(safe-area-inset-bottom));
+    .launcher { position: fixed; right: 20px; bottom: calc(20px + env(safe-area-inset-bottom));
       width: 56px; height: 56px; border-radius: 50%; display: grid; place-items: center; box-shadow: 0 2px 12px #0006; }
-    .left .launcher { right: auto; left: calc(20px + env(safe-area-inset-left)); }
+    .left > * { right: auto !important; left: 20px; }
     .badge { position: absolute; top: -4px; right: -4px; min-width: 22px; padding: 0 6px; border-radius: 11px; background: #b3261e; color: #fff;
       font-size: 13px; line-height: 22px; font-weight: 600; text-align: center; }
-    .panel { position: fixed; right: calc(20px + env(safe-area-inset-right)); bottom: calc(88px + env(safe-area-inset-bottom));
+    .panel { position: fixed; right: 20px; bottom: calc(88px + env(safe-area-inset-bottom));
       width: min(380px, 100vw - 40px); height: min(600px, 100dvh - 108px); display: flex; flex-direction: column; overflow: hidden;
       background: var(--paper); border-radius: 16px; box-shadow: 0 8px 40px #0005, 0 0 0 1px var(--line); animation: rise .18s ease-out; }
-    .left .panel { right: auto; left: calc(20px + env(safe-area-inset-left)); }
     @keyframes rise { from { opacity: 0; transform: translateY(12px); } }
     header { display: flex; align-items: center; gap: 8px; padding: 8px 8px 8px 18px; flex: none; }
     header :focus-visible, .launcher:focus-visible { outline-color: var(--on-accent); outline-offset: -5px; box-shadow: 0 0 0 2px var(--ink); }
@@ -806,10 +758,10 @@
     .file { display: flex; align-items: center; gap: 8px; text-align: start; text-decoration: underline; padding: 8px 13px; margin-top: 4px; min-height: 40px;
       border-radius: 16px; border: 1px solid var(--edge); overflow-wrap: anywhere; }
     .file svg { width: 18px; height: 18px; flex: none; }
-    .meta { margin: 2px 6px 4px; }
+    .meta { margin: 2px 12px 4px; }
     .bad { color: var(--bad); }
     .retry { text-decoration: underline; font-weight: 600; padding: 4px; margin: -4px 0; }
-    .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+    .aside { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
     .newer { align-self: center; padding: 6px 14px; border-radius: 16px; margin: -40px 0 6px; font-size: 13px; font-weight: 600; box-shadow: 0 2px 8px #0005; z-index: 1; }
     .typing { color: var(--faint); font-size: 13px; padding: 0 18px; min-height: 22px; flex: none; }
     .composer { flex: none; display: flex; align-items: flex-end; gap: 8px; padding: 4px 12px calc(12px + env(safe-area-inset-bottom)); }
@@ -817,7 +769,7 @@
     textarea::placeholder { color: var(--faint); opacity: 1; }
     .send svg { width: 20px; height: 20px; }
     @media ${PHONE} {
-      .panel, .left .panel { inset: var(--top, 0) 0 auto; width: auto; height: var(--height, 100dvh); border-radius: 0; box-shadow: none; }
+      .panel { inset: var(--top, 0) 0 auto !important; width: auto; height: var(--height, 100dvh); border-radius: 0; box-shadow: none; }
       header { padding-top: calc(8px + env(safe-area-inset-top)); }
       .open .launcher { display: none; }
     }
@@ -839,12 +791,12 @@
       'aria-expanded': 'false',
     });
     const close = el('button', { class: 'close', type: 'button', 'aria-label': texts.close }, icon(CLOSE_ICON));
-    const notice = el('p', { class: 'notice', role: 'status', hidden: true });
+    const notice = el('p', { class: 'notice', role: 'status', hidden: '' });
     const start = el('button', { class: 'start' }, texts.skip);
     const fields = asks.map((name) => fieldOf(name, texts));
     const ask = el('form', { class: 'ask' }, el('p', {}, texts.hello), el('p', {}, texts.ask), ...fields, start);
     const log = el('div', { class: 'log', role: 'log', 'aria-live': 'polite', 'aria-label': texts.log, tabindex: '0' });
-    const newer = el('button', { class: 'newer', type: 'button', hidden: true }, `${texts.newer} ↓`);
+    const newer = el('button', { class: 'newer', type: 'button', hidden: '' }, `${texts.newer} ↓`);
     const typing = el('div', { class: 'typing', role: 'status' });
     const limits = { rows: '1', maxlength: String(MAX_TEXT), enterkeyhint: 'send' };
     const textarea = el('textarea', { ...limits, placeholder: texts.write, 'aria-label': texts.write });
@@ -852,7 +804,7 @@
     const composer = el('form', { class: 'composer' }, textarea, send);
     const talk = [log, newer, typing, composer];
     const header = el('header', {}, el('h2', { id: 'title' }, title), close);
-    const dialog = { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: '-1', hidden: true };
+    const dialog = { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: '-1', hidden: '' };
     const panel = el('section', dialog, header, notice, ask, ...talk);
     const root = el('div', { class: `root ${options.position}`, lang: options.lang }, launcher, panel);
     root.style.setProperty('--accent', options.color);
@@ -890,22 +842,14 @@
       this.#texts = options.texts;
       this.#parts = build(options);
       this.#shadow.append(this.#parts.root);
-      this.#dress();
+      // A page's Content-Security-Policy has no say over a constructed sheet.
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLE);
+      this.#shadow.adoptedStyleSheets = [sheet];
       this.#listen();
       this.#listenToTyping();
-      chat.onChange = () => this.#changed();
+      chat.onChange = () => this.changed();
       this.#render();
-    }
-
-    /** A page's Content-Security-Policy has no say over constructed sheets; old browsers have none. */
-    #dress() {
-      try {
-        const sheet = new CSSStyleSheet();
-        sheet.replaceSync(STYLE);
-        this.#shadow.adoptedStyleSheets = [sheet];
-      } catch {
-        this.#shadow.append(el('style', {}, STYLE));
-      }
     }
 
     #listen() {
@@ -980,11 +924,6 @@
       this.#host.remove();
     }
 
-    /** The page is in front of somebody again. */
-    look() {
-      this.#changed();
-    }
-
     get #isAsking() {
       return this.#options.asks.length > 0 && this.#chat.isStranger && this.#chat.pending.length === 0;
     }
@@ -1007,10 +946,9 @@
     }
 
     #grow() {
-      const { style, scrollHeight } = this.#parts.textarea;
-      style.height = 'auto';
-      style.height = `${this.#parts.textarea.scrollHeight + 2}px`;
-      if (scrollHeight === 0) style.height = '';
+      const { textarea } = this.#parts;
+      textarea.style.height = 'auto';
+      textarea.style.height = `${textarea.scrollHeight + 2}px`;
     }
 
     /** An on-screen keyboard makes the visible part of a phone's page smaller, and may move it. */
@@ -1037,7 +975,7 @@
       const all = /** @type {NodeListOf<HTMLElement>} */ (
         this.#parts.panel.querySelectorAll('button, input, textarea, a, [tabindex="0"]')
       );
-      const seen = [...all].filter((one) => one.checkVisibility());
+      const seen = [...all].filter((one) => one.getClientRects().length > 0);
       const [from, to] = event.shiftKey ? [seen[0], seen.at(-1)] : [seen.at(-1), seen[0]];
       const active = this.#shadow.activeElement;
       if (active !== from && !(event.shiftKey && active === this.#parts.panel)) return;
@@ -1048,20 +986,20 @@
     #toEnd() {
       this.#isAtEnd = true;
       this.#parts.log.scrollTop = this.#parts.log.scrollHeight;
-      this.#changed();
+      this.changed();
     }
 
     #scrolled() {
       const { log } = this.#parts;
       this.#isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-      this.#changed();
+      this.changed();
       if (log.scrollTop < 60) void this.#chat.older();
     }
 
     // ------------------------------ Rendering
 
     /** However much has changed, once. */
-    #changed() {
+    changed() {
       if (this.#isDue) return;
       this.#isDue = true;
       queueMicrotask(() => {
@@ -1094,7 +1032,7 @@
       const { launcher, badge } = this.#parts;
       const { unread } = this.#chat;
       const title = this.#isOpen ? this.#texts.close : this.#options.title;
-      const label = unread > 0 && !this.#isOpen ? `${title} (${fill(this.#texts.unread, unread)})` : title;
+      const label = unread > 0 && !this.#isOpen ? `${title} (${fill(this.#texts.unread, `${unread}`)})` : title;
       if (launcher.ariaLabel === label && launcher.ariaExpanded === String(this.#isOpen)) return;
       launcher.ariaLabel = label;
       launcher.ariaExpanded = String(this.#isOpen);
@@ -1165,8 +1103,6 @@
       return rows;
     }
 
-    /** @typedef {{ key: string, by: string, text: string, tm_create: string, pending?: Pending, message?: Message }} Said */
-
     /** Messages and what waits to be one; the same key, so that it stays where it is when it becomes one. @returns {Said[]} */
     #said() {
       const messages = this.#chat.sorted.map((message) => {
@@ -1185,7 +1121,7 @@
       const state = pending ? String(pending.is_failed) : tm_create;
       const name = isMine ? this.#texts.you : (message?.sender.name ?? '');
       const make = () => [
-        ...(isFirst || isMine ? [el('span', { class: isMine ? 'hidden' : 'name', hidden: name === '' }, name)] : []),
+        ...(isFirst && name !== '' ? [el('span', { class: isMine ? 'aside' : 'name' }, name)] : []),
         ...(text === '' ? [] : [el('div', { class: 'bubble', dir: 'auto' }, ...withLinks(text))]),
         ...(message ? medias.map((media) => this.#file(message, media)) : []),
         this.#meta(tm_create, pending),
@@ -1222,7 +1158,7 @@
       } catch {
         this.#complaint = this.#texts.noFile;
       }
-      this.#changed();
+      this.changed();
     }
 
     /** @param {string} time */
@@ -1263,11 +1199,11 @@
     chat.onMessage = (detail) => window.dispatchEvent(new CustomEvent('parley:message', { detail }));
     window.addEventListener('storage', ({ key }) => (key === null || key === `parley:${account}`) && chat.lookAgain());
     window.addEventListener('online', () => chat.comeBack());
-    window.addEventListener('offline', () => view.look());
+    window.addEventListener('offline', () => view.changed());
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState !== 'visible') return;
       chat.check();
-      view.look();
+      view.changed();
     });
     if (data['identityToken']) chat.identify(data['identityToken'], true);
     view.show();
