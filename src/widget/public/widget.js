@@ -1,11 +1,8 @@
 'use strict';
 /**
- * Parley's web chat. A site shows it with one line:
- *
- *   <script async src="https://parley.example/widget.js" data-account="<account id>"></script>
- *
- * More attributes: data-title, data-color, data-position (right, left), data-lang, data-ask ("name email"; "" asks nothing),
- * data-identity-token. `window.Parley` opens, closes, identifies and shuts down; `parley:message` tells the page of new messages.
+ * Parley's web chat: <script async src="https://parley.example/widget.js" data-account="<account id>"></script>
+ * Also data-title, -color, -position (right, left), -lang, -ask ("name email"; "": nothing), -identity-token; window.Parley; and the
+ * event parley:message.
  */
 {
   const PROTOCOL = 'parley.v1';
@@ -83,8 +80,7 @@
 
   // ---------------------------------------------------------------- Helpers
 
-  /** @param {string} text @param {string} value */
-  const fill = (text, value) => text.replace('{}', () => value);
+  const fill = (text = '', value = '') => text.replace('{}', () => value);
 
   /** Said to whoever builds the page. @param {string} text */
   // oxlint-disable-next-line no-console -- a widget has no other log than its page's
@@ -103,8 +99,7 @@
     return element;
   }
 
-  /** @param {string} d */
-  function icon(d) {
+  function icon(d = '') {
     const [svg, path] = ['svg', 'path'].map((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag));
     path?.setAttribute('d', d);
     svg?.setAttribute('viewBox', '0 0 24 24');
@@ -113,14 +108,12 @@
     return svg ?? '';
   }
 
-  /** @param {string} text */
-  function withLinks(text) {
+  function withLinks(text = '') {
     const parts = text.split(/(https?:\/\/[^\s<>"']*[^\s<>"'.,;:!?)\]}])/i);
     return parts.map((part, index) => (index % 2 === 1 && URL.canParse(part) ? linkTo(part) : part));
   }
 
-  /** @param {string} href */
-  const linkTo = (href) => el('a', { href, target: '_blank', rel: 'noopener noreferrer nofollow' }, href);
+  const linkTo = (href = '') => el('a', { href, target: '_blank', rel: 'noopener noreferrer nofollow' }, href);
 
   /** Black or white, whichever stands out more: at least 4.5:1 on every colour. @param {number[]} rgb */
   function inkOn(rgb) {
@@ -248,14 +241,14 @@
     throw new Refusal(response.status, error?.reason ?? '', Number(response.headers.get('Retry-After')) * 1000 || 0);
   }
 
-  /** What a visitor has written and was answered, and the way to the server. It knows nothing of how it is shown. */
+  /** The visitor's messages and the way to the server; nothing of how they are shown. */
   class Chat {
     /** @type {Map<string, Message>} */
     messages = new Map();
     /** Who is typing; empty: nobody. */
     typist = '';
     /** Of the next older page; empty: there is none. */
-    olderToken = '';
+    #olderToken = '';
     /** This page may not use the chat. */
     isOver = false;
     onChange = () => {};
@@ -275,7 +268,6 @@
     #isWanted = false;
     #isFollowing = false;
     #isSending = false;
-    #isPaging = false;
     /** The last socket was refused, and a browser does not say why: a plain request will. */
     #isRefused = false;
     /** @type {Promise<void> | null} */
@@ -327,7 +319,7 @@
       return [...this.messages.values()].sort((one, other) =>
         one.conversation_id === other.conversation_id
           ? one.sequence - other.sequence
-          : Date.parse(one.tm_create) - Date.parse(other.tm_create),
+          : one.tm_create.localeCompare(other.tm_create),
       );
     }
 
@@ -335,9 +327,9 @@
       return [...this.messages.values()].filter(({ direction }) => direction === 'outgoing');
     }
 
-    /** Who has been here before, sees what is new; everybody else costs no request. */
+    /** Who has been here before, sees what is new. */
     resume() {
-      if (this.#token !== '') void this.#follow();
+      void this.#follow();
       void this.#flush();
     }
 
@@ -353,7 +345,7 @@
       void this.#follow();
     }
 
-    /** Who this is, the site says; whoever has not used the chat yet costs no request for that. @param {string} token */
+    /** Whoever has not used the chat yet, costs no request for this. @param {string} token */
     identify(token, isLate = this.#token === '' && !this.#isWanted) {
       this.#news = { ...this.#news, identity_token: token };
       this.#isLate = true;
@@ -368,30 +360,25 @@
       this.#forget();
     }
 
-    /** @param {string} text */
-    send(text) {
+    send(text = '') {
       // Not randomUUID: pages without https have none.
       const client_id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(36)).join('');
       this.#setPending([...this.pending, { client_id, text, tm_create: new Date().toISOString(), is_failed: false }]);
-      this.type(false);
+      this.type();
       void this.#flush();
     }
 
-    /** @param {string} id */
-    retry(id) {
-      this.#setPending(this.pending.map((one) => (one.client_id === id ? { ...one, is_failed: false } : one)));
+    /** @param {string} id @param {boolean} is_failed */
+    mark(id, is_failed) {
+      this.#setPending(this.pending.map((one) => (one.client_id === id ? { ...one, is_failed } : one)));
       void this.#flush();
     }
 
     async older() {
-      if (this.olderToken === '' || this.#isPaging) return;
-      this.#isPaging = true;
-      try {
-        await this.#loadPage(this.olderToken);
-      } catch {
-        // Whoever scrolls on asks again.
-      }
-      this.#isPaging = false;
+      const token = this.#olderToken;
+      this.#olderToken = '';
+      // Whoever scrolls on asks again.
+      if (token !== '') await this.#loadPage(token).catch(() => (this.#olderToken = token));
     }
 
     /** @param {Message} message @param {Media} media */
@@ -409,8 +396,7 @@
       if (sequence > this.#readAt && this.#tell({ type: 'read', sequence })) this.#readAt = sequence;
     }
 
-    /** @param {boolean} is_typing */
-    type(is_typing) {
+    type(is_typing = false) {
       const now = Date.now();
       if (is_typing ? now - this.#typedAt < TYPING_MS : this.#typedAt === 0) return;
       if (this.#tell({ type: 'typing', is_typing })) this.#typedAt = is_typing ? now : 0;
@@ -418,10 +404,9 @@
 
     /** Another tab has written down something. */
     lookAgain() {
-      const { visitor_token: token = '', conversation_id: conversation = '' } = this.#kept.read();
-      if (token === '') this.#restart('');
-      else if (conversation !== this.#conversation) this.#restart(conversation);
-      if (token !== '') void this.#follow();
+      const { conversation_id = '' } = this.#kept.read();
+      if (conversation_id !== this.#conversation) this.#restart(conversation_id);
+      void this.#follow();
       this.onChange();
     }
 
@@ -462,34 +447,29 @@
       try {
         const body = { ...news, ...(token === '' ? {} : { visitor_token: token }) };
         const response = await ask(`${this.#base}/sessions`, { method: 'POST', body });
-        this.#meet(/** @type {Session} */ (await response.json()));
+        const { visitor_token, conversation_id } = /** @type {Session} */ (await response.json());
+        this.#kept.write({ visitor_token, conversation_id, renewed: Date.now() });
+        if (conversation_id !== this.#conversation) this.#restart(conversation_id);
         this.#isTold = news === this.#news;
       } catch (error) {
-        if (!(error instanceof Refusal) || (error.status !== 400 && error.status !== 401)) throw error;
-        if (error.status === 401 && token !== '') this.#forget();
-        else this.#dropNews(error);
+        this.#drops(error, token, Object.keys(news).join(', '));
         await this.#introduce();
       }
     }
 
-    /** @param {Session} session */
-    #meet({ visitor_token, conversation_id }) {
-      this.#kept.write({ visitor_token, conversation_id, renewed: Date.now() });
-      if (conversation_id !== this.#conversation) this.#restart(conversation_id);
-    }
-
-    /** Better a visitor without a name than none. @param {Refusal} error */
-    #dropNews(error) {
-      if (Object.keys(this.#news).length === 0) throw error;
-      warn(`the server does not take ${Object.keys(this.#news).join(', ')}: ${error.message}`);
+    /** Better a new visitor, or one without a name, than none. @param {unknown} error @param {string} token @param {string} news */
+    #drops(error, token, news) {
+      const status = error instanceof Refusal ? error.status : 0;
+      if (status === 401 && token !== '') return this.#forget();
+      if (![400, 401].includes(status) || news === '') throw error;
+      warn(`the server does not take ${news}: ${String(error)}`);
       this.#news = {};
     }
 
-    /** @param {string} token */
-    async #loadPage(token) {
+    async #loadPage(token = '') {
       const response = await this.#call(`/messages?page_size=50&page_token=${encodeURIComponent(token)}`);
       const { result, next_page_token = '' } = /** @type {MessagePage} */ (await response.json());
-      this.olderToken = next_page_token;
+      this.#olderToken = next_page_token;
       for (const message of result) this.#put(message);
       this.onChange();
       return Math.max(0, ...result.map(({ sequence }) => sequence));
@@ -514,13 +494,12 @@
     /** The token is no longer good. */
     #forget() {
       this.#kept.clear();
-      this.#restart('');
+      this.#restart();
     }
 
-    /** @param {string} conversation */
-    #restart(conversation) {
+    #restart(conversation = '') {
       this.messages.clear();
-      this.olderToken = '';
+      this.#olderToken = '';
       this.typist = '';
       this.#enter(conversation, null);
       this.onChange();
@@ -556,7 +535,7 @@
         this.#taken(/** @type {Message} */ (await response.json()));
       } catch (error) {
         if (!(error instanceof Refusal && error.isFinal)) return this.#recover(error, this.#sends);
-        this.#setPending(this.pending.map((one) => (one.client_id === client_id ? { ...one, is_failed: true } : one)));
+        this.mark(client_id, true);
       }
     }
 
@@ -607,7 +586,7 @@
         try {
           await this.#ready();
           if (this.#isRefused) await this.#call('/messages?page_size=1');
-          if (this.#after === null) this.#after = await this.#loadPage('');
+          if (this.#after === null) await this.#load();
           await this.#listen();
           await this.#connects.pause();
         } catch (error) {
@@ -615,6 +594,14 @@
         }
       }
       this.#isFollowing = false;
+    }
+
+    /** The messages first, and the log from there on. */
+    async #load() {
+      const conversation = this.#conversation;
+      const place = await this.#loadPage();
+      if (conversation !== this.#conversation) throw new Error('elsewhere by now');
+      this.#after ??= place;
     }
 
     /** Until the socket ends. */
@@ -649,15 +636,14 @@
       this.#drop();
     }
 
-    /** @param {object} frame @returns {boolean} whether it went out */
+    /** @param {object} frame */
     #tell(frame) {
       if (this.#socket?.readyState !== WebSocket.OPEN) return false;
       this.#socket.send(JSON.stringify(frame));
       return true;
     }
 
-    /** @param {string} data */
-    #take(data) {
+    #take(data = '') {
       clearTimeout(this.#timers.pong);
       if (data === 'pong') return;
       const frame = /** @type {Frame} */ (JSON.parse(data));
@@ -675,7 +661,7 @@
       else if (frame.type === 'typing') this.#showTyping(frame.data);
       else if (frame.type === 'resync') {
         this.messages.clear();
-        this.#loadPage('').catch(() => this.#restart(this.#conversation));
+        this.#loadPage().catch(() => this.#restart(this.#conversation));
       }
     }
 
@@ -706,11 +692,10 @@
 
   // ---------------------------------------------------------------- What is seen
 
-  const CHAT_ICON = 'M4 4h16a2 2 0 0 1 2 2v9a2 2 0 0 1-2 2H9l-5 4v-4a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2z';
-  const CLOSE_ICON =
-    'M5.6 4.2 12 10.6l6.4-6.4 1.4 1.4L13.4 12l6.4 6.4-1.4 1.4L12 13.4l-6.4 6.4-1.4-1.4 6.4-6.4-6.4-6.4z';
-  const SEND_ICON = 'M2.5 21.5 22 12 2.5 2.5v7.4L15 12 2.5 14.1z';
-  const FILE_ICON = 'M6 2h8l5 5v13a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2zm7 1.5V8h4.5z';
+  const CHAT_ICON = 'M4 5h16v11H10l-4 4v-4H4z';
+  const CLOSE_ICON = 'M6 6l12 12M18 6 6 18';
+  const SEND_ICON = 'M4 12h15M13 6l6 6-6 6';
+  const FILE_ICON = 'M6 3h8l4 4v14H6zM14 3v4h4';
 
   const STYLE = `
     :host { all: initial !important; direction: ltr !important; }
@@ -723,7 +708,8 @@
     button { cursor: pointer; border: 0; background: none; padding: 0; }
     :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; box-shadow: 0 0 0 2px var(--paper); }
     .panel:focus { outline: none; }
-    svg { width: 24px; height: 24px; fill: currentColor; display: block; }
+    svg { width: 24px; height: 24px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; display: block; }
+    .launcher svg { width: 28px; height: 28px; }
     .launcher, .start, .send, header, .mine .bubble, .newer { background: var(--accent); color: var(--on-accent); }
     .launcher { position: fixed; right: 20px; bottom: calc(20px + env(safe-area-inset-bottom));
       width: 56px; height: 56px; border-radius: 50%; display: grid; place-items: center; box-shadow: 0 2px 12px #0006; }
@@ -738,7 +724,6 @@
     header :focus-visible, .launcher:focus-visible { outline-color: var(--on-accent); outline-offset: -5px; box-shadow: 0 0 0 2px var(--ink); }
     h2 { flex: 1; margin: 0; font-size: 17px; line-height: 1.3; font-weight: 600; overflow-wrap: anywhere; }
     .close, .send { flex: none; width: 44px; height: 44px; border-radius: 50%; display: grid; place-items: center; }
-    .close svg { width: 20px; height: 20px; }
     .notice { margin: 0; padding: 8px 18px; background: var(--bubble); font-size: 13px; }
     .ask { flex: 1; overflow: auto; padding: 20px 18px; display: flex; flex-direction: column; gap: 14px; }
     .ask p { margin: 0; }
@@ -757,7 +742,7 @@
     .bubble a { color: inherit; }
     .file { display: flex; align-items: center; gap: 8px; text-align: start; text-decoration: underline; padding: 8px 13px; margin-top: 4px; min-height: 40px;
       border-radius: 16px; border: 1px solid var(--edge); overflow-wrap: anywhere; }
-    .file svg { width: 18px; height: 18px; flex: none; }
+    .file svg { flex: none; }
     .meta { margin: 2px 12px 4px; }
     .bad { color: var(--bad); }
     .retry { text-decoration: underline; font-weight: 600; padding: 4px; margin: -4px 0; }
@@ -767,7 +752,6 @@
     .composer { flex: none; display: flex; align-items: flex-end; gap: 8px; padding: 4px 12px calc(12px + env(safe-area-inset-bottom)); }
     textarea { resize: none; max-height: 132px; min-height: 44px; line-height: 22px; border-radius: 22px; }
     textarea::placeholder { color: var(--faint); opacity: 1; }
-    .send svg { width: 20px; height: 20px; }
     @media ${PHONE} {
       .panel { inset: var(--top, 0) 0 auto !important; width: auto; height: var(--height, 100dvh); border-radius: 0; box-shadow: none; }
       header { padding-top: calc(8px + env(safe-area-inset-top)); }
@@ -1136,7 +1120,7 @@
       if (!pending) return el('time', { class: 'meta', datetime: time }, this.#options.clock.format(new Date(time)));
       if (!pending.is_failed) return el('span', { class: 'meta' }, sending);
       const button = el('button', { class: 'retry', type: 'button' }, retry);
-      button.onclick = () => this.#chat.retry(pending.client_id);
+      button.onclick = () => this.#chat.mark(pending.client_id, false);
       return el('span', { class: 'meta bad', role: 'alert' }, `${failed} `, button);
     }
 
@@ -1161,8 +1145,7 @@
       this.changed();
     }
 
-    /** @param {string} time */
-    #dayOf(time) {
+    #dayOf(time = '') {
       const date = new Date(time);
       const days = Math.round((new Date(date).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86_400_000);
       return days === 0 || days === -1 ? this.#options.near.format(days, 'day') : this.#options.days.format(date);
