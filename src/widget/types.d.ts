@@ -49,6 +49,10 @@ type Frame =
   | { type: 'closed' | 'skip' | 'caught_up' | 'resync'; sequence: number }
   | { type: 'typing'; data: Typing };
 
+interface Failure {
+  error?: { reason?: string };
+}
+
 /** Who the visitor is: as typed, or as the site vouches for. */
 interface Person {
   name?: string;
@@ -56,17 +60,16 @@ interface Person {
   identity_token?: string;
 }
 
-/** Shared by all tabs; `seen` is the time of the newest message that was seen, `renewed` that of the token. */
+/** What a browser keeps; a page that may store nothing forgets it on leaving. */
 interface Kept {
-  visitor_token: string;
-  conversation_id: string;
-  renewed: number;
-  seen: string;
-}
-
-/** Of one tab, over reloads and on the site's next page. */
-interface TabKept {
-  pending: Pending[];
+  visitor_token?: string;
+  conversation_id?: string;
+  /** When the token was made. */
+  renewed?: number;
+  /** The time of the newest message that was seen. */
+  seen?: string;
+  /** Of one tab alone, over reloads and on the site's next page. */
+  pending?: Pending[];
 }
 
 /** A message as it is shown, or what waits to be one. `by` is empty for the visitor. */

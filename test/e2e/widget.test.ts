@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import axe from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type ChatFake, startChat } from '../fakes/chat.ts';
@@ -12,7 +12,6 @@ import { launchChromium } from '../support/chromium.ts';
 import { eventually, type Json } from '../support/http.ts';
 
 /** The web chat as a visitor has it: a page of the company's own, on another origin, in a real browser. */
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = join(tmpdir(), 'parley-widget');
 const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1280, height: 800 };
@@ -325,7 +324,7 @@ describe('for the keyboard and for everybody’s eyes', () => {
 /** Animations end at once, so that no colour is seen half way. */
 async function faultsOf(page: Page): Promise<string[]> {
   await page.emulateMedia({ reducedMotion: 'reduce' });
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const { violations } = await page.evaluate<Json>(`axe.run('#parley-chat')`);
   return violations.map(({ id, nodes }: Json) => `${id}: ${nodes.map(({ html }: Json) => html).join(' ')}`);
 }
@@ -404,7 +403,7 @@ describe('with a server that does what it is told', () => {
     await eventually(() => {
       expect(conversation.heard).toContainEqual({ type: 'read', sequence });
       expect(conversation.heard).toContainEqual({ type: 'ack', sequence });
-      expect(conversation.heard.filter(({ type }) => type === 'typing')).toEqual([{ type: 'typing', is_typing: true }]);
+      expect(conversation.heard.findLast(({ type }) => type === 'typing')).toEqual({ type: 'typing', is_typing: true });
     });
   });
 

@@ -55,12 +55,15 @@ interface Visitor {
 }
 
 class Failure extends Error {
-  constructor(
-    readonly status: number,
-    readonly reason: string,
-    readonly headers: Record<string, string> = {},
-  ) {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: Record<string, string>;
+
+  constructor(status: number, reason: string, headers: Record<string, string> = {}) {
     super(`${status} ${reason}`);
+    this.status = status;
+    this.reason = reason;
+    this.headers = headers;
   }
 }
 

@@ -5,16 +5,12 @@
  * event parley:message.
  */
 {
-  const PROTOCOL = 'parley.v1';
-  const MAX_TEXT = 5000;
-  /** A visitor_token lives long, and each session makes a new one. */
   const RENEW_MS = 24 * 60 * 60_000;
   const PING_MS = 30_000;
   const PONG_MS = 10_000;
   const ACK_MS = 1000;
   const ACK_FRAMES = 50;
   const TYPING_MS = 3000;
-  /** A "typing" that nobody takes back ends by itself. */
   const TYPING_ENDS_MS = 10_000;
   const MIN_PAUSE_MS = 1000;
   const MAX_PAUSE_MS = 30_000;
@@ -46,9 +42,7 @@
     failed: ['Not sent.', 'Nicht gesendet.', '전송되지 않았습니다.', '送信できませんでした。'],
     retry: ['Try again', 'Nochmals versuchen', '다시 시도', '再試行'],
     typing: ['{} is typing…', '{} schreibt…', '{} 님이 입력 중…', '{}さんが入力中…'],
-    someone: ['Somebody', 'Jemand', '상담원', '担当者'],
     unread: ['{} unread', '{} ungelesen', '읽지 않은 메시지 {}개', '未読 {} 件'],
-    newer: ['New messages', 'Neue Nachrichten', '새 메시지', '新しいメッセージ'],
     ended: [
       'This conversation has ended. Write to begin a new one.',
       'Diese Unterhaltung ist beendet. Schreiben Sie, um eine neue zu beginnen.',
@@ -61,18 +55,11 @@
       '오프라인 상태입니다. 다시 연결되면 메시지가 전송됩니다.',
       'オフラインです。接続が戻ると送信されます。',
     ],
-    noFile: [
-      'The file could not be fetched. Try again later.',
-      'Die Datei konnte nicht geladen werden. Versuchen Sie es später nochmals.',
-      '파일을 가져오지 못했습니다. 나중에 다시 시도해 주세요.',
-      'ファイルを取得できませんでした。後でもう一度お試しください。',
-    ],
   };
   const LANGUAGES = ['en', 'de', 'ko', 'ja'];
   /** @typedef {Record<keyof typeof TEXTS, string>} Texts */
 
-  /** @param {string} language @returns {Texts} */
-  function textsIn(language) {
+  function textsIn(language = '') {
     const column = Math.max(0, LANGUAGES.indexOf(language));
     const entries = Object.entries(TEXTS).map(([key, texts]) => [key, texts[column] ?? '']);
     return /** @type {Texts} */ (Object.fromEntries(entries));
@@ -82,9 +69,9 @@
 
   const fill = (text = '', value = '') => text.replace('{}', () => value);
 
-  /** Said to whoever builds the page. @param {string} text */
+  /** Said to whoever builds the page. */
   // oxlint-disable-next-line no-console -- a widget has no other log than its page's
-  const warn = (text) => console.warn(`Parley: ${text}`);
+  const warn = (text = '') => console.warn(`Parley: ${text}`);
 
   /**
    * Texts of others only ever become text nodes.
@@ -115,34 +102,25 @@
 
   const linkTo = (href = '') => el('a', { href, target: '_blank', rel: 'noopener noreferrer nofollow' }, href);
 
-  /** Black or white, whichever stands out more: at least 4.5:1 on every colour. @param {number[]} rgb */
-  function inkOn(rgb) {
-    const [red = 0, green = 0, blue = 0] = rgb.map((part) => {
-      const share = part / 255;
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    });
+  /** @param {string | undefined} color */
+  const rgbOf = (color = '') =>
+    [1, 3, 5].map((at) => parseInt((/^#[\da-f]{6}$/i.test(color) ? color : '#2251d1').slice(at, at + 2), 16));
+
+  /** Black or white, whichever stands out more: at least 4.5:1 on every colour. */
+  function inkOn(rgb = [0]) {
+    const [red = 0, green = 0, blue = 0] = rgb.map((part) => ((part / 255 + 0.055) / 1.055) ** 2.4);
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? '#000' : '#fff';
   }
 
-  /** The parts of a colour as the browser understands it; none for what is no opaque colour. @param {string} color */
-  function rgbOf(color) {
-    const probe = el('i');
-    probe.style.color = color;
-    document.documentElement.append(probe);
-    const [, parts] = /^rgb\(([^)]*)\)$/.exec(color === '' ? '' : getComputedStyle(probe).color) ?? [];
-    probe.remove();
-    return parts?.split(',').map(Number);
-  }
-
-  /** JSON in the browser's storage, or in memory where the page may store nothing. @template {object} T */
+  /** JSON in the browser's storage, or in memory where the page may store nothing. */
   class Drawer {
-    /** @type {Partial<T>} */
+    /** @type {Kept} */
     #memory = {};
     /** @type {Storage | null} */
     #storage = null;
 
-    /** @param {'localStorage' | 'sessionStorage'} kind @param {string} key */
-    constructor(kind, key) {
+    /** @param {'localStorage' | 'sessionStorage'} kind */
+    constructor(kind, key = '') {
       this.key = key;
       this.#attempt(() => (this.#storage = window[kind]));
     }
@@ -156,15 +134,14 @@
       }
     }
 
-    /** Another tab may have written. @returns {Partial<T>} */
     read() {
       this.#attempt(() => {
-        if (this.#storage) this.#memory = JSON.parse(this.#storage.getItem(this.key) ?? '{}');
+        if (this.#storage) this.#memory = /** @type {Kept} */ (JSON.parse(this.#storage.getItem(this.key) ?? '{}'));
       });
       return this.#memory;
     }
 
-    /** @param {Partial<T>} changes */
+    /** @param {Kept} changes */
     write(changes) {
       this.#memory = { ...this.read(), ...changes };
       this.#attempt(() => this.#storage?.setItem(this.key, JSON.stringify(this.#memory)));
@@ -181,20 +158,19 @@
     }
   }
 
-  /** Longer and longer pauses with jitter, so that after an outage not everybody comes at once. */
+  /** With jitter, so that after an outage not everybody comes at once. */
   class Backoff {
     #attempts = 0;
     #isHurried = false;
     #wake = () => {};
 
-    /** @param {number} leastMs what the server has asked for; nothing shortens it */
+    /** Nothing shortens what the server has asked for. */
     async pause(leastMs = 0) {
       const ms = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#attempts++) * (0.5 + Math.random() / 2);
-      if (leastMs > 0) return new Promise((resolve) => setTimeout(resolve, Math.max(ms, leastMs)));
-      if (!this.#isHurried) {
+      if (leastMs > 0 || !this.#isHurried) {
         await new Promise((resolve) => {
-          this.#wake = () => resolve(undefined);
-          setTimeout(resolve, ms);
+          if (leastMs === 0) this.#wake = () => resolve(undefined);
+          setTimeout(resolve, Math.max(ms, leastMs));
         });
       }
       this.#isHurried = false;
@@ -215,8 +191,7 @@
   // ---------------------------------------------------------------- The server
 
   class Refusal extends Error {
-    /** @param {number} status @param {string} reason @param {number} waitMs */
-    constructor(status, reason, waitMs) {
+    constructor(status = 0, reason = '', waitMs = 0) {
       super(`${status} ${reason}`);
       this.status = status;
       this.waitMs = waitMs;
@@ -232,43 +207,37 @@
     /** @type {Record<string, string>} */
     const headers = token === '' ? {} : { Authorization: `Bearer ${token}` };
     if (body) headers['Content-Type'] = 'application/json';
-    // Kept alive, a message also arrives when the visitor has already followed a link.
+    // Kept alive, a message arrives also when the visitor has followed a link.
     const content = body ? { body: JSON.stringify(body), keepalive: true } : {};
     const response = await fetch(url, { method, headers, credentials: 'omit', ...content });
     if (response.ok) return response;
-    /** @type {{ error?: { reason?: string } }} */
-    const { error } = await response.json().catch(() => ({}));
-    throw new Refusal(response.status, error?.reason ?? '', Number(response.headers.get('Retry-After')) * 1000 || 0);
+    const failure = /** @type {Failure | null} */ (await response.json().catch(() => null));
+    throw new Refusal(response.status, failure?.error?.reason, Number(response.headers.get('Retry-After')) * 1000 || 0);
   }
 
   /** The visitor's messages and the way to the server; nothing of how they are shown. */
   class Chat {
     /** @type {Map<string, Message>} */
     messages = new Map();
-    /** Who is typing; empty: nobody. */
     typist = '';
-    /** Of the next older page; empty: there is none. */
     #olderToken = '';
-    /** This page may not use the chat. */
     isOver = false;
     onChange = () => {};
     /** @type {(message: Message) => void} */
     onMessage = () => {};
-    /** @type {Drawer<Kept>} */
     #kept;
-    /** @type {Drawer<TabKept>} */
     #tab;
     #base;
     #conversation;
     /** @type {Person} What the server has not heard yet. */
     #news = {};
     #isTold = true;
-    /** Something to be told when the visitor opens the chat, not before. */
+    /** Told when the visitor opens the chat, not before. */
     #isLate = false;
     #isWanted = false;
     #isFollowing = false;
     #isSending = false;
-    /** The last socket was refused, and a browser does not say why: a plain request will. */
+    /** A browser does not say why a socket was refused: a plain request will. */
     #isRefused = false;
     /** @type {Promise<void> | null} */
     #introducing = null;
@@ -277,17 +246,15 @@
     /** @type {WebSocket | null} */
     #socket = null;
     #drop = () => {};
-    /** @type {number | null} The place in the log; null: load the messages first. */
+    /** @type {number | null} Null: load the messages first. */
     #after = null;
     #endedAt = 0;
     #readAt = 0;
     #typedAt = 0;
     #unacked = 0;
-    /** @type {Record<'ack' | 'pong' | 'typing', ReturnType<typeof setTimeout> | undefined>} */
-    #timers = { ack: undefined, pong: undefined, typing: undefined };
+    #timers = { ack: 0, pong: 0, typing: 0 };
 
-    /** @param {string} base @param {string} account */
-    constructor(base, account) {
+    constructor(base = '', account = '') {
       this.#base = base;
       this.#kept = new Drawer('localStorage', `parley:${account}`);
       this.#tab = new Drawer('sessionStorage', `parley:${account}`);
@@ -300,7 +267,6 @@
       return this.#kept.read().visitor_token ?? '';
     }
 
-    /** Somebody who has not begun yet, here or in another tab. */
     get isStranger() {
       return !this.#isWanted && this.#token === '' && !this.#news.identity_token;
     }
@@ -327,7 +293,6 @@
       return [...this.messages.values()].filter(({ direction }) => direction === 'outgoing');
     }
 
-    /** Who has been here before, sees what is new. */
     resume() {
       void this.#follow();
       void this.#flush();
@@ -345,14 +310,12 @@
       void this.#follow();
     }
 
-    /** Whoever has not used the chat yet, costs no request for this. @param {string} token */
-    identify(token, isLate = this.#token === '' && !this.#isWanted) {
+    identify(token = '', isLate = this.#token === '' && !this.#isWanted) {
       this.#news = { ...this.#news, identity_token: token };
       this.#isLate = true;
       if (!isLate) this.start();
     }
 
-    /** Nobody's any more, as after a logout. */
     shutdown() {
       this.#isWanted = false;
       this.#news = {};
@@ -368,8 +331,7 @@
       void this.#flush();
     }
 
-    /** @param {string} id @param {boolean} is_failed */
-    mark(id, is_failed) {
+    mark(id = '', is_failed = false) {
       this.#setPending(this.pending.map((one) => (one.client_id === id ? { ...one, is_failed } : one)));
       void this.#flush();
     }
@@ -386,7 +348,6 @@
       return (await this.#call(`/messages/${id}/medias/${index}`)).blob();
     }
 
-    /** What is there, has been in front of the visitor's eyes. */
     markSeen() {
       const answers = this.#answers();
       const seen = answers.reduce((last, { tm_create }) => (tm_create > last ? tm_create : last), '');
@@ -410,13 +371,13 @@
       this.onChange();
     }
 
-    /** The network is back: the old socket may be dead without knowing it. */
+    /** The old socket may be dead without knowing it. */
     comeBack() {
       this.#sends.hurry();
       this.#again();
     }
 
-    /** Is the socket still good? Else there is a new one soon, or at once where there is none. */
+    /** Is the socket still good? */
     check() {
       if (this.#socket?.readyState !== WebSocket.OPEN) return this.#connects.hurry();
       this.#socket.send('ping');
@@ -457,8 +418,8 @@
       }
     }
 
-    /** Better a new visitor, or one without a name, than none. @param {unknown} error @param {string} token @param {string} news */
-    #drops(error, token, news) {
+    /** Better a new visitor, or one without a name, than none. @param {unknown} error */
+    #drops(error, token = '', news = '') {
       const status = error instanceof Refusal ? error.status : 0;
       if (status === 401 && token !== '') return this.#forget();
       if (![400, 401].includes(status) || news === '') throw error;
@@ -491,7 +452,6 @@
       this.onChange();
     }
 
-    /** The token is no longer good. */
     #forget() {
       this.#kept.clear();
       this.#restart();
@@ -515,7 +475,7 @@
 
     // ------------------------------ What the visitor writes
 
-    /** One at a time, so that they arrive in their order. */
+    /** One at a time: in their order. */
     async #flush() {
       if (this.#isSending) return;
       this.#isSending = true;
@@ -596,7 +556,6 @@
       this.#isFollowing = false;
     }
 
-    /** The messages first, and the log from there on. */
     async #load() {
       const conversation = this.#conversation;
       const place = await this.#loadPage();
@@ -604,17 +563,16 @@
       this.#after ??= place;
     }
 
-    /** Until the socket ends. */
     #listen() {
       const url = `${this.#base.replace('http', 'ws')}/ws?after=${this.#after ?? 0}`;
-      const socket = new WebSocket(url, [`visitor.${this.#token}`, PROTOCOL]);
+      const socket = new WebSocket(url, [`visitor.${this.#token}`, 'parley.v1']);
       const pings = setInterval(() => this.check(), PING_MS);
       this.#socket = socket;
       this.#isRefused = true;
       socket.onopen = () => (this.#isRefused = false);
       socket.onmessage = ({ data }) => this.#take(String(data));
       return new Promise((resolve) => {
-        // Without waiting for the other side's goodbye, which a dead network never brings.
+        // A dead network never brings the other side's goodbye.
         this.#drop = () => {
           socket.onmessage = socket.onclose = null;
           socket.close();
@@ -668,23 +626,23 @@
     /** @param {Typing} data */
     #showTyping({ is_typing, name }) {
       clearTimeout(this.#timers.typing);
-      this.typist = is_typing ? name || '?' : '';
+      this.typist = is_typing ? name || '…' : '';
       if (is_typing)
         this.#timers.typing = setTimeout(() => this.#showTyping({ is_typing: false, name }), TYPING_ENDS_MS);
       this.onChange();
     }
 
-    /** The server sends only so far ahead of what was acknowledged. @param {number} sequence */
-    #advance(sequence) {
+    /** The server sends only so far ahead of it. */
+    #advance(sequence = 0) {
       this.#after = sequence;
       this.#unacked += 1;
       if (this.#unacked >= ACK_FRAMES) this.#acknowledge();
-      else this.#timers.ack ??= setTimeout(() => this.#acknowledge(), ACK_MS);
+      else this.#timers.ack ||= setTimeout(() => this.#acknowledge(), ACK_MS);
     }
 
     #acknowledge() {
       clearTimeout(this.#timers.ack);
-      this.#timers.ack = undefined;
+      this.#timers.ack = 0;
       this.#unacked = 0;
       this.#tell({ type: 'ack', sequence: this.#after });
     }
@@ -701,8 +659,8 @@
     :host { all: initial !important; direction: ltr !important; }
     * { box-sizing: border-box; }
     [hidden] { display: none !important; }
-    .root { --paper: #fff; --ink: #1b1c20; --faint: #5b5f69; --bubble: #eef0f4; --line: #d9dce3; --edge: #858a95; --bad: #b3261e;
-      font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; color: var(--ink);
+    .root { --paper: #fff; --ink: #1b1c20; --faint: #5b5f69; --bubble: #eef0f4; --edge: #858a95; --bad: #b3261e;
+      font: 15px/1.45 system-ui, sans-serif; color: var(--ink);
       position: fixed; z-index: 2147483000; }
     button, input, textarea { font: inherit; color: inherit; margin: 0; }
     button { cursor: pointer; border: 0; background: none; padding: 0; }
@@ -718,11 +676,12 @@
       font-size: 13px; line-height: 22px; font-weight: 600; text-align: center; }
     .panel { position: fixed; right: 20px; bottom: calc(88px + env(safe-area-inset-bottom));
       width: min(380px, 100vw - 40px); height: min(600px, 100dvh - 108px); display: flex; flex-direction: column; overflow: hidden;
-      background: var(--paper); border-radius: 16px; box-shadow: 0 8px 40px #0005, 0 0 0 1px var(--line); animation: rise .18s ease-out; }
+      background: var(--paper); border-radius: 16px; box-shadow: 0 8px 40px #0005, 0 0 0 1px #8886; animation: rise .18s ease-out; }
     @keyframes rise { from { opacity: 0; transform: translateY(12px); } }
     header { display: flex; align-items: center; gap: 8px; padding: 8px 8px 8px 18px; flex: none; }
-    header :focus-visible, .launcher:focus-visible { outline-color: var(--on-accent); outline-offset: -5px; box-shadow: 0 0 0 2px var(--ink); }
-    h2 { flex: 1; margin: 0; font-size: 17px; line-height: 1.3; font-weight: 600; overflow-wrap: anywhere; }
+    header :focus-visible { outline-color: var(--on-accent); box-shadow: none; }
+    header :focus-visible, .log:focus-visible { outline-offset: -4px; }
+    h2 { flex: 1; margin: 0; font-size: 17px; font-weight: 600; overflow-wrap: anywhere; }
     .close, .send { flex: none; width: 44px; height: 44px; border-radius: 50%; display: grid; place-items: center; }
     .notice { margin: 0; padding: 8px 18px; background: var(--bubble); font-size: 13px; }
     .ask { flex: 1; overflow: auto; padding: 20px 18px; display: flex; flex-direction: column; gap: 14px; }
@@ -731,7 +690,6 @@
     input, textarea { font-size: 16px; padding: 10px 12px; border: 1px solid var(--edge); border-radius: 10px; background: var(--paper); width: 100%; }
     .start { padding: 11px 18px; border-radius: 10px; font-weight: 600; }
     .log { flex: 1; overflow: hidden auto; overscroll-behavior: contain; overflow-anchor: none; padding: 12px 16px; display: flex; flex-direction: column; }
-    .log:focus-visible { outline-offset: -3px; }
     .day, .line { align-self: center; text-align: center; color: var(--faint); font-size: 13px; margin: 10px 0 6px; }
     .day::first-letter { text-transform: uppercase; }
     .row { max-width: 82%; align-self: flex-start; margin-top: 4px; display: flex; flex-direction: column; align-items: flex-start; }
@@ -740,7 +698,7 @@
     .name { margin: 8px 12px 2px; }
     .bubble { padding: 8px 13px; border-radius: 16px; background: var(--bubble); white-space: pre-wrap; overflow-wrap: anywhere; }
     .bubble a { color: inherit; }
-    .file { display: flex; align-items: center; gap: 8px; text-align: start; text-decoration: underline; padding: 8px 13px; margin-top: 4px; min-height: 40px;
+    .file { display: flex; align-items: center; gap: 8px; text-decoration: underline; padding: 8px 13px; margin-top: 4px; min-height: 40px;
       border-radius: 16px; border: 1px solid var(--edge); overflow-wrap: anywhere; }
     .file svg { flex: none; }
     .meta { margin: 2px 12px 4px; }
@@ -758,7 +716,7 @@
       .open .launcher { display: none; }
     }
     @media (prefers-color-scheme: dark) {
-      .root { --paper: #1b1c20; --ink: #f3f4f6; --faint: #adb1bb; --bubble: #2e3038; --line: #3b3e47; --edge: #8b909b; --bad: #ffb4ab; color-scheme: dark; }
+      .root { --paper: #1b1c20; --ink: #f3f4f6; --faint: #adb1bb; --bubble: #2e3038; --edge: #8b909b; --bad: #ffb4ab; color-scheme: dark; }
     }
     @media (prefers-reduced-motion: reduce) { .panel { animation: none; } }
   `;
@@ -768,21 +726,16 @@
   /** @param {Options} options */
   function build({ texts, title, asks, ...options }) {
     const badge = el('span', { class: 'badge', 'aria-hidden': 'true' });
-    const launcher = el('button', {
-      class: 'launcher',
-      type: 'button',
-      'aria-haspopup': 'dialog',
-      'aria-expanded': 'false',
-    });
-    const close = el('button', { class: 'close', type: 'button', 'aria-label': texts.close }, icon(CLOSE_ICON));
+    const launcher = el('button', { class: 'launcher', 'aria-haspopup': 'dialog' });
+    const close = el('button', { class: 'close', 'aria-label': texts.close }, icon(CLOSE_ICON));
     const notice = el('p', { class: 'notice', role: 'status', hidden: '' });
     const start = el('button', { class: 'start' }, texts.skip);
     const fields = asks.map((name) => fieldOf(name, texts));
     const ask = el('form', { class: 'ask' }, el('p', {}, texts.hello), el('p', {}, texts.ask), ...fields, start);
     const log = el('div', { class: 'log', role: 'log', 'aria-live': 'polite', 'aria-label': texts.log, tabindex: '0' });
-    const newer = el('button', { class: 'newer', type: 'button', hidden: '' }, `${texts.newer} ↓`);
+    const newer = el('button', { class: 'newer' });
     const typing = el('div', { class: 'typing', role: 'status' });
-    const limits = { rows: '1', maxlength: String(MAX_TEXT), enterkeyhint: 'send' };
+    const limits = { rows: '1', maxlength: '5000', enterkeyhint: 'send' };
     const textarea = el('textarea', { ...limits, placeholder: texts.write, 'aria-label': texts.write });
     const send = el('button', { class: 'send', 'aria-label': texts.send }, icon(SEND_ICON));
     const composer = el('form', { class: 'composer' }, textarea, send);
@@ -812,12 +765,9 @@
     #phone = matchMedia(PHONE);
     #isOpen = false;
     #isDue = false;
-    /** Whether the newest message stays in sight when another one comes. */
     #isAtEnd = true;
     /** @type {Map<string, { node: HTMLElement, sign: string }>} */
     #rows = new Map();
-    /** What could not be done, said above the messages. */
-    #complaint = '';
 
     /** @param {Chat} chat @param {Options} options */
     constructor(chat, options) {
@@ -843,15 +793,15 @@
       newer.onclick = () => this.#toEnd();
       log.onscroll = () => this.#scrolled();
       panel.onkeydown = (event) => this.#pressed(event);
-      ask.oninput = () => (this.#parts.start.textContent = this.#texts[this.#answered().length > 0 ? 'start' : 'skip']);
+      ask.oninput = () =>
+        (this.#parts.start.textContent = this.#texts[Object.keys(this.#person).length > 0 ? 'start' : 'skip']);
       ask.onsubmit = (event) => {
         event.preventDefault();
-        this.#chat.start(Object.fromEntries(this.#answered()));
+        this.#chat.start(this.#person);
         this.#render();
         this.#parts.textarea.focus();
       };
       visualViewport?.addEventListener('resize', () => this.#fit());
-      visualViewport?.addEventListener('scroll', () => this.#fit());
     }
 
     #listenToTyping() {
@@ -865,17 +815,16 @@
         this.#grow();
       };
       textarea.onkeydown = (event) => {
-        // Enter also picks a Korean or Japanese candidate; 229 is how Safari says that it did.
+        // Enter also ends a Korean or Japanese composition; Safari says so by 229.
         if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
         event.preventDefault();
         this.#send();
       };
     }
 
-    /** @returns {[string, string][]} */
-    #answered() {
-      const entries = [...new FormData(this.#parts.ask)].map(([name, value]) => [name, String(value).trim()]);
-      return /** @type {[string, string][]} */ (entries).filter(([, value]) => value !== '');
+    /** @returns {Person} */
+    get #person() {
+      return Object.fromEntries([...new FormData(this.#parts.ask)].filter(([, value]) => value !== ''));
     }
 
     open() {
@@ -895,7 +844,6 @@
       this.#parts.launcher.focus();
     }
 
-    /** Into the page, where it is not yet. */
     show() {
       if (!this.#host.isConnected) document.body.append(this.#host);
     }
@@ -912,7 +860,7 @@
       return this.#options.asks.length > 0 && this.#chat.isStranger && this.#chat.pending.length === 0;
     }
 
-    /** A keyboard that jumps up covers half of a phone: there the dialog itself has the focus. */
+    /** On a phone not the text: its keyboard would cover half of it. */
     #focus() {
       const { panel, textarea, ask } = this.#parts;
       if (this.#phone.matches) panel.focus();
@@ -935,7 +883,7 @@
       textarea.style.height = `${textarea.scrollHeight + 2}px`;
     }
 
-    /** An on-screen keyboard makes the visible part of a phone's page smaller, and may move it. */
+    /** Above an on-screen keyboard. */
     #fit() {
       if (!visualViewport || visualViewport.scale !== 1) return;
       this.#parts.root.style.setProperty('--height', `${visualViewport.height}px`);
@@ -960,11 +908,11 @@
         this.#parts.panel.querySelectorAll('button, input, textarea, a, [tabindex="0"]')
       );
       const seen = [...all].filter((one) => one.getClientRects().length > 0);
-      const [from, to] = event.shiftKey ? [seen[0], seen.at(-1)] : [seen.at(-1), seen[0]];
+      const { shiftKey } = event;
       const active = this.#shadow.activeElement;
-      if (active !== from && !(event.shiftKey && active === this.#parts.panel)) return;
+      if (active !== seen.at(shiftKey ? 0 : -1) && !(shiftKey && active === this.#parts.panel)) return;
       event.preventDefault();
-      to?.focus();
+      seen.at(shiftKey ? -1 : 0)?.focus();
     }
 
     #toEnd() {
@@ -982,7 +930,7 @@
 
     // ------------------------------ Rendering
 
-    /** However much has changed, once. */
+    /** Once, however much it is. */
     changed() {
       if (this.#isDue) return;
       this.#isDue = true;
@@ -994,22 +942,25 @@
 
     #render() {
       if (this.#chat.isOver) return this.#host.remove();
-      const { root, panel, ask, talk, newer, typing } = this.#parts;
+      const { root, panel, notice, ask, talk, newer, typing } = this.#parts;
       root.classList.toggle('open', this.#isOpen);
       panel.hidden = !this.#isOpen;
       this.#renderLauncher();
       if (!this.#isOpen) return;
       panel.ariaModal = this.#phone.matches ? 'true' : null;
-      this.#renderNotice();
+      notice.hidden = navigator.onLine;
+      notice.textContent = navigator.onLine ? '' : this.#texts.offline;
       ask.hidden = !this.#isAsking;
       for (const part of talk) part.hidden = this.#isAsking;
       if (this.#isAsking) return;
       const { typist } = this.#chat;
-      const line = typist === '' ? '' : fill(this.#texts.typing, typist === '?' ? this.#texts.someone : typist);
+      const line = typist === '' ? '' : fill(this.#texts.typing, typist);
       if (typing.textContent !== line) typing.textContent = line;
       this.#renderLog();
       if (this.#isAtEnd && document.visibilityState === 'visible') this.#chat.markSeen();
-      newer.hidden = this.#isAtEnd || this.#chat.unread === 0;
+      const { unread } = this.#chat;
+      newer.hidden = this.#isAtEnd || unread === 0;
+      newer.textContent = `${fill(this.#texts.unread, `${unread}`)} ↓`;
     }
 
     #renderLauncher() {
@@ -1025,20 +976,12 @@
       launcher.replaceChildren(icon(this.#isOpen ? CLOSE_ICON : CHAT_ICON), badge);
     }
 
-    #renderNotice() {
-      const { notice } = this.#parts;
-      const text = navigator.onLine ? this.#complaint : this.#texts.offline;
-      notice.hidden = text === '';
-      if (notice.textContent !== text) notice.textContent = text;
-    }
-
-    /** Touches only what has changed: a screen reader reads what is new, and a selection stays. */
+    /** Only what has changed: a screen reader reads what is new. */
     #renderLog() {
       const { log } = this.#parts;
       const fromEnd = log.scrollHeight - log.scrollTop;
       const rows = this.#list();
       const isOlder = this.#rows.size > 0 && rows[1] !== undefined && !this.#rows.has(rows[1].key);
-      log.ariaBusy = String(isOlder || this.#rows.size === 0);
       const keys = new Set(rows.map(({ key }) => key));
       for (const [key, { node }] of this.#rows) {
         if (keys.has(key)) continue;
@@ -1046,7 +989,6 @@
         this.#rows.delete(key);
       }
       rows.forEach((row, index) => this.#place(row, index));
-      log.ariaBusy = 'false';
       if (this.#isAtEnd) log.scrollTop = log.scrollHeight;
       else if (isOlder) log.scrollTop = log.scrollHeight - fromEnd;
     }
@@ -1087,7 +1029,7 @@
       return rows;
     }
 
-    /** Messages and what waits to be one; the same key, so that it stays where it is when it becomes one. @returns {Said[]} */
+    /** What waits keeps its key when it is a message. @returns {Said[]} */
     #said() {
       const messages = this.#chat.sorted.map((message) => {
         const { id, client_id, direction, text, tm_create, sender } = message;
@@ -1098,7 +1040,7 @@
       return [...messages, ...waiting];
     }
 
-    /** @param {Said} said @param {boolean} isFirst of those that one has written in a row @returns {Row} */
+    /** @param {Said} said @param {boolean} isFirst @returns {Row} */
     #row({ key, by, text, tm_create, pending, message }, isFirst) {
       const isMine = by === '';
       const medias = message?.medias ?? [];
@@ -1119,7 +1061,7 @@
       const { sending, failed, retry } = this.#texts;
       if (!pending) return el('time', { class: 'meta', datetime: time }, this.#options.clock.format(new Date(time)));
       if (!pending.is_failed) return el('span', { class: 'meta' }, sending);
-      const button = el('button', { class: 'retry', type: 'button' }, retry);
+      const button = el('button', { class: 'retry' }, retry);
       button.onclick = () => this.#chat.mark(pending.client_id, false);
       return el('span', { class: 'meta bad', role: 'alert' }, `${failed} `, button);
     }
@@ -1127,28 +1069,22 @@
     /** @param {Message} message @param {Media} media */
     #file(message, media) {
       const name = media.filename || media.type;
-      const button = el('button', { class: 'file', type: 'button' }, icon(FILE_ICON), name);
-      button.onclick = () => void this.#download(message, media, name);
-      return button;
-    }
-
-    /** Saved, never shown: a blob's page has the site's own origin, and an HTML file could do there what it likes. @param {Message} message @param {Media} media @param {string} name */
-    async #download(message, media, name) {
-      this.#complaint = '';
-      try {
-        const href = URL.createObjectURL(await this.#chat.file(message, media));
+      const button = el('button', { class: 'file' }, icon(FILE_ICON), name);
+      // Saved, never shown: a blob's page has the site's own origin.
+      button.onclick = async () => {
+        const blob = await this.#chat.file(message, media).catch(() => null);
+        if (!blob) return button.append(` ⚠ ${this.#texts.retry}`);
+        const href = URL.createObjectURL(blob);
         el('a', { href, download: name }).click();
         setTimeout(() => URL.revokeObjectURL(href), 60_000);
-      } catch {
-        this.#complaint = this.#texts.noFile;
-      }
-      this.changed();
+      };
+      return button;
     }
 
     #dayOf(time = '') {
       const date = new Date(time);
-      const days = Math.round((new Date(date).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86_400_000);
-      return days === 0 || days === -1 ? this.#options.near.format(days, 'day') : this.#options.days.format(date);
+      const isToday = date.toDateString() === new Date().toDateString();
+      return isToday ? this.#options.near.format(0, 'day') : this.#options.days.format(date);
     }
   }
 
@@ -1157,9 +1093,9 @@
   /** @param {DOMStringMap} data */
   function optionsOf(data) {
     const wanted = data['lang'] || document.documentElement.lang || navigator.language;
-    const lang = LANGUAGES.find((one) => wanted.toLowerCase().split(/[-_]/)[0] === one) ?? 'en';
+    const lang = LANGUAGES.find((one) => wanted.toLowerCase().startsWith(one)) ?? 'en';
     const texts = textsIn(lang);
-    const rgb = rgbOf(data['color'] ?? '') ?? [34, 81, 209];
+    const rgb = rgbOf(data['color']);
     const asked = (data['ask'] ?? 'name email').split(/\s+/);
     return {
       lang,
@@ -1175,13 +1111,16 @@
     };
   }
 
-  /** @param {DOMStringMap} data @param {string} origin @param {string} account */
-  function begin(data, origin, account) {
+  /** @param {DOMStringMap} data */
+  function begin(data, origin = '', account = '') {
     const chat = new Chat(`${origin}/chat/${encodeURIComponent(account)}`, account);
     const view = new View(chat, optionsOf(data));
     chat.onMessage = (detail) => window.dispatchEvent(new CustomEvent('parley:message', { detail }));
     window.addEventListener('storage', ({ key }) => (key === null || key === `parley:${account}`) && chat.lookAgain());
-    window.addEventListener('online', () => chat.comeBack());
+    window.addEventListener('online', () => {
+      chat.comeBack();
+      view.changed();
+    });
     window.addEventListener('offline', () => view.changed());
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState !== 'visible') return;
@@ -1194,8 +1133,8 @@
     return {
       open: () => view.open(),
       close: () => view.close(),
-      identify: (/** @type {string} */ token) => chat.identify(token),
-      /** As after a logout: nobody's chat any more, and out of the page until `open`. */
+      identify: (token = '') => chat.identify(token),
+      /** As after a logout. */
       shutdown: () => {
         chat.shutdown();
         view.remove();
