@@ -352,6 +352,8 @@ describe('with a server that does what it is told', () => {
     await page.getByText('Not sent.').waitFor();
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('Not sent.').waitFor({ state: 'detached' });
+    await page.keyboard.type('The focus is in the text again.');
+    expect(await composer(page).inputValue()).toBe('The focus is in the text again.');
     expect(fake.conversationOf(asked).messages).toHaveLength(1);
   });
 
@@ -436,6 +438,11 @@ describe('with a server that does what it is told', () => {
       await expect.poll(() => bubbles(page).count(), PATIENCE).toBe(count);
     }
     expect((await texts(page))[0]).toBe(asked);
+    fake.answer(asked, 'Down here.');
+    await page.getByRole('button', { name: '1 unread' }).click();
+    await expect.poll(() => page.getByRole('button', { name: '1 unread' }).count(), PATIENCE).toBe(0);
+    await page.keyboard.press('Escape');
+    expect(await page.getByRole('dialog').count()).toBe(0);
   });
 
   it('saves a file under its name', async () => {

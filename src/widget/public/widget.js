@@ -272,7 +272,7 @@
     }
 
     get isEnded() {
-      return this.#endedAt > 0 && this.pending.length === 0;
+      return this.#endedAt > 0 && this.pending.every(({ is_failed }) => is_failed);
     }
 
     get unread() {
@@ -790,7 +790,10 @@
       const { launcher, close, ask, newer, log, panel } = this.#parts;
       launcher.onclick = () => (this.#isOpen ? this.close() : this.open());
       close.onclick = () => this.close();
-      newer.onclick = () => this.#toEnd();
+      newer.onclick = () => {
+        this.#toEnd();
+        this.#parts.textarea.focus();
+      };
       log.onscroll = () => this.#scrolled();
       panel.onkeydown = (event) => this.#pressed(event);
       ask.oninput = () =>
@@ -881,6 +884,7 @@
       const { textarea } = this.#parts;
       textarea.style.height = 'auto';
       textarea.style.height = `${textarea.scrollHeight + 2}px`;
+      if (this.#isAtEnd) this.#toEnd();
     }
 
     /** Above an on-screen keyboard. */
@@ -1062,7 +1066,10 @@
       if (!pending) return el('time', { class: 'meta', datetime: time }, this.#options.clock.format(new Date(time)));
       if (!pending.is_failed) return el('span', { class: 'meta' }, sending);
       const button = el('button', { class: 'retry' }, retry);
-      button.onclick = () => this.#chat.mark(pending.client_id, false);
+      button.onclick = () => {
+        this.#parts.textarea.focus();
+        this.#chat.mark(pending.client_id, false);
+      };
       return el('span', { class: 'meta bad', role: 'alert' }, `${failed} `, button);
     }
 
