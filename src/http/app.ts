@@ -55,7 +55,11 @@ import { errorName, log } from '../log.ts';
 export function createApp(): OpenAPIHono<AppEnv> {
   const app = newRouter();
   registerSecurity(app);
-  app.use(requestId, cors({ origin: '*', maxAge: 86_400, exposeHeaders: ['Retry-After', 'X-Request-Id', 'ETag'] }), limitBody);
+  app.use(
+    requestId,
+    cors({ origin: '*', maxAge: 86_400, exposeHeaders: ['Retry-After', 'X-Request-Id', 'ETag'] }),
+    limitBody,
+  );
   app.use((c, next) => (c.req.header('upgrade') ? next() : secureHeaders()(c, next)));
   app.get('/', (c) => c.redirect('/docs'));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));

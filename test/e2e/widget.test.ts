@@ -9,7 +9,8 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type ChatFake, startChat } from '../fakes/chat.ts';
 import { launchChromium } from '../support/chromium.ts';
-import { eventually, type Json } from '../support/http.ts';
+import { eventually, type Json, ok } from '../support/http.ts';
+import { startServer, type TestServer } from '../support/server.ts';
 
 /** The web chat as a visitor has it: a page of the company's own, on another origin, in a real browser. */
 const PICTURES = join(tmpdir(), 'parley-widget');
@@ -26,6 +27,8 @@ interface Harness {
   answer(question: string, text: string): Promise<unknown>;
 }
 
+let server: TestServer;
+let real: Harness;
 let fake: ChatFake;
 let harness: Harness;
 let browser: Browser;
@@ -42,13 +45,42 @@ beforeAll(async () => {
   const place = pages.address();
   if (place === null || typeof place === 'string') throw new Error('the pages have no port');
   site = `http://127.0.0.1:${place.port}`;
-  [fake, browser] = await Promise.all([startChat(site), launchChromium()]);
-  const answer = async (question: string, text: string) => fake.answer(question, text);
-  harness = { origin: fake.origin, account: fake.account, answer };
+  [server, fake, browser] = await Promise.all([startServer(), startChat(site), launchChromium()]);
+  real = await realHarness();
 });
 
+const fakeHarness = (): Harness => ({
+  origin: fake.origin,
+  account: fake.account,
+  answer: async (asked, text) => fake.answer(asked, text),
+});
+
+/** A Parley as it is, with an administrator who answers. */
+async function realHarness(): Promise<Harness> {
+  const provider_data = { allowed_origins: [site] };
+  const { id } = await ok(server.call('POST', '/v1.0/conversation_accounts', { type: 'chat', provider_data }));
+  const login = { username: 'admin@localhost', password: 'admin@localhost' };
+  const { token } = await ok(server.as(null)('POST', '/auth/login', login));
+  const answer = async (asked: string, text: string): Promise<void> => {
+    const conversation = await withMessage(id, asked);
+    await ok(server.as(token)('POST', `/v1.0/conversations/${conversation}/messages`, { text }));
+  };
+  return { origin: server.url, account: id, answer };
+}
+
+/** The conversation in which somebody has just written that. */
+const withMessage = (accountId: string, text: string): Promise<string> =>
+  eventually(async () => {
+    const { result } = await ok(server.call('GET', `/v1.0/conversations?account_id=${accountId}`));
+    for (const { id } of result) {
+      const messages = await ok(server.call('GET', `/v1.0/conversations/${id}/messages`));
+      if (messages.result.some((message: Json) => message.text === text)) return id;
+    }
+    throw new Error(`nobody has written ${text}`);
+  });
+
 afterAll(async () => {
-  await Promise.all([browser?.close(), fake?.close()]);
+  await Promise.all([browser?.close(), fake?.close(), server?.dispose()]);
   pages?.closeAllConnections();
   pages?.close();
   expect(fake?.violations).toEqual([]);
@@ -115,7 +147,9 @@ let questions = 0;
 const question = (): string => `Question ${(questions += 1)}?`;
 const texts = (page: Page): Promise<string[]> => bubbles(page).allTextContents();
 
-describe('with any server', () => {
+describe('with a Parley', () => {
+  beforeAll(() => void (harness = real));
+
   it('shows a message at once and then as taken, and the answer as it comes', async () => {
     const page = await openChat();
     await page.evaluate(`var told = []; addEventListener('parley:message', ({ detail }) => told.push(detail))`);
@@ -275,6 +309,8 @@ describe('with any server', () => {
 });
 
 describe('for the keyboard and for everybody’s eyes', () => {
+  beforeAll(() => void (harness = real));
+
   it('takes the focus in, keeps it on a phone, and gives it back', async () => {
     const page = await openChat({ size: PHONE });
     const focused = () =>
@@ -330,6 +366,8 @@ async function faultsOf(page: Page): Promise<string[]> {
 }
 
 describe('with a server that does what it is told', () => {
+  beforeAll(() => void (harness = fakeHarness()));
+
   it('sends what the form says, and keeps it', async () => {
     const page = await visit();
     await launcher(page).click();
