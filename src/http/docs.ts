@@ -7,7 +7,7 @@ const INFO = {
   title: 'Parley',
   version: '1.0',
   description:
-    'Conversations over SMS, MMS and LINE, in the VoIPBIN dialect. Lists are newest first; times are UTC; an error is `{"error":{status, reason, message, request_id, details?}}`.',
+    'Conversations over SMS, MMS, WhatsApp, Messenger, LINE, e-mail and web chat, in the VoIPBIN dialect. Lists are newest first; times are UTC; an error is `{"error":{status, reason, message, request_id, details?}}`.',
 };
 
 /** The places in which a credential is accepted (spec section 2). */
