@@ -38,7 +38,9 @@ export default defineConfig({
           root: '.',
           include: ['test/worker/**/*.test.ts'],
           setupFiles: ['test/support/setup-worker.ts'],
-          testTimeout: 20_000,
+          // Some read a thousand events back: on a machine that does other things too, that takes its time.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           // Intercepted, a log line that an object writes after a file's last test keeps vitest waiting for ever:
           // https://github.com/cloudflare/workers-sdk/issues/15719
           disableConsoleIntercept: true,

@@ -41,8 +41,7 @@ async function mail(from: string, to: string, text: string, headers: Record<stri
   const raw = [...Object.entries(all).map(([name, value]) => `${name}: ${value}`), '', text, ''].join('\r\n');
   const query = new URLSearchParams({ from, to });
   const answer = await fetch(`${server.url}/cdn-cgi/local/email?${query.toString()}`, { method: 'POST', body: raw });
-  expect(answer.status).toBe(200);
-  expect(await answer.json()).toMatchObject({ outcome: 'ok', events: [{ type: 'received' }] });
+  expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('successfully processed')]);
 }
 
 /** The mails that the server has sent, read by another library, in order. */

@@ -8,6 +8,8 @@ import { writeId } from '../../src/dialects/voicebip/ids.ts';
 let hub: Hub;
 let account: Json;
 let conversationId: string;
+let chat: Json;
+let visitorToken: string;
 let person: Person;
 
 beforeAll(async () => {
@@ -15,6 +17,9 @@ beforeAll(async () => {
   account = await newSandbox(hub);
   [person] = (await newPeople(hub, ['Person'])) as [Person];
   conversationId = (await inbound(hub, account.id, '+15550005000', 'hello')).conversation_id;
+  const provider_data = { allowed_origins: ['*'] };
+  chat = await ok(hub.call('POST', '/v1.0/conversation_accounts', { type: 'chat', provider_data }));
+  ({ visitor_token: visitorToken } = await ok(callWith(null)('POST', `/chat/${chat.id}/sessions`, {})));
 });
 
 const post = (path: string, body: unknown, headers?: Record<string, string>) => hub.call('POST', path, body, headers);
@@ -23,6 +28,7 @@ const bearer = () => ({ authorization: `Bearer ${hub.accessKey}` });
 
 /** Talk is for people, and customers are made by nobody's customer. */
 function credentialFor(path: string): string {
+  if (path.startsWith('/chat/')) return visitorToken;
   if (path === '/v1.0/customers') return 'bootstrap-token-for-tests';
   return /talk|\/messages\/\{id\}/.test(path) ? person.token : hub.accessKey;
 }
@@ -38,7 +44,9 @@ describe('a body', () => {
     expect(writes.length).toBeGreaterThan(10);
     for (const { path, method } of writes) {
       const credential = credentialFor(path);
-      const target = path.replace('{id}', path.startsWith('/v1/') ? writeId('conv', conversationId) : conversationId);
+      const target = path
+        .replace('{account_id}', chat.id)
+        .replace('{id}', path.startsWith('/v1/') ? writeId('conv', conversationId) : conversationId);
       expect(await callWith(credential)(method, target, '{"text": '), `${method} ${path}`).toMatchObject({
         status: 400,
         body: path.startsWith('/v1/')

@@ -43,7 +43,15 @@ async function furnish(name: string): Promise<Belongings> {
     expect(result).not.toEqual([]);
     return result[0];
   });
+  const contacts = await eventually(async () => {
+    const { result } = await ok(hub.call('GET', '/v1.0/contacts'));
+    expect(result).toHaveLength(2);
+    return result;
+  });
+  const merged = await ok(hub.call('POST', `/v1.0/contacts/${contacts[0].id}/merge`, { contact_id: contacts[1].id }));
   const ids = {
+    contacts: contacts[0].id,
+    contact_merges: merged.id,
     assistants: assistant.id,
     flows: flow.id,
     activeflows: activeflow.id,
@@ -107,6 +115,7 @@ function withForeignIds(path: string): string {
 /** A body that passes validation, so that the answer is about the id and not about the body. */
 const BODIES: Record<string, Json> = {
   'PATCH /v1/conversations/{id}': { ai_mode: 'human' },
+  'POST /v1.0/contacts/{id}/merge': { contact_id: crypto.randomUUID() },
   'PUT /v1.0/agents/{id}': { name: 'x' },
   'PUT /v1.0/agents/{id}/status': { status: 'away' },
   'PUT /v1.0/agents/{id}/permission': { permission: 16 },
@@ -181,7 +190,8 @@ describe('another customer’s ids', () => {
     expect(conversation).toMatchObject({
       name: 'SMS · +15550003000',
       tm_delete: '9999-01-01 00:00:00.000000',
-      sequence: 2,
+      // The third event is its own merger.
+      sequence: 3,
     });
     expect((await ok(theirs.hub.call('GET', '/v1.0/agents'))).result).toHaveLength(2);
     expect((await ok(theirs.hub.call('GET', `/v1.0/webhook_endpoints/${theirs.ids['webhook_endpoints']}`))).name).toBe(

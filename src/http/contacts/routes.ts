@@ -140,9 +140,9 @@ const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
 contactRoutes.openapi(undoRoute, undo);
 
 contactRoutes.openapi(eraseRoute, async (c) => {
+  const found = await contact(c, c.req.valid('param').id);
   if (c.req.valid('query').erase !== 'true')
     throw invalidField('erase', 'must be true: a contact is erased for good, or not at all');
-  const found = await contact(c, c.req.valid('param').id);
   return c.json(presentReceipt(await eraseContact(c.env, c.get('principal').customerId, found)), 200);
 });
 
