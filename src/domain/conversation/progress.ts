@@ -1,4 +1,4 @@
-import { joinStatus, progressOf, type DeliveryStatus, type MessageProgress } from '../delivery-status.ts';
+import { progressOf, type DeliveryStatus, type MessageProgress } from '../delivery-status.ts';
 import type { Delivery } from './state.ts';
 
 /** Where a whole message is. A delivery that went another way after one that failed, or that nobody saw, counts with that one. */
@@ -9,7 +9,6 @@ export function progressOfMessage(deliveries: readonly Delivery[]): MessageProgr
 
 function chainStatus(first: Delivery, deliveries: readonly Delivery[]): DeliveryStatus {
   const next = deliveries.find(({ fallbackFor }) => fallbackFor === first.id);
-  if (!next) return first.status;
-  const later = chainStatus(next, deliveries);
-  return first.status === 'failed' ? later : joinStatus(first.status, later);
+  // What a visitor has not looked at is there all the same, whatever becomes of the mail about it.
+  return next && first.status === 'failed' ? chainStatus(next, deliveries) : first.status;
 }

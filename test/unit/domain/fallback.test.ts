@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { aConversation, anOpening, aSend, NOW } from './support.ts';
+import { address } from '../../../src/domain/addresses.ts';
+import type { Way } from '../../../src/domain/conversation/choose-way.ts';
+import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
+import { decideFallback, sparesOf } from '../../../src/domain/conversation/fallback.ts';
+import { newLink, type Link } from '../../../src/domain/conversation/links.ts';
+import { progressOfMessage } from '../../../src/domain/conversation/progress.ts';
+import type { Delivery, Message } from '../../../src/domain/conversation/state.ts';
+
+const link = (type: string, parts: Partial<Link> = {}): Link => ({
+  ...newLink(anOpening({ type, addressName: `pair ${type}`, peer: address('email', `to ${type}`) })),
+  ...parts,
+});
+const way = (type: string, parts: Partial<Way> = {}): Way => ({
+  link: link(type),
+  obstacle: null,
+  segments: null,
+  fallsBack: false,
+  ...parts,
+});
+
+function aMessage(parts: Partial<Message> = {}): Message {
+  const sent = decideSend(aConversation(), aSend(), [], NOW);
+  const event = sent.ok ? sent.value.at(-1) : undefined;
+  if (event?.type !== 'message.created') throw new Error('no message');
+  return { ...event.message, sequence: 2, ...parts };
+}
+
+const state = aConversation();
+const tried = (message: Message, spares: Way[], of = state) =>
+  decideFallback(of, message, { deliveryId: message.deliveries[0]?.id ?? '', spares, newId: 'new' }, NOW + 1);
+const added = (events: ReturnType<typeof tried>): Delivery | undefined =>
+  events.flatMap((event) => ('message' in event ? event.message.deliveries.slice(1) : []))[0];
+
+describe('a fallback', () => {
+  test('takes the first way that may still be used, keeps the rest for later, and tells what it stands for', () => {
+    const message = aMessage();
+    const spares = [
+      way('whatsapp', { link: link('whatsapp', { optOut: true }) }),
+      way('line', { link: link('line', { reachable: false }) }),
+      way('email'),
+      way('messenger'),
+    ];
+    const events = tried(message, spares);
+    expect(added(events)).toMatchObject({
+      id: 'new',
+      channel: 'email',
+      status: 'queued',
+      fallbackFor: message.deliveries[0]?.id,
+    });
+    expect(events.map(({ type }) => type)).toEqual(['conversation.updated', 'message.updated']);
+    expect(events.at(-1)).toMatchObject({ spares: { new: [{ link: { type: 'messenger' } }] } });
+  });
+
+  test('is none for what was deleted, what a takeover forbids, and where nothing would do', () => {
+    const spares = [way('email')];
+    expect(tried(aMessage({ deletedAt: NOW }), spares)).toEqual([]);
+    expect(tried(aMessage({ fence: state.modeEpoch + 1 }), spares)).toEqual([]);
+    expect(tried(aMessage(), [])).toEqual([]);
+    const released = { ...state, released: ['email:to email'] };
+    expect(tried(aMessage(), spares, released)).toEqual([]);
+  });
+
+  test('is kept ready where the account wants it, and for visitors by mail alone', () => {
+    const others = [way('message'), way('email')];
+    expect(sparesOf(way('line'), others)).toEqual([]);
+    expect(sparesOf(way('line', { fallsBack: true }), others)).toEqual(others);
+    expect(sparesOf(way('chat'), others).map((each) => each.link.type)).toEqual(['email']);
+  });
+});
+
+describe('a message’s progress', () => {
+  const delivery = (id: string, status: Delivery['status'], fallbackFor?: string): Delivery => {
+    const [first] = aMessage().deliveries;
+    if (!first) throw new Error('no delivery');
+    return { ...first, id, status, ...(fallbackFor === undefined ? {} : { fallbackFor }) };
+  };
+
+  test('counts what went another way with what it stands for', () => {
+    expect(progressOfMessage([delivery('a', 'failed')])).toBe('failed');
+    expect(progressOfMessage([delivery('a', 'failed'), delivery('b', 'queued', 'a')])).toBe('progressing');
+    expect(progressOfMessage([delivery('a', 'failed'), delivery('b', 'sent', 'a')])).toBe('done');
+    expect(progressOfMessage([delivery('a', 'sent'), delivery('b', 'queued', 'a')])).toBe('done');
+    expect(progressOfMessage([delivery('a', 'sent'), delivery('b', 'failed', 'a')])).toBe('done');
+    const other = delivery('c', 'queued');
+    expect(progressOfMessage([delivery('a', 'sent'), delivery('b', 'failed', 'a'), other])).toBe('progressing');
+  });
+});

@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { aConversation, anInbound, anOpening, aPerson, aSend, NOW } from './support.ts';
+import { address, type AddressType } from '../../../src/domain/addresses.ts';
+import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
+import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
+import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
+import { decideMeet, decideMerge, decidePart, decideUnmerge } from '../../../src/domain/conversation/decide-merge.ts';
+import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
+import { newLink, type Link } from '../../../src/domain/conversation/links.ts';
+import { threadOf } from '../../../src/domain/conversation/mail-thread.ts';
+import { addressText, toldOf, type ContactAddress } from '../../../src/domain/conversation/participants.ts';
+import { goneFrom, scrubMessage, scrubState } from '../../../src/domain/conversation/scrub.ts';
+import type { ConversationState, Message } from '../../../src/domain/conversation/state.ts';
+import { isVisibleTo } from '../../../src/domain/conversation/visible.ts';
+
+/** Who is who in a conversation: mergers, proofs, what a visitor sees, what an erasure leaves. */
+const VISITOR: ContactAddress = { type: 'chat', target: 'visitor' };
+const MAIL: ContactAddress = { type: 'email', target: 'ada@company.example' };
+const TEL: ContactAddress = { type: 'tel', target: '+15559876543' };
+
+const linkTo = ({ type, target }: ContactAddress): Link => {
+  const channel = type === 'tel' ? 'message' : type;
+  return newLink(anOpening({ type: channel, addressName: `pair ${type}`, peer: address(type, target) }));
+};
+
+const person = (addresses: ContactAddress[], parts: object = {}) => ({ ...aPerson(), addresses, ...parts });
+
+const conversationOf = (addresses: ContactAddress[], parts: Partial<ConversationState> = {}): ConversationState => {
+  const [first = TEL, ...others] = addresses.map(linkTo);
+  const top = 'addressName' in first ? first : linkTo(TEL);
+  return aConversation({
+    ...top,
+    parked: others.filter((each) => 'addressName' in each),
+    participants: [{ ...person(addresses), addedAt: NOW }],
+    ...parts,
+  });
+};
+
+const applied = (state: ConversationState, events: NewConversationEvent[]): ConversationState =>
+  place(events, state.sequence, NOW + 1).reduce<ConversationState>((latest, event) => applyEvent(latest, event), state);
+
+const held = (state: ConversationState) => state.participants.map(({ addresses }) => addresses);
+
+describe('a merger', () => {
+  test('brings everybody along, and its end takes exactly them away again', () => {
+    const into = conversationOf([TEL]);
+    const from = conversationOf([MAIL], { id: 'other' });
+    const meeting = { person: person([TEL, MAIL]), links: [linkTo(MAIL)], from: ['other'] };
+    const merged = applied(into, decideMeet(into, meeting, NOW));
+    expect(held(merged)).toEqual([[TEL, MAIL]]);
+    expect(merged.mergedFrom).toEqual(['other']);
+    expect(decideMeet(merged, meeting, NOW)).toEqual([]);
+    const parted = decidePart(merged, { from: 'other', addresses: [MAIL] }, NOW);
+    const after = parted.ok ? applied(merged, parted.value) : merged;
+    expect(held(after)).toEqual(held(into));
+    expect(after).toMatchObject({ mergedFrom: [], parked: [] });
+
+    const ended = decideMerge(from, into.id, NOW);
+    const gone = ended.ok ? applied(from, ended.value) : from;
+    expect(gone.mergedInto).toBe(into.id);
+    expect(decideSend(gone, aSend(), [], NOW)).toEqual({ ok: false, error: { code: 'CONVERSATION_CLOSED' } });
+    expect(decideReceive(gone, anOpening(), anInbound(), [], NOW)).toMatchObject({ ok: false });
+    const back = applied(gone, decideUnmerge(gone, into.id, NOW));
+    expect({ ...back, sequence: 0, updatedAt: 0 }).toEqual({ ...from, sequence: 0, updatedAt: 0 });
+    expect(decideUnmerge(back, into.id, NOW)).toEqual([]);
+    expect(decideMerge({ ...from, lifecycle: 'closed' }, into.id, NOW)).toMatchObject({ ok: false });
+  });
+});
+
+describe('a visitor', () => {
+  test('becomes one with whom it has proved to be, and keeps what it typed apart', () => {
+    const state = conversationOf([TEL]);
+    const stranger = { ...person([VISITOR]), id: 'stranger', unverified: [MAIL], addedAt: NOW };
+    const both = { ...state, participants: [...state.participants, stranger] };
+    expect(toldOf(both, person([VISITOR], { unverified: [MAIL] }))).toBe(both);
+    const proved = toldOf(both, person([MAIL, TEL, VISITOR], { trusted: [addressText(VISITOR)] }));
+    expect(proved.participants).toHaveLength(1);
+    expect(proved.participants[0]).toMatchObject({
+      addresses: [TEL, MAIL, VISITOR],
+      unverified: [],
+      trusted: [addressText(VISITOR)],
+    });
+  });
+
+  const places: ContactAddress[] = [VISITOR, MAIL, TEL, { type: 'chat', target: 'another' }];
+  const anAddress = fc.constantFrom(...places);
+  const message = fc
+    .record({ incoming: fc.boolean(), of: anAddress, to: fc.array(anAddress, { maxLength: 3 }), text: fc.string() })
+    .map(({ incoming, of, to, text }): Message => {
+      const sent = decideSend(conversationOf([of]), aSend({ text }), [], NOW);
+      const event = sent.ok ? sent.value.at(-1) : undefined;
+      if (event?.type !== 'message.created') throw new Error('no message');
+      const [delivery] = event.message.deliveries;
+      const channel = (type: AddressType) => (type === 'tel' ? 'message' : type);
+      const deliveries = delivery
+        ? to.map((each) => ({ ...delivery, channel: channel(each.type), target: each.target }))
+        : [];
+      const common = { ...event.message, source: address(of.type, of.target) };
+      return incoming
+        ? { ...common, direction: 'incoming', sender: { type: 'contact', id: '', name: '' }, deliveries: [] }
+        : { ...common, deliveries };
+    });
+
+  test('that has proved nothing sees what went over its own chat, and nothing else, whatever is in the conversation', () => {
+    const state = conversationOf([VISITOR, MAIL, TEL]);
+    fc.assert(
+      fc.property(message, (each) => {
+        const own =
+          each.direction === 'incoming'
+            ? each.source.type === 'chat' && each.source.target === VISITOR.target
+            : each.deliveries.some(({ channel, target }) => channel === 'chat' && target === VISITOR.target);
+        expect(isVisibleTo(state, VISITOR, each)).toBe(own);
+        const [first] = state.participants;
+        const trusted = { ...state, participants: first ? [{ ...first, trusted: [addressText(VISITOR)] }] : [] };
+        const another = JSON.stringify(each.direction === 'incoming' ? each.source : each.deliveries);
+        if (!another.includes('another'))
+          expect(isVisibleTo(trusted, VISITOR, each)).toBe(each.direction === 'incoming' || each.deliveries.length > 0);
+      }),
+    );
+  });
+
+  test('an erasure leaves no address, name or word of whom it is about', () => {
+    const others: ContactAddress = { type: 'tel', target: '+15550000009' };
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 10 }), (messages) => {
+        const state = conversationOf([VISITOR, MAIL, TEL], { name: `Chat with Ada (${TEL.target})` });
+        const [ada] = state.participants;
+        const people = ada
+          ? [
+              { ...ada, name: 'Ada' },
+              { ...ada, id: 'b', contactId: 'b', name: 'Bob', addresses: [others] },
+            ]
+          : [];
+        const full = { ...state, participants: people };
+        const gone = goneFrom(full, [aPerson().contactId]);
+        const left = JSON.stringify([scrubState(full, gone), messages.map((each) => scrubMessage(each, gone, NOW))]);
+        for (const word of ['Ada', TEL.target, MAIL.target, `"${VISITOR.target}"`]) expect(left).not.toContain(word);
+        expect(left).toContain(others.target);
+      }),
+    );
+  });
+});
+
+describe('a mail of ours', () => {
+  const mail = (sequence: number, parts: Partial<Message>): Message => {
+    const sent = decideSend(conversationOf([MAIL]), aSend(), [], NOW);
+    const event = sent.ok ? sent.value.at(-1) : undefined;
+    if (event?.type !== 'message.created') throw new Error('no message');
+    return { ...event.message, sequence, deliveries: [], ...parts };
+  };
+  const incoming = (sequence: number, messageId: string, references: string[] = [], subject = 'Order'): Message =>
+    mail(sequence, { direction: 'incoming', channel: 'email', mail: { subject, messageId, references } });
+  const outgoing = (sequence: number, providerId: string): Message => {
+    const [delivery] = decideSendDeliveries();
+    return mail(sequence, { deliveries: delivery ? [{ ...delivery, providerId }] : [] });
+  };
+  const decideSendDeliveries = () => {
+    const sent = decideSend(conversationOf([MAIL]), aSend(), [], NOW);
+    const event = sent.ok ? sent.value.at(-1) : undefined;
+    return event?.type === 'message.created' ? event.message.deliveries : [];
+  };
+  const way = 'pair email';
+
+  test('stands under the last one of the thread, and refers to all of it, oldest first and once', () => {
+    const earlier = [outgoing(4, 'c@us'), incoming(3, 'b@them', ['a@them', 'x@us']), incoming(2, 'a@them')];
+    expect(threadOf(mail(5, {}), earlier, way, 'E-mail · Ada')).toEqual({
+      subject: 'Re: Order',
+      inReplyTo: 'c@us',
+      references: ['a@them', 'x@us', 'b@them', 'c@us'],
+    });
+  });
+
+  test('keeps a “Re:” of any language, takes the conversation’s name where there is no subject, and one that is given', () => {
+    const subjects = ['RE: Order', 'Aw: Order', '답장: Order', '回复：Order'];
+    for (const subject of subjects) {
+      expect(threadOf(mail(5, {}), [incoming(2, 'a@them', [], subject)], way, 'x').subject).toBe(subject);
+    }
+    expect(threadOf(mail(5, {}), [], way, 'Order Support #5678')).toEqual({
+      subject: 'Order Support #5678',
+      inReplyTo: null,
+      references: [],
+    });
+    const named = mail(5, { mail: { subject: 'News', messageId: '', references: [] } });
+    expect(threadOf(named, [incoming(2, 'a@them')], way, 'x').subject).toBe('News');
+  });
+});
