@@ -278,9 +278,12 @@ describe('an identity token of the site', () => {
     const { conversation_id: known } = await inbound(hub, sms.id, phone, 'by text message');
     const ada = await visitor({ name: 'Ada' });
     await ada.say('who am I?');
+    const socket = await ada.listen();
     const identity_token = await vouch({ phone_number: phone, name: 'Ada Lovelace' });
     const proved = await ok(session({ visitor_token: ada.token, identity_token }));
     expect(proved).toMatchObject({ conversation_id: known, name: 'Ada Lovelace', is_verified: true });
+    // Whoever still listens in the old place is sent to look again.
+    expect(await socket.closed).toBe(4001);
     const now = await visitor({ visitor_token: proved.visitor_token });
     expect(await now.sees()).toEqual(['by text message', 'who am I?']);
     await now.say('by chat');

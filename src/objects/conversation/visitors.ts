@@ -15,12 +15,12 @@ export type Visitor = Extract<Reader, { kind: 'visitor' }>;
 
 const addressOf = ({ target }: Pick<Visitor, 'target'>): ContactAddress => ({ type: 'chat', target });
 
-/** Before its first message a visitor waits in a conversation that nobody has begun; after that it must be in it. */
+/** Before its first message a visitor waits in a conversation that nobody has begun; after that it must be in it, and it must go on here. */
 export function mayVisit(room: Room, visitor: Visitor): boolean {
   const state = room.store.record()?.conversation;
   if (!state) return true;
   const address = addressOf(visitor);
-  const isOwn = state.customerId === visitor.customerId && state.deletedAt === null;
+  const isOwn = state.customerId === visitor.customerId && state.deletedAt === null && state.mergedInto === null;
   return isOwn && !isReleased(state, address) && holderOf(state, address) !== null;
 }
 

@@ -582,7 +582,11 @@
           resolve(undefined);
         };
         socket.onclose = ({ code }) => {
-          this.#isRefused ||= code === CLOSE_UNAUTHORIZED;
+          if (code === CLOSE_UNAUTHORIZED) {
+            // Perhaps the conversation has gone on in another: the session says where.
+            this.#isRefused = true;
+            this.#isTold = false;
+          }
           this.#drop();
         };
       });
