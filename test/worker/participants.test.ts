@@ -217,3 +217,21 @@ describe('participants', () => {
     expect(later?.contact_id).toBe(first.participants[0].contact_id);
   });
 });
+
+describe('DELETE …/participants/{id}?address=', () => {
+  test('takes one address out, not the only one, and what comes from there begins another conversation', async () => {
+    const [one, two] = [nextTel(), nextTel()];
+    const made = await open([{ name: 'Ada', addresses: [tel(one), tel(two)] }]);
+    const [person] = await people(made.id);
+    const drop = (address: string) =>
+      hub.call(
+        'DELETE',
+        `/v1.0/conversations/${made.id}/participants/${person.id}?address=${encodeURIComponent(address)}`,
+      );
+    expect((await drop('+15550000000')).status).toBe(400);
+    expect(await ok(drop(two))).toMatchObject({ addresses: [tel(one)] });
+    expect((await drop(one)).status).toBe(400);
+    expect(await says(one)).toBe(made.id);
+    expect(await says(two)).not.toBe(made.id);
+  });
+});

@@ -1,6 +1,6 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
-import { ApiError, valueOf } from '../errors.ts';
+import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { once } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
 import { participantOf } from '../participants.ts';
@@ -56,8 +56,18 @@ const removeRoute = createRoute({
   middleware: guardOf('managers'),
   method: 'delete',
   path: '/{id}/participants/{participant_id}',
-  summary: 'Remove a person with every address; not the last one. What comes from there begins another conversation',
-  request: { params: z.object({ id: uuid, participant_id: uuid }) },
+  summary:
+    'Remove a person, or one of its addresses; not the last one. What comes from there begins another conversation',
+  request: {
+    params: z.object({ id: uuid, participant_id: uuid }),
+    query: z.object({
+      address: z
+        .string()
+        .max(255)
+        .optional()
+        .openapi({ description: 'The `target` of the one that goes; absent: the person with all of them' }),
+    }),
+  },
   responses: {
     ...answer(participantSchema, 'As it was removed'),
     ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'PARTICIPANT_NOT_FOUND'),
@@ -111,6 +121,8 @@ async function openConversation(c: AppContext, id: string): Promise<void> {
 const removeOne: RouteHandler<typeof removeRoute, AppEnv> = async (c) => {
   const { id, participant_id } = c.req.valid('param');
   const { customerId } = c.get('principal');
+  const { address } = c.req.valid('query');
+  if (address !== undefined) return c.json(await removeAddress(c, id, participant_id, address), 200);
   const stub = () => getConversation(c.env, id);
   const before = valueOf(await callObject(() => stub().removeParticipant(customerId, participant_id)));
   const removed = before.participants.find((each) => each.id === participant_id);
@@ -119,3 +131,20 @@ const removeOne: RouteHandler<typeof removeRoute, AppEnv> = async (c) => {
   await callObject(() => getDirectory(c.env, customerId).release(addresses, id));
   return c.json(presentPerson(id, removed), 200);
 };
+
+/** @returns the participant as it is without it. */
+async function removeAddress(c: AppContext, id: string, participantId: string, target: string) {
+  const { customerId } = c.get('principal');
+  const before = await readableConversation(c, id);
+  const person = before.participants.find((each) => each.id === participantId);
+  if (!person) throw new ApiError('PARTICIPANT_NOT_FOUND');
+  const addresses = person.addresses.filter((each) => each.target === target);
+  if (addresses.length === 0) throw invalidField('address', 'is none of this participant’s');
+  if (addresses.length === person.addresses.length)
+    throw invalidField('address', 'is the only one: remove the participant');
+  const drop = { kind: 'drop' as const, addresses };
+  const after = valueOf(await callObject(() => getConversation(c.env, id).rearrange(customerId, drop)));
+  await callObject(() => getDirectory(c.env, customerId).release(addresses.map(addressText), id));
+  const left = after.participants.find((each) => each.id === participantId) ?? person;
+  return presentPerson(id, left);
+}
