@@ -37,6 +37,7 @@ function personOf({ participants }: ConversationState, as: ContactAddress[]): Ne
     preferredChannel: '',
     addresses: [...as, ...participants.flatMap(({ addresses }) => addresses)],
     unverified: participants.flatMap(({ unverified }) => unverified ?? []),
+    proofs: Object.fromEntries(participants.flatMap(({ proofs }) => Object.entries(proofs ?? {}))),
   };
 }
 
@@ -63,8 +64,23 @@ export async function moveAddresses(
   const isMoving = (address: ContactAddress): boolean => texts.includes(addressText(address));
   if (before.participants.every((each) => each.addresses.every(isMoving)))
     return joinConversations(env, customerId, { from, into }, as);
+  const moved = { kind: 'meet' as const, person: movedPerson(before, texts, as), links: [], from: [] };
+  await callObject(() => getConversation(env, into).rearrange(customerId, moved));
   valueOf(await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'drop', addresses })));
   await callObject(() => getDirectory(env, customerId).move(from, into, texts));
   const links = linksOf(before).filter(({ peer }) => isMoving(peer));
   await advanceAll(env, links, { from, into });
+}
+
+/** Those of a person's addresses that move, with what its visitors have proved. */
+function movedPerson(before: ConversationState, texts: string[], as: ContactAddress[]): NewParticipant {
+  const holders = before.participants.filter((each) => each.addresses.some((one) => texts.includes(addressText(one))));
+  const person = personOf({ ...before, participants: holders }, as);
+  return { ...person, addresses: [...as, ...person.addresses.filter((one) => texts.includes(addressText(one)))] };
+}
+
+/** One that nobody has begun: its ids are given up for those of another. */
+export async function giveUp(env: Env, customerId: string, { from, into }: Move, names: string[]): Promise<void> {
+  await callObject(() => getDirectory(env, customerId).move(from, into, null));
+  await Promise.all(names.map((name) => callObject(() => env.ADDRESS.getByName(name).advance(from, into))));
 }

@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Consent } from '../domain/conversation/consent.ts';
+import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
 import type { ServiceWindow } from '../domain/conversation/window.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import { DAY, type Millis } from '../domain/time.ts';
@@ -24,8 +25,17 @@ interface Stored {
   aliasName?: string;
   follows?: string;
   consent?: Consent;
+  /** Of a visitor of the web chat: what it has proved to be. */
+  proofs?: Proofs;
   window?: ServiceWindow | null;
   predecessor: { id: string; until: Millis } | null;
+}
+
+/** Who a visitor has proved to be: by the word of the customer's site, or by a mailed link. */
+export interface Proofs {
+  /** As the site calls it, or empty. */
+  name: string;
+  addresses: ContactAddress[];
 }
 
 /** What an id leaves to the one that it follows. */
@@ -35,6 +45,7 @@ export interface Inheritance {
 }
 
 const NOTHING: Stored = { current: null, predecessor: null };
+const NO_PROOFS: Proofs = { name: '', addresses: [] };
 
 /** Longer than any provider redelivers. */
 const PREDECESSOR_MS = 7 * DAY;
@@ -79,6 +90,25 @@ export class AddressObject extends DurableObject<Env> {
     if (!stored || consent.at < (stored.consent?.at ?? 0)) return { current: null, predecessor: null };
     this.#write({ ...stored, consent });
     return { current: stored.current, predecessor: stored.predecessor?.id ?? null };
+  }
+
+  proofs(): Proofs {
+    return this.#read()?.proofs ?? NO_PROOFS;
+  }
+
+  /** Kept as long as the visitor is known: conversations end, and who it is stays. @returns all of its proofs. */
+  prove({ name, addresses }: Proofs): Proofs {
+    const stored = this.#read() ?? NOTHING;
+    const known = stored.proofs ?? NO_PROOFS;
+    const fresh = addresses.filter((one) => !known.addresses.some((other) => addressText(one) === addressText(other)));
+    const proofs = { name: name || known.name, addresses: [...known.addresses, ...fresh] };
+    this.#write({ ...stored, proofs });
+    return proofs;
+  }
+
+  /** Also where nobody writes at present. */
+  hasOptedOut(): boolean {
+    return this.#read()?.consent?.optOut ?? false;
   }
 
   /**

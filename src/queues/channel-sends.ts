@@ -31,7 +31,7 @@ export async function makeSend(env: Env, job: ChannelSendJob): Promise<void> {
   const outcome = isLate
     ? BEGUN_TOO_LATE
     : account && channel
-      ? await send(env, order, account, channel)
+      ? ((await whyUnwanted(env, order)) ?? (await send(env, order, account, channel)))
       : ACCOUNT_GONE;
   await callObject(() => getConversation(env, job.conversationId).report(job.deliveryId, job.attempt, outcome));
 }
@@ -56,6 +56,29 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
     return 'wait';
   }
 }
+
+/** By a way on which the contact never wrote here, nobody has told the conversation that it opted out elsewhere. */
+async function whyUnwanted(env: Env, { askConsentOf: name }: Order): Promise<SendOutcome | null> {
+  if (name === null) return null;
+  try {
+    const hasOptedOut = await callObject(() => env.ADDRESS.getByName(name).hasOptedOut());
+    return hasOptedOut ? OPTED_OUT_ELSEWHERE : null;
+  } catch {
+    return {
+      kind: 'retry',
+      code: 'CONSENT_UNREADABLE',
+      text: 'the contact’s consent could not be read',
+      retryAfterMs: null,
+    };
+  }
+}
+
+const OPTED_OUT_ELSEWHERE: SendOutcome = {
+  kind: 'rejected',
+  code: 'CONTACT_OPTED_OUT',
+  text: 'the contact opted out in another conversation',
+  optedOut: true,
+};
 
 /** An adapter that throws has a bug; nothing tells whether its request went out. */
 async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {

@@ -4,7 +4,7 @@ import { utf8 } from './encoding.ts';
 import { normalizeTel } from '../domain/addresses.ts';
 
 /** Who a visitor is, by the word of the customer's own site. At least one of the addresses is there. */
-export const identitySchema = z.object({
+const identitySchema = z.object({
   name: z.string().max(255).default(''),
   email: z
     .union([z.literal(''), z.email().max(254)])
@@ -19,13 +19,15 @@ export const identitySchema = z.object({
     .refine((text) => text === '' || text.startsWith('+')),
 });
 
+export type Identity = z.infer<typeof identitySchema>;
+
 const provedSchema = identitySchema.refine(({ email, phone_number }) => email !== '' || phone_number !== '');
 
 /**
  * A JWT (HS256, with `exp`) that the customer's site has signed with the account's secret: `{email?, phone_number?, name?, exp}`
  * (spec section 11). Null for everything else: without an end it could be used by whoever finds it, for ever.
  */
-export async function readIdentity(token: string, secret: string): Promise<z.infer<typeof identitySchema> | null> {
+export async function readIdentity(token: string, secret: string): Promise<Identity | null> {
   if (secret === '') return null;
   try {
     const { payload } = await jwtVerify(token, utf8(secret), { algorithms: ['HS256'], requiredClaims: ['exp'] });

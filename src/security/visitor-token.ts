@@ -1,25 +1,17 @@
 import { jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { utf8 } from './encoding.ts';
-import { identitySchema } from './identity-token.ts';
 import { DAY, SECOND, type Millis } from '../domain/time.ts';
 
-const claimsSchema = z.object({
-  sub: z.uuid(),
-  name: z.string(),
-  email: z.string(),
-  identity: identitySchema.nullable(),
-});
+const claimsSchema = z.object({ sub: z.uuid(), name: z.string(), email: z.string() });
 
-/** Somebody who writes by the widget. */
+/** Somebody who writes by the widget. What it has proved is kept by its AddressObject. */
 export interface Visitor {
   /** Its address there. */
   id: string;
   /** As it was typed: nobody has proved it. */
   name: string;
   email: string;
-  /** What the customer's site has vouched for; null where it has for nothing. */
-  identity: z.infer<typeof identitySchema> | null;
 }
 
 const ISSUER = 'parley-visitor';
@@ -27,7 +19,7 @@ const LIFE_MS = 400 * DAY;
 
 /** A JWT (HS256) of our own, good for one account; each session makes a new one, so who comes back within 400 days stays known. */
 export const signVisitor = (visitor: Visitor, accountId: string, secret: string, now: Millis): Promise<string> =>
-  new SignJWT({ name: visitor.name, email: visitor.email, identity: visitor.identity })
+  new SignJWT({ name: visitor.name, email: visitor.email })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setIssuer(ISSUER)
     .setAudience(accountId)

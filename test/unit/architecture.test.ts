@@ -21,6 +21,7 @@ const ALLOWED: Record<string, string[]> = {
   // prettier-ignore
   http: ['domain', 'dialects', 'storage', 'channels', 'webhooks', 'security', 'sandbox', 'erasure', 'queues/jobs.ts', 'objects/stubs.ts', 'objects/session-protocol.ts', 'type objects', 'hono', '@hono', ...EVERY_DAY],
   cli: [],
+  widget: [],
   'env.ts': [],
   'log.ts': [],
   'bindings.d.ts': [],

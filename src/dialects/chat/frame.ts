@@ -1,6 +1,6 @@
 import { presentForVisitor } from './message.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
-import type { ContactAddress } from '../../domain/conversation/participants.ts';
+import { addressesOf, type ContactAddress } from '../../domain/conversation/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { isVisibleTo } from '../../domain/conversation/visible.ts';
 
@@ -9,7 +9,7 @@ export function visitorFrame(state: ConversationState, visitor: ContactAddress, 
   const { sequence } = event;
   if (!isMessageEvent(event)) return { type: event.type === 'conversation.closed' ? 'closed' : 'skip', sequence };
   const { message } = event;
-  if (!isVisibleTo(state, visitor, message)) return { type: 'skip', sequence };
+  if (!isVisibleTo(addressesOf(state, visitor), message)) return { type: 'skip', sequence };
   if (message.deletedAt !== null) return { type: 'message_deleted', sequence, data: { id: message.id } };
-  return { type: 'message', sequence, data: presentForVisitor(message) };
+  return { type: 'message', sequence, data: presentForVisitor(message, visitor.target) };
 }

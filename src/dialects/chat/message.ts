@@ -1,20 +1,25 @@
 import type { Message } from '../../domain/conversation/state.ts';
 
-/** A message as a visitor of the web chat sees it: who answers there has a name and no id, and where else it went is nobody's business. */
-export const presentForVisitor = (message: Message) => ({
+/** A message as a visitor of the web chat sees it: who answers has at most a name, and where else it went is nobody's business. */
+export const presentForVisitor = (message: Message, visitor: string) => ({
   id: message.id,
   conversation_id: message.conversationId,
   sequence: message.sequence,
   direction: message.direction,
   text: message.text,
   medias: message.medias.map(({ type, filename }, index) => ({ type, filename, index })),
-  sender: { type: senderOf(message), name: message.direction === 'incoming' ? '' : message.sender.name },
-  client_id: message.clientId,
+  sender: senderOf(message),
+  client_id: message.direction === 'incoming' ? message.clientId : '',
   tm_create: new Date(message.createdAt / 1000).toISOString(),
-  is_read: message.deliveries.some(({ status }) => status === 'read'),
+  is_read: message.deliveries.some(
+    (each) => each.channel === 'chat' && each.target === visitor && each.status === 'read',
+  ),
 });
 
-function senderOf({ direction, sender }: Message): 'visitor' | 'person' | 'automatic' {
-  if (direction === 'incoming') return 'visitor';
-  return sender.type === 'agent' || sender.type === 'device' ? 'person' : 'automatic';
+/** People and assistants have names for the public; flows and keys have them for their makers. */
+function senderOf({ direction, sender }: Message): { type: 'visitor' | 'person' | 'automatic'; name: string } {
+  if (direction === 'incoming') return { type: 'visitor', name: '' };
+  if (sender.type === 'agent') return { type: 'person', name: sender.name };
+  if (sender.type === 'device') return { type: 'person', name: '' };
+  return { type: 'automatic', name: sender.type === 'assistant' ? sender.name : '' };
 }

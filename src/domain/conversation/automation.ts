@@ -61,11 +61,13 @@ export const withoutActiveflow = (pending: Pending, activeflowId: string): Pendi
 });
 
 /**
- * What a change leaves of it: turns end with the epoch in which they began, and with everything after which nothing may be sent.
+ * What a change leaves of it: what is deleted follows nobody, and turns end with the epoch in which they began, and with everything after which nothing may be sent.
  * Flows that were started go on (seed 001).
  */
 export function keepAllowed(pending: Pending, state: ConversationState): Pending {
   const silenced = state.optOut || isOver(state) || state.ownerId !== null || state.aiMode !== 'ai';
   const turns = silenced ? [] : pending.turns.filter((turn) => turn.epoch === state.modeEpoch);
-  return turns.length === pending.turns.length ? pending : { ...pending, turns };
+  const unseen = state.deletedAt === null ? pending.unseen : [];
+  const isSame = turns.length === pending.turns.length && unseen.length === pending.unseen.length;
+  return isSame ? pending : { ...pending, turns, unseen };
 }

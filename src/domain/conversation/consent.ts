@@ -16,7 +16,8 @@ const IN = new Set(['START', 'SUBSCRIBE']);
  * our own buttons ("Cancel") is no word of the contact's.
  */
 export function consentIn({ senderId, text, optOut, medias, isNotice }: Said, peer: Address): boolean | null {
-  if (senderId !== peer.target || isNotice) return null;
+  // In the web chat, which its visitor has open, such a word is one of the dialogue.
+  if (senderId !== peer.target || isNotice || peer.type === 'chat') return null;
   const isChosen = medias.some(({ type }) => type === 'postback');
   return optOut ?? (isChosen ? null : optOutBy(text));
 }

@@ -43,6 +43,12 @@ export function judgeSends(state: ConversationState, by: Actor | null, underWay:
   return verdictOn(forbidden, refenced, at);
 }
 
+/** The same for messages that are there already, and may have to follow their reader by another way (fallback.ts). */
+export const refencedOf = (state: ConversationState, by: Actor | null, messages: Message[]): Message[] =>
+  messages
+    .filter((message) => message.fence !== null && isAutomaton(by) && isBy(message, by))
+    .map((message) => ({ ...message, fence: state.modeEpoch }));
+
 /** What an activeflow has said is withdrawn when it is stopped. */
 export function stopSends(activeflowId: string, underWay: UnderWay[], at: Micros): Verdict {
   const its = underWay.filter(({ message }) => isBy(message, { type: 'flow', id: activeflowId }));

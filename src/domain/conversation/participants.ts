@@ -22,8 +22,8 @@ export interface Participant {
   addresses: ContactAddress[];
   /** What somebody has only typed (a visitor of the web chat): it may receive answers, and proves nothing (spec section 11). */
   unverified?: ContactAddress[];
-  /** Those of its addresses (addressText) whose holder has proved to be this person: a visitor that may see all of its messages. */
-  trusted?: string[];
+  /** By visitor (addressText of its chat address): the addresses (addressText) that this visitor has proved to be its own. */
+  proofs?: Record<string, string[]>;
   addedAt: Micros;
 }
 
@@ -79,22 +79,30 @@ const isIn = (address: ContactAddress, list: readonly ContactAddress[]): boolean
 
 function oneOf(person: Participant, other: NewParticipant): Participant {
   const addresses = united(person.addresses, other.addresses);
-  const typed = united(person.unverified ?? [], other.unverified ?? []);
+  // Who types another address corrects the one before.
+  const typed = other.unverified?.length ? other.unverified : (person.unverified ?? []);
   return {
     ...person,
     name: person.name || other.name,
     addresses,
     unverified: typed.filter((one) => !isIn(one, addresses)),
-    trusted: [...new Set([...(person.trusted ?? []), ...(other.trusted ?? [])])],
+    proofs: joined(person.proofs ?? {}, other.proofs ?? {}),
   };
+}
+
+function joined(some: Record<string, string[]>, more: Record<string, string[]>): Record<string, string[]> {
+  const of = (visitor: string) => [...new Set([...(some[visitor] ?? []), ...(more[visitor] ?? [])])];
+  return Object.fromEntries(Object.keys({ ...some, ...more }).map((visitor) => [visitor, of(visitor)]));
 }
 
 const united = (some: ContactAddress[], more: ContactAddress[]): ContactAddress[] =>
   more.reduce((all, one) => (isIn(one, all) ? all : [...all, one]), some);
 
-/** Whether that address may see everything of its participant, and not only what went over the address itself. */
-export const isTrusted = (state: ConversationState, address: ContactAddress): boolean =>
-  holderOf(state, address)?.trusted?.includes(addressText(address)) ?? false;
+/** What a visitor may see the messages of (addressText): its own chat, and what it has proved to be its own; what others wrote is not. */
+export function addressesOf(state: ConversationState, visitor: ContactAddress): string[] {
+  const own = addressText(visitor);
+  return [own, ...(holderOf(state, visitor)?.proofs?.[own] ?? [])];
+}
 
 /** Somebody joins. Who has one of these addresses here is joined by the others: the same person. The same object when all are here. */
 export function decideAdd(
@@ -120,6 +128,12 @@ export function decideAdd(
   return ok([{ type: 'conversation.participant_added', conversation, change: null, participant }]);
 }
 
+const withoutAddresses = (person: Participant, gone: ContactAddress[]): Participant => ({
+  ...person,
+  addresses: person.addresses.filter((one) => !isIn(one, gone)),
+  ...(person.unverified ? { unverified: person.unverified.filter((one) => !isIn(one, gone)) } : {}),
+});
+
 /** Somebody leaves, with every address; not the last one. */
 export function decideRemove(
   state: ConversationState,
@@ -131,12 +145,13 @@ export function decideRemove(
   if (state.participants.length === 1) {
     return err({ code: 'INVALID_FIELD', field: 'participant_id', problem: 'is the last one of this conversation' });
   }
-  const isTheirs = ({ peer }: Link) => participant.addresses.some((address) => isSame(address, peer));
+  const theirs = [...participant.addresses, ...(participant.unverified ?? [])];
+  const isTheirs = ({ peer }: Link) => isIn(peer, theirs);
   const conversation: ConversationState = {
     // What answers by the way used last must not write to who has left.
     ...withoutLinks(state, isTheirs),
     participants: state.participants.filter((other) => other !== participant),
-    released: [...new Set([...state.released, ...participant.addresses.map(addressText)])],
+    released: [...new Set([...state.released, ...theirs.map(addressText)])],
     updatedAt: at,
   };
   return ok([{ type: 'conversation.participant_removed', conversation, change: null, participant }]);
@@ -152,7 +167,7 @@ export function decideDrop(
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   const kept = state.participants
-    .map((each) => ({ ...each, addresses: each.addresses.filter((one) => !isIn(one, gone)) }))
+    .map((each) => withoutAddresses(each, gone))
     .filter(({ addresses }) => addresses.length > 0);
   if (kept.length === 0) return err({ code: 'INVALID_FIELD', field: 'addresses', problem: 'are all that it has' });
   const held = gone.filter((one) => holderOf(state, one) !== null);

@@ -1,20 +1,15 @@
-import { addressText, holderOf, isTrusted, type ContactAddress } from './participants.ts';
-import type { ConversationState, Message } from './state.ts';
+import type { Message } from './state.ts';
 
 /**
- * Whether a visitor of the web chat may see a message of its conversation. What it has typed of itself proves nothing (spec section 11),
- * so it sees what went over the chat, and only after a proof what its person wrote and got elsewhere.
+ * Whether somebody who may see these addresses' messages (participants.ts, addressesOf) may see this one. What a visitor of the web chat
+ * has typed of itself proves nothing (spec section 11), so that this is its own chat, and only after a proof what was proved.
  */
-export function isVisibleTo(state: ConversationState, visitor: ContactAddress, message: Message): boolean {
-  const own = isTrusted(state, visitor) ? (holderOf(state, visitor)?.addresses ?? []) : [visitor];
-  const isOwn = (type: string, target: string) => own.some((one) => addressText(one) === `${type}:${target}`);
-  if (message.direction === 'incoming') {
-    return message.sender.type === 'contact' && isOwn(message.source.type, message.source.target);
-  }
-  return message.deliveries.some(({ channel, target }) =>
-    own.some((one) => isBy(one, channel) && one.target === target),
-  );
+export function isVisibleTo(addresses: readonly string[], message: Message): boolean {
+  if (message.direction === 'outgoing') return message.deliveries.some((each) => isTo(addresses, each));
+  const { type, target } = message.source;
+  return message.sender.type === 'contact' && addresses.includes(`${type}:${target}`);
 }
 
 /** A telephone number is reached by SMS, everything else by the channel of its own name. */
-const isBy = ({ type }: ContactAddress, channel: string): boolean => (type === 'tel' ? 'message' : type) === channel;
+const isTo = (addresses: readonly string[], { channel, target }: Message['deliveries'][number]): boolean =>
+  addresses.includes(`${channel === 'message' ? 'tel' : channel}:${target}`);

@@ -1,12 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { conversationOf } from './conversation.ts';
-import { callerOf } from './person.ts';
+import { conversationOf, joinProved } from './conversation.ts';
+import { callerOf, chatAddress, knownVisitor, type Known } from './person.ts';
 import { chatCarrier, visitorIn } from './visitor.ts';
 import { takeIn } from '../hooks/take-in.ts';
 import { messageFile } from '../medias/message-file.ts';
 import { everywhere } from '../merged-history.ts';
-import { valueOf } from '../errors.ts';
+import { ApiError, valueOf } from '../errors.ts';
 import { answer, body, failures, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
@@ -14,8 +14,8 @@ import type { HookInbound } from '../../channels/contract.ts';
 import { presentForVisitor } from '../../dialects/chat/message.ts';
 import { address } from '../../domain/addresses.ts';
 import { wellFormed } from '../../domain/content.ts';
+import { addressesOf, addressText } from '../../domain/conversation/participants.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import type { Visitor } from '../../security/visitor-token.ts';
 
 const security: Record<string, string[]>[] = [{ bearer: [] }];
 const params = z.object({ account_id: z.string() });
@@ -64,7 +64,7 @@ const listRoute = createRoute({
       page_size: z.coerce.number().int().min(1).max(100).default(50),
       page_token: z
         .string()
-        .regex(/^\d{0,15}$/, 'is no page token of ours')
+        .regex(/^\d{0,16}$/, 'is no page token of ours')
         .default(''),
     }),
   },
@@ -106,38 +106,47 @@ export const chatMessageRoutes = newRouter();
 
 chatMessageRoutes.openapi(listRoute, async (c) => {
   const { page_size, page_token } = c.req.valid('query');
-  const { id, visitor } = await standing(c);
+  const place = await standing(c);
   const before = page_token === '' ? null : Number(page_token);
-  const found = await everywhere(c.env, visitor.customerId, id, (each) =>
-    callObject(() => getConversation(c.env, each).visibleMessages(visitor, before, page_size + 1)),
+  const found = await everywhere(c.env, place.customerId, place.id, (id) =>
+    callObject(() =>
+      getConversation(c.env, id).visibleMessages(place.customerId, place.addresses, before, page_size + 1),
+    ),
   );
   const rows = found.slice(0, page_size);
   const next_page_token = found.length > page_size ? String(rows.at(-1)?.createdAt ?? '') : '';
-  return c.json({ result: rows.map(presentForVisitor), next_page_token }, 200);
+  return c.json({ result: rows.map((row) => presentForVisitor(row, place.visitor.id)), next_page_token }, 200);
 });
 
 chatMessageRoutes.openapi(sendRoute, async (c) => {
   const carrier = await chatCarrier(c);
-  const visitor = await visitorIn(c);
-  const caller = await callerOf(c.env, carrier, visitor);
-  const inbound = inboundOf(visitor, c.req.valid('json'));
+  const known = await knownVisitor(c.env, carrier, await visitorIn(c));
+  await joinProved(c.env, carrier, known);
+  const caller = await callerOf(c.env, carrier, known);
   const { account, channel } = carrier;
+  const inbound = inboundOf(known, c.req.valid('json'));
   const taken = await takeIn(c.env, account, channel, inbound, publicUrlOf(c), { caller });
-  const who = { customerId: account.customerId, target: visitor.id };
+  const own = [addressText(chatAddress(known.visitor))];
   const object = () => getConversation(c.env, taken.conversationId);
-  const message = valueOf(await callObject(() => object().visibleMessage(who, taken.messageId)));
-  return c.json(presentForVisitor(message), 200);
+  const message = valueOf(await callObject(() => object().visibleMessage(account.customerId, own, taken.messageId)));
+  return c.json(presentForVisitor(message, known.visitor.id), 200);
 });
 
 chatMessageRoutes.openapi(fileRoute, async (c) => {
   const { message_id, index } = c.req.valid('param');
-  const { id, visitor } = await standing(c);
-  const message = valueOf(await callObject(() => getConversation(c.env, id).visibleMessage(visitor, message_id)));
+  const place = await standing(c);
+  const [message] = await everywhere(c.env, place.customerId, place.id, async (id) => {
+    const found = await callObject(() =>
+      getConversation(c.env, id).visibleMessage(place.customerId, place.addresses, message_id),
+    );
+    return found.ok ? { ...found, value: [found.value] } : found;
+  });
+  if (!message) throw new ApiError('CONVERSATION_MESSAGE_NOT_FOUND');
   return messageFile(c.env, message, Number(index), c.req.raw.headers);
 });
 
-function inboundOf(visitor: Visitor, { text, client_id }: z.infer<typeof newMessageSchema>): HookInbound {
-  const name = visitor.identity?.name || visitor.name;
+function inboundOf({ visitor, ...known }: Known, { text, client_id }: z.infer<typeof newMessageSchema>): HookInbound {
+  const name = known.name || visitor.name;
   return {
     peer: address('chat', visitor.id, name),
     dialogId: visitor.id,
@@ -155,10 +164,13 @@ function inboundOf(visitor: Visitor, { text, client_id }: z.infer<typeof newMess
   };
 }
 
-/** The visitor's conversation, and the visitor as its object knows it. */
+/** Where a visitor is, and whose messages it may see there. */
 async function standing(c: AppContext) {
   const carrier = await chatCarrier(c);
   const visitor = await visitorIn(c);
+  const { customerId } = carrier.account;
   const id = await conversationOf(c.env, carrier, visitor);
-  return { id, visitor: { customerId: carrier.account.customerId, target: visitor.id } };
+  const state = await callObject(() => getConversation(c.env, id).read(customerId));
+  const addresses = state.ok ? addressesOf(state.value, chatAddress(visitor)) : [];
+  return { id, customerId, visitor, addresses };
 }

@@ -1,29 +1,53 @@
 import type { Carrier } from '../accept-message.ts';
 import type { Caller } from '../open-conversation.ts';
+import { pairName } from '../open-conversation.ts';
 import { participantOf } from '../participants.ts';
 import { carrierFor, firstOpening } from '../ways.ts';
 import { newLink, type Link } from '../../domain/conversation/links.ts';
 import { addressText, type ContactAddress, type NewParticipant } from '../../domain/conversation/participants.ts';
+import { callObject } from '../../objects/stubs.ts';
+import type { Identity } from '../../security/identity-token.ts';
 import type { Visitor } from '../../security/visitor-token.ts';
 import { knownAccounts } from '../../storage/accounts.ts';
 
-export const chatAddress = ({ id }: Visitor): ContactAddress => ({ type: 'chat', target: id });
+export const chatAddress = ({ id }: Pick<Visitor, 'id'>): ContactAddress => ({ type: 'chat', target: id });
 
-/** What the site has vouched for. */
-export const provedAddresses = ({ identity }: Visitor): ContactAddress[] => [
-  ...(identity?.email ? [{ type: 'email' as const, target: identity.email }] : []),
-  ...(identity?.phone_number ? [{ type: 'tel' as const, target: identity.phone_number }] : []),
+/** A visitor, and who it has proved to be. */
+export interface Known {
+  visitor: Visitor;
+  /** As the site calls it, or empty. */
+  name: string;
+  proved: ContactAddress[];
+}
+
+export async function knownVisitor(env: Env, carrier: Carrier, visitor: Visitor): Promise<Known> {
+  const name = await pairName(carrier, visitor.id);
+  const proofs = await callObject(() => env.ADDRESS.getByName(name).proofs());
+  return { visitor, name: proofs.name, proved: proofs.addresses };
+}
+
+/** From now on, and for good. */
+export async function prove(env: Env, carrier: Carrier, visitor: Visitor, identity: Identity): Promise<Known> {
+  const name = await pairName(carrier, visitor.id);
+  const proofs = { name: identity.name, addresses: provedBy(identity) };
+  const all = await callObject(() => env.ADDRESS.getByName(name).prove(proofs));
+  return { visitor, name: all.name, proved: all.addresses };
+}
+
+export const provedBy = ({ email, phone_number }: Identity): ContactAddress[] => [
+  ...(email === '' ? [] : [{ type: 'email' as const, target: email }]),
+  ...(phone_number === '' ? [] : [{ type: 'tel' as const, target: phone_number }]),
 ];
 
 /** A visitor as a participant. Its contact is that of what it has proved, and else its own. */
-export async function personOf({ account }: Carrier, visitor: Visitor): Promise<NewParticipant> {
-  const proved = provedAddresses(visitor);
+export async function personOf({ account }: Carrier, { visitor, name, proved }: Known): Promise<NewParticipant> {
   const address = chatAddress(visitor);
-  const name = visitor.identity?.name || visitor.name;
-  const person = await participantOf(account.customerId, name, [...proved, address]);
-  const isTyped = visitor.email !== '' && visitor.email !== visitor.identity?.email;
+  const person = await participantOf(account.customerId, name || visitor.name, [...proved, address]);
+  const isTyped =
+    visitor.email !== '' && !proved.some(({ type, target }) => type === 'email' && target === visitor.email);
   const unverified: ContactAddress[] = isTyped ? [{ type: 'email', target: visitor.email }] : [];
-  return { ...person, unverified, trusted: proved.length > 0 ? [addressText(address)] : [] };
+  const proofs = proved.length > 0 ? { [addressText(address)]: proved.map(addressText) } : {};
+  return { ...person, unverified, proofs };
 }
 
 /** The other ways to a visitor, as far as accounts of the customer's reach them: answers go there when it has left. */
@@ -40,12 +64,8 @@ export async function otherWays(env: Env, { account }: Carrier, person: NewParti
 }
 
 /** What a visitor's message brings along for its conversation. */
-export async function callerOf(
-  env: Env,
-  carrier: Carrier,
-  visitor: Visitor,
-): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
-  const person = await personOf(carrier, visitor);
+export async function callerOf(env: Env, carrier: Carrier, known: Known): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
+  const person = await personOf(carrier, known);
   const also = await otherWays(env, carrier, person);
   return { opening: { participants: [person], also, tellsOfPerson: true } };
 }

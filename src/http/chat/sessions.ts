@@ -1,12 +1,16 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { introduce } from './conversation.ts';
+import { knownVisitor, prove, provedBy, type Known } from './person.ts';
 import { chatCarrier, visitorOf } from './visitor.ts';
+import type { Carrier } from '../accept-message.ts';
+import type { AppContext } from '../context.ts';
 import { invalidField, tooMany } from '../errors.ts';
 import { answer, body, failures } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { configOf } from '../../env.ts';
-import { readIdentity } from '../../security/identity-token.ts';
+import { addressText } from '../../domain/conversation/participants.ts';
+import { readIdentity, type Identity } from '../../security/identity-token.ts';
 import { signVisitor, type Visitor } from '../../security/visitor-token.ts';
 
 const wantedSchema = z
@@ -66,22 +70,34 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
   const identity = proof === undefined ? null : await readIdentity(proof, carrier.account.secret);
   if (proof !== undefined && !identity)
     throw invalidField('identity_token', 'is no JWT (HS256) of this account’s secret with an end and an address');
-  const known = token === undefined ? NOBODY() : await visitorOf(c, token);
-  const visitor = { ...known, ...typed(wanted), ...(identity ? { identity } : {}) };
-  const { id: conversation_id, isTrusted } = await introduce(c.env, carrier, visitor);
-  const visitor_token = await signVisitor(visitor, carrier.account.id, configOf(c.env).JWT_SECRET, Date.now());
-  return c.json({ visitor_token, conversation_id, ...shown(visitor, isTrusted) }, 200);
+  const visitor = { ...(token === undefined ? NOBODY() : await visitorOf(c, token)), ...typed(wanted) };
+  const known = await whoIs(c, carrier, visitor, identity);
+  const conversation_id = await introduce(c.env, carrier, known);
+  const secret = configOf(c.env).JWT_SECRET;
+  const visitor_token = await signVisitor(known.visitor, carrier.account.id, secret, Date.now());
+  return c.json({ visitor_token, conversation_id, ...shown(known) }, 200);
 });
 
-const NOBODY = (): Visitor => ({ id: crypto.randomUUID(), name: '', email: '', identity: null });
+const NOBODY = (): Visitor => ({ id: crypto.randomUUID(), name: '', email: '' });
+
+/** With the site's word of who it is. Another one than was proved before is another visitor, in the same browser: neither sees the other's. */
+async function whoIs(c: AppContext, carrier: Carrier, visitor: Visitor, identity: Identity | null): Promise<Known> {
+  const known = await knownVisitor(c.env, carrier, visitor);
+  if (!identity) return known;
+  const isSame = provedBy(identity).some((one) =>
+    known.proved.some((other) => addressText(one) === addressText(other)),
+  );
+  const isOther = known.proved.length > 0 && !isSame;
+  return prove(c.env, carrier, isOther ? NOBODY() : visitor, identity);
+}
 
 const typed = ({ name, email }: z.infer<typeof wantedSchema>): Partial<Visitor> => ({
   ...(name ? { name } : {}),
   ...(email ? { email: email.toLowerCase() } : {}),
 });
 
-const shown = ({ name, email, identity }: Visitor, isTrusted: boolean) => ({
-  name: identity?.name || name,
-  email: identity?.email || email,
-  is_verified: identity !== null || isTrusted,
+const shown = ({ visitor, name, proved }: Known) => ({
+  name: name || visitor.name,
+  email: proved.find(({ type }) => type === 'email')?.target ?? visitor.email,
+  is_verified: proved.length > 0,
 });

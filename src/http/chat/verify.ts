@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { introduce } from './conversation.ts';
+import { prove } from './person.ts';
 import { accountIdOf, chatCarrier, visitorIn } from './visitor.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, tooMany } from '../errors.ts';
@@ -46,8 +47,10 @@ chatVerificationRoutes.openapi(requestRoute, async (c) => {
   const visitor = await visitorIn(c);
   const email = (c.req.valid('json').email ?? visitor.email).toLowerCase();
   if (email === '') throw invalidField('email', 'is required');
-  const { success } = await c.env.VERIFY_LIMIT.limit({ key: email });
-  if (!success) throw tooMany(60);
+  for (const key of [email, visitor.id]) {
+    const { success } = await c.env.VERIFY_LIMIT.limit({ key });
+    if (!success) throw tooMany(60);
+  }
   const mailbox = (await knownAccounts(c.env, account.customerId)).find(({ type }) => type === 'email');
   if (!mailbox)
     throw new ApiError('NO_CHANNEL_AVAILABLE', 'there is no e-mail account that could write to this address');
@@ -87,7 +90,10 @@ chatVerifyPage.get('/:account_id/verify', async (c) => {
   if (!found) return page(c, OVER, 410);
   return page(
     c,
-    html`<p>Is <strong>${found.email}</strong> your address? Then your chat goes on with what we know of you.</p>
+    html`<p>
+        Is <strong>${found.email}</strong> your address? Then the chat from which this link was asked for goes on with
+        what we know of you. If you are not in that chat yourself, close this page.
+      </p>
       <form method="post"><button>Yes, that is me</button></form>`,
     200,
   );
@@ -97,8 +103,9 @@ chatVerifyPage.post('/:account_id/verify', async (c) => {
   const found = await verificationIn(c);
   if (!found) return page(c, OVER, 410);
   const { visitorId: id, email } = found;
-  const identity = { name: '', email, phone_number: '' };
-  await introduce(c.env, await chatCarrier(c), { id, name: '', email: '', identity });
+  const carrier = await chatCarrier(c);
+  const known = await prove(c.env, carrier, { id, name: '', email: '' }, { name: '', email, phone_number: '' });
+  await introduce(c.env, carrier, known);
   return page(c, html`<p>Thank you. You can close this page and go on in the chat.</p>`, 200);
 });
 

@@ -18,7 +18,7 @@ import {
 import { reachedBy } from '../../domain/conversation/horizon.ts';
 import { THREAD_MESSAGES, threadOf, type MailThread } from '../../domain/conversation/mail-thread.ts';
 import { findLink, linkAtTop, type Link } from '../../domain/conversation/links.ts';
-import type { Message } from '../../domain/conversation/state.ts';
+import type { Delivery, Message } from '../../domain/conversation/state.ts';
 import { joinStatus } from '../../domain/delivery-status.ts';
 import { microsOf, type Micros, type Millis } from '../../domain/time.ts';
 import type { ConversationRecord } from '../store/conversation-store.ts';
@@ -34,6 +34,8 @@ export interface SendOrder {
   publicUrl: string;
   /** The time for free text is over: what goes out is a person's, or a template. */
   isAfterWindow: boolean;
+  /** The AddressObject to ask whether the contact has opted out: by this way it never wrote here, so that nobody has told us. */
+  askConsentOf: string | null;
   /** Where a mail of it stands among the mails before; null on other channels. */
   thread: MailThread | null;
 }
@@ -60,19 +62,21 @@ export function claimSend(room: Room, deliveryId: string, attempt: number, polic
     room.store.saveSend(claimed);
     if (token !== null) room.store.saveRecord({ ...record, replyToken: null });
   });
-  const { window } = link;
-  const isAfterWindow = window !== null && room.now() >= window.until;
-  const { publicUrl } = record.settings;
-  const thread = link.type === 'email' ? threadAt(room, message, link.addressName) : null;
+  return orderOf(room, message, delivery, link, token);
+}
+
+function orderOf(room: Room, message: Message, delivery: Delivery, link: Link, replyToken: string | null): SendOrder {
+  const { window, addressName } = link;
   return {
     message,
-    deliveryId,
+    deliveryId: delivery.id,
     to: delivery.target,
     from: link.self,
-    replyToken: token,
-    publicUrl,
-    isAfterWindow,
-    thread,
+    replyToken,
+    publicUrl: room.store.record()?.settings.publicUrl ?? '',
+    isAfterWindow: window !== null && room.now() >= window.until,
+    askConsentOf: link.heardAt === 0 ? addressName || null : null,
+    thread: link.type === 'email' ? threadAt(room, message, addressName) : null,
   };
 }
 
@@ -184,7 +188,7 @@ function followOne(room: Room, messageId: string, deliveryId: string): void {
   const isUnseen = message?.deliveries.some(({ id, status }) => id === deliveryId && status === 'sent');
   const spares = room.store.spares(deliveryId);
   const at = room.now();
-  if (!state || !message || !isUnseen) return;
+  if (!state || state.deletedAt !== null || !message || !isUnseen) return;
   const events = decideFallback(state, message, { deliveryId, spares, newId: crypto.randomUUID() }, at);
   room.commit(events, at, { rows: () => room.store.dropSpares(deliveryId) });
 }

@@ -26,6 +26,8 @@ export class ConversationLive {
   readonly sessions: Sessions;
   readonly #room: Room;
   readonly #host: LiveHost;
+  /** By visitor and status: how far it has said that it got. */
+  readonly #reachedAt = new Map<string, number>();
 
   constructor(ctx: DurableObjectState, env: Env, room: Room, host: LiveHost) {
     this.#room = room;
@@ -53,11 +55,6 @@ export class ConversationLive {
     return isOpen ? this.sessions.accept(session) : new Response(null, { status: 404 });
   }
 
-  /** Whether a visitor is looking, as far as its socket tells. */
-  isVisiting(target: string): boolean {
-    return this.sessions.readers().some((reader) => reader.kind === 'visitor' && reader.target === target);
-  }
-
   #command(reader: Reader, frame: unknown): unknown {
     const typing = typingSchema.safeParse(frame);
     if (typing.success) return this.#tellTyping(reader, typing.data.is_typing);
@@ -67,7 +64,11 @@ export class ConversationLive {
   }
 
   #reached(reader: Reader, status: 'delivered' | 'read', sequence: number): null {
-    if (reader.kind === 'visitor' && reached(this.#room, reader, status, sequence)) this.#host.committed();
+    const key = reader.kind === 'visitor' ? `${reader.target} ${status}` : '';
+    // Said again it is no news, and looking for news costs something.
+    if (reader.kind !== 'visitor' || sequence <= (this.#reachedAt.get(key) ?? 0)) return null;
+    this.#reachedAt.set(key, sequence);
+    if (reached(this.#room, reader, status, sequence)) this.#host.committed();
     return null;
   }
 

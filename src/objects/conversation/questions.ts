@@ -69,13 +69,14 @@ export class ConversationQuestions extends DurableObject<Env> {
     return this.room.findMessage(customerId, messageId);
   }
 
-  /** Newest first: what a visitor of the web chat may see that is older than a time (null: all), at most `limit`. */
-  visibleMessages(visitor: { customerId: string; target: string }, before: Micros | null, limit: number) {
-    return visitors.visibleMessages(this.room, visitor, before, limit);
+  /** Newest first: what a visitor with these addresses may see that is older than a time (null: all), at most `limit`. */
+  visibleMessages(customerId: string, addresses: string[], before: Micros | null, limit: number) {
+    return visitors.visibleMessages(this.room, customerId, addresses, before, limit);
   }
 
-  visibleMessage(visitor: { customerId: string; target: string }, messageId: string): Result<Message, Refusal> {
-    return visitors.visibleMessage(this.room, visitor, messageId);
+  /** One of them, also one that was deleted. */
+  visibleMessage(customerId: string, addresses: string[], messageId: string): Result<Message, Refusal> {
+    return visitors.visibleMessage(this.room, customerId, addresses, messageId);
   }
 
   /** Newest first, those created before `before` (null: all), at most `limit`. */

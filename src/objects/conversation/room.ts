@@ -6,7 +6,7 @@ import type { Consent } from '../../domain/conversation/consent.ts';
 import { decideHandover } from '../../domain/conversation/decide-change.ts';
 import { unseenIn } from '../../domain/conversation/fallback.ts';
 import { withFileTasks } from '../../domain/conversation/files.ts';
-import { judgeSends, maySendLess, type UnderWay, type Verdict } from '../../domain/conversation/fencing.ts';
+import { judgeSends, maySendLess, refencedOf, type UnderWay, type Verdict } from '../../domain/conversation/fencing.ts';
 import { newSend } from '../../domain/conversation/sends.ts';
 import type { ConversationState, Delivery, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -124,7 +124,13 @@ export class Room {
     if (!maySendLess(before, after)) return [];
     const verdict = judgeSends(after, by, this.underWay(), at);
     this.keepSends(verdict);
+    refencedOf(after, by, this.#unseen()).forEach((message) => this.store.saveMessage(message));
     return this.#append(verdict.events, after, at);
+  }
+
+  #unseen(): Message[] {
+    const unseen = this.store.record()?.pending.unseen ?? [];
+    return unseen.flatMap(({ messageId }) => this.store.message(messageId) ?? []);
   }
 
   /** Inside a commit, which also takes the verdict's events. */

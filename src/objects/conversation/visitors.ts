@@ -49,30 +49,38 @@ export function reached(room: Room, visitor: Visitor, status: 'delivered' | 'rea
   return events.length > 0;
 }
 
-/** As many messages are looked at for a page as may have gone elsewhere in between. */
-const LOOKED_AT = 1000;
+/** Looked at in one go, for a page of which most may have gone elsewhere. */
+const STEP = 200;
 
-/** Newest first: what the visitor may see that is older than a time (null: all), at most `limit`. */
+/** Newest first: what is there of these addresses (participants.ts, addressesOf) that is older than a time (null: all), at most `limit`. */
 export function visibleMessages(
   room: Room,
-  visitor: Pick<Visitor, 'customerId' | 'target'>,
+  customerId: string,
+  addresses: string[],
   before: Micros | null,
   limit: number,
 ): Result<Message[], Refusal> {
-  const found = room.find(visitor.customerId);
+  const found = room.find(customerId);
   if (!found.ok) return found;
-  const seen = room.store.messagesBefore(before, LOOKED_AT);
-  const visible = seen.filter((message) => isVisibleTo(found.value, addressOf(visitor), message));
+  const visible: Message[] = [];
+  for (let at = before; visible.length < limit;) {
+    const step = room.store.messagesBefore(at, STEP);
+    visible.push(...step.filter((message) => isVisibleTo(addresses, message)));
+    at = step.at(-1)?.createdAt ?? null;
+    if (step.length < STEP) break;
+  }
   return ok(visible.slice(0, limit));
 }
 
+/** One of them, also one that was deleted. */
 export function visibleMessage(
   room: Room,
-  visitor: Pick<Visitor, 'customerId' | 'target'>,
+  customerId: string,
+  addresses: string[],
   messageId: string,
 ): Result<Message, Refusal> {
-  const found = room.findMessage(visitor.customerId, messageId);
-  const state = room.store.record()?.conversation;
-  if (!found.ok || !state) return found;
-  return isVisibleTo(state, addressOf(visitor), found.value) ? found : err({ code: 'CONVERSATION_MESSAGE_NOT_FOUND' });
+  const found = room.find(customerId);
+  if (!found.ok) return found;
+  const message = room.store.message(messageId);
+  return message && isVisibleTo(addresses, message) ? ok(message) : err({ code: 'CONVERSATION_MESSAGE_NOT_FOUND' });
 }
