@@ -82,8 +82,10 @@ export interface Outbound {
 export interface OutboundMail extends MailThread {
   /** The sender's name: the account's. */
   fromName: string;
-  /** Leads an answer back to this conversation (security/mail-tokens.ts). */
+  /** Leads an answer back to this conversation, from its address (security/mail-tokens.ts). */
   token: string;
+  /** The same, among the references. */
+  threadToken: string;
   /** Leads a returned mail back to this delivery. */
   mark: string;
   /** Software answers, so that other software must not answer it. */
@@ -98,7 +100,7 @@ export interface ChannelIo {
   mayRead: (url: string) => boolean;
   /** Hands a whole mail (RFC 5322) to the platform. @returns its Message-ID. @throws what the platform refuses it with. */
   sendMail: (mail: { from: string; to: string; raw: string | Uint8Array }) => Promise<string>;
-  /** The file behind a media of ours, wherever it is; at most so many bytes. Null when it is larger, or cannot be had. */
+  /** The file behind a media of ours, wherever it is; at most so many bytes. Null when it is larger, or not there. @throws while a store does not answer. */
   readFile: (media: Media, customerId: string, maxBytes: number) => Promise<Uint8Array | null>;
   /** For one provider request; shorter than the claim's lease (domain/conversation/sends.ts). */
   timeoutMs: number;

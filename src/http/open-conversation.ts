@@ -21,7 +21,7 @@ export interface Caller extends Pick<HookInbound, 'peer' | 'dialogId'> {
 }
 
 interface Work<T> {
-  /** Given the conversation before this one: it again where it has done the same already, or null. */
+  /** Given one of the conversations before this one: it again where it has done the same already, or null. */
   doneBefore: (predecessor: string) => Promise<string | null>;
   /** Given the conversation that is tried, and what it begins with if there is none yet. Refused with CONVERSATION_CLOSED, it is tried in the contact's next conversation. */
   attempt: (opening: Opening) => Promise<Result<T, Refusal>>;
@@ -50,7 +50,8 @@ export async function inOpenConversation<T>(
     callObject(() => directory.open(whose, name, merged ?? candidate(), over));
   const claim = (await callObject(() => address().lookup())) ?? (await address().resolve(await next()));
   let { optOut, window } = claim;
-  let conversationId = (claim.predecessor && (await doneBefore(claim.predecessor))) ?? claim.conversationId;
+  const asked = await Promise.all(claim.predecessors.map(doneBefore));
+  let conversationId = asked.find((id) => id !== null) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
     const known = { conversationId, addressName: name, optOut, window: windowOf(channel, window) };
     const opening = { ...(await openingOf(carrier, contact, self.address)), ...contact.opening, ...known };

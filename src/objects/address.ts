@@ -8,8 +8,8 @@ import { DAY, type Millis } from '../domain/time.ts';
 /** Who answers at one pair of addresses. */
 export interface AddressClaim {
   conversationId: string;
-  /** The conversation before this one, while a provider may still redeliver what that one has already. */
-  predecessor: string | null;
+  /** The conversations before this one, the last one first, while a provider may still redeliver what they have already. */
+  predecessors: string[];
   /** The contact asked us to stop (spec section 9): a new conversation begins so. */
   optOut: boolean;
   /** What the conversation before left of the time for free text: the contact, not the conversation, has it. */
@@ -28,7 +28,14 @@ interface Stored {
   /** Of a visitor of the web chat: what it has proved to be. */
   proofs?: Proofs;
   window?: ServiceWindow | null;
-  predecessor: { id: string; until: Millis } | null;
+  predecessor: Predecessor | null;
+  /** Those before that one, the last one first. */
+  earlier?: Predecessor[];
+}
+
+interface Predecessor {
+  id: string;
+  until: Millis;
 }
 
 /** Who a visitor has proved to be: by the word of the customer's site, or by a mailed link. */
@@ -50,6 +57,9 @@ const NO_PROOFS: Proofs = { name: '', addresses: [] };
 /** Longer than any provider redelivers. */
 const PREDECESSOR_MS = 7 * DAY;
 
+/** As many are asked about each message that comes in: a contact seldom ends more conversations in a week. */
+const MOST_PREDECESSORS = 5;
+
 /**
  * The one place that decides which conversation a pair of addresses belongs to (invariant 2).
  * Every method is one synchronous stretch: of any number of first messages at once, one makes the conversation.
@@ -65,10 +75,10 @@ export class AddressObject extends DurableObject<Env> {
   resolve(candidate: string): AddressClaim {
     const stored = this.#read() ?? NOTHING;
     if (stored.current === null) this.#write({ ...stored, current: candidate });
-    const { predecessor, consent, window = null } = stored;
-    const known = predecessor && predecessor.until > Date.now() ? predecessor.id : null;
+    const { consent, window = null } = stored;
+    const predecessors = freshOf(stored).map(({ id }) => id);
     const conversationId = stored.current ?? candidate;
-    return { conversationId, predecessor: known, optOut: consent?.optOut ?? false, window };
+    return { conversationId, predecessors, optOut: consent?.optOut ?? false, window };
   }
 
   /** Replaces `expected`, which is over and leaves `window`, by `candidate`; when somebody else was faster, their conversation stays. */
@@ -76,7 +86,8 @@ export class AddressObject extends DurableObject<Env> {
     const stored = this.#read();
     if (stored?.current === expected) {
       const predecessor = { id: expected, until: Date.now() + PREDECESSOR_MS };
-      this.#write({ ...stored, current: candidate, predecessor, window });
+      const earlier = freshOf(stored).slice(0, MOST_PREDECESSORS - 1);
+      this.#write({ ...stored, current: candidate, predecessor, earlier, window });
     }
     return this.resolve(candidate);
   }
@@ -159,3 +170,6 @@ export class AddressObject extends DurableObject<Env> {
     return stored;
   }
 }
+
+const freshOf = ({ predecessor, earlier = [] }: Stored): Predecessor[] =>
+  [...(predecessor ? [predecessor] : []), ...earlier].filter(({ until }) => until > Date.now());

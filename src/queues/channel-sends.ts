@@ -119,7 +119,8 @@ async function mailOf(
   return {
     ...thread,
     fromName: account.name,
-    token: await mailToken(env, account.customerId, conversationId),
+    token: await mailToken(env, account.customerId, conversationId, 'reply'),
+    threadToken: await mailToken(env, account.customerId, conversationId, 'thread'),
     mark: await writeMailMark(env, { conversationId, deliveryId }),
     isAutomatic: sender.type === 'assistant' || sender.type === 'flow',
   };

@@ -36,17 +36,21 @@ const mayRead = (env: Env, url: string): boolean => checkTarget(url, configOf(en
 const streamOf = (raw: string | Uint8Array): ReadableStream | string =>
   typeof raw === 'string' ? raw : new Blob([new Uint8Array(raw)]).stream();
 
-/** What is stored here, or at the sender's URL. Null when it is larger, or cannot be had. */
+/**
+ * What is stored here, or at the sender's URL. Null when it is larger, or is not there.
+ * @throws while nothing can be said of it.
+ */
 async function readFile(env: Env, media: Media, customerId: string, maxBytes: number): Promise<Uint8Array | null> {
   const id = storedIn(media.providerRef);
-  if (id === null && !mayRead(env, media.url)) return null;
-  try {
-    const signal = AbortSignal.timeout(PROVIDER_TIMEOUT_MS);
-    const file = id === null ? await fetch(media.url, { signal }) : await openFile(env, customerId, id, new Headers());
-    if (file === null) return null;
-    if (file instanceof Response) return file.ok ? await readAtMost(file.body, maxBytes) : null;
-    return file.size > maxBytes ? null : new Uint8Array(await file.object.arrayBuffer());
-  } catch {
-    return null;
-  }
+  if (id === null) return mayRead(env, media.url) ? readRemote(media.url, maxBytes) : null;
+  const file = await openFile(env, customerId, id, new Headers());
+  return file === null || file.size > maxBytes ? null : new Uint8Array(await file.object.arrayBuffer());
+}
+
+async function readRemote(url: string, maxBytes: number): Promise<Uint8Array | null> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS) });
+  if (response.ok) return readAtMost(response.body, maxBytes);
+  if (response.status >= 500 || response.status === 429)
+    throw new Error(`the file's server answered ${response.status}`);
+  return null;
 }

@@ -14,14 +14,22 @@ async function signatureOf(env: Env, text: string): Promise<string> {
   return toHex(signed).slice(0, SIGNATURE_LENGTH);
 }
 
+/** What a token is for: who reads a reference in a forwarded mail must not be able to make the reply address of it. */
+export type TokenUse = 'reply' | 'thread';
+
 /** At most 38 letters and digits in lower case: mail servers may change the case of an address, and allow its first part 64. */
-export async function mailToken(env: Env, customerId: string, conversationId: string): Promise<string> {
-  const signature = await signatureOf(env, `reply ${customerId} ${conversationId}`);
+export async function mailToken(env: Env, customerId: string, conversationId: string, use: TokenUse): Promise<string> {
+  const signature = await signatureOf(env, `${use} ${customerId} ${conversationId}`);
   return BigInt(`0x${conversationId.replaceAll('-', '')}${signature}`).toString(36);
 }
 
 /** The conversation that a token of this customer's names; null for one that is not ours. */
-export async function readMailToken(env: Env, customerId: string, token: string): Promise<string | null> {
+export async function readMailToken(
+  env: Env,
+  customerId: string,
+  token: string,
+  use: TokenUse,
+): Promise<string | null> {
   if (!TOKEN.test(token)) return null;
   const number = Array.from(token).reduce((sum, digit) => sum * 36n + BigInt(Number.parseInt(digit, 36)), 0n);
   const hex = number
@@ -29,7 +37,7 @@ export async function readMailToken(env: Env, customerId: string, token: string)
     .padStart(32 + SIGNATURE_LENGTH, '0')
     .slice(0, 32);
   const conversationId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-  return (await sameText(token, await mailToken(env, customerId, conversationId))) ? conversationId : null;
+  return (await sameText(token, await mailToken(env, customerId, conversationId, use))) ? conversationId : null;
 }
 
 export interface MailMark {

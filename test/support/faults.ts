@@ -10,6 +10,8 @@ export const faults = {
   queueLoses: false,
   /** Queues refuse every message. */
   queueFails: false,
+  /** R2 gives out nothing. */
+  r2: false,
   /** The code with which the mail service refuses; empty: it takes everything. */
   mail: '',
 };
@@ -24,6 +26,7 @@ export function heal(): void {
     d1BatchHangs: false,
     queueLoses: false,
     queueFails: false,
+    r2: false,
     mail: '',
   });
 }
@@ -35,6 +38,7 @@ export function withFaults(env: Env): Env {
   const faulty = known.get(env) ?? {
     ...env,
     DB: faultyD1(env.DB),
+    MEDIA: faultyR2(env.MEDIA),
     CHANNEL_SENDS: faultyQueue(env.CHANNEL_SENDS),
     ASSISTANT_TURNS: faultyQueue(env.ASSISTANT_TURNS),
     FILE_COPIES: faultyQueue(env.FILE_COPIES),
@@ -45,6 +49,15 @@ export function withFaults(env: Env): Env {
   known.set(faulty, faulty);
   return faulty;
 }
+
+const faultyR2 = (bucket: R2Bucket): R2Bucket =>
+  new Proxy(bucket, {
+    get(target, name) {
+      if (faults.r2 && (name === 'get' || name === 'head')) return () => Promise.reject(new Error('injected'));
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
 
 /** Where miniflare's EmailMessage keeps the mail. */
 const RAW = 'EmailMessage::raw';

@@ -13,7 +13,8 @@ const LATER = ['E_RATE_LIMIT_EXCEEDED', 'E_DAILY_LIMIT_EXCEEDED', 'E_INTERNAL_SE
 export async function send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome> {
   const { mail } = outbound;
   if (!mail) return { kind: 'rejected', code: 'NO_THREAD', text: 'this is no mail' };
-  const files = await Promise.all(outbound.medias.map((media) => fileOf(media, account, io)));
+  const files = await filesOf(outbound, account, io);
+  if (files === 'later') return FILE_NOT_READ;
   if (files.includes(null)) return { kind: 'rejected', code: 'FILE_NOT_AVAILABLE', text: 'a file cannot be attached' };
   const attached = files.filter((file) => file !== null);
   const raw = await composeMail(draftOf(outbound, mail, account, attached));
@@ -22,6 +23,22 @@ export async function send(outbound: Outbound, account: ChannelAccount, io: Chan
     return { kind: 'accepted', providerId: (await io.sendMail({ from, to: outbound.to, raw })).replace(/^<|>$/g, '') };
   } catch (error) {
     return outcomeOf(error);
+  }
+}
+
+const FILE_NOT_READ: SendOutcome = {
+  kind: 'retry',
+  code: 'FILE_NOT_READ',
+  text: 'a file could not be read now',
+  retryAfterMs: null,
+};
+
+/** With null for a file that is not there, or too large; `later` while a store does not answer. */
+async function filesOf({ medias }: Outbound, account: ChannelAccount, io: ChannelIo) {
+  try {
+    return await Promise.all(medias.map((media) => fileOf(media, account, io)));
+  } catch {
+    return 'later';
   }
 }
 
@@ -47,7 +64,7 @@ function draftOf(
     text: outbound.text,
     inReplyTo: mail.inReplyTo,
     // The first one is nobody's mail: it holds the thread together, also where an answer comes from another address.
-    references: [rootOf(mail.token, domain), ...mail.references],
+    references: [rootOf(mail.threadToken, domain), ...mail.references],
     isAutomatic: mail.isAutomatic,
     mark: mail.mark,
     files,

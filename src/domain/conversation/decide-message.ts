@@ -2,7 +2,7 @@ import { joinStatus, type DeliveryStatus } from '../delivery-status.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Micros } from '../time.ts';
 import type { DeliveryNews } from './commands.ts';
-import { progressOfMessage } from './progress.ts';
+import { becameDone } from './progress.ts';
 import type { Delivery, Message, ProviderError } from './state.ts';
 
 /** News about one delivery. Late or repeated news that changes nothing is no event. */
@@ -17,8 +17,8 @@ export function decideDeliveryNews(
   const after = applyNews(before, news, at);
   if (!after) return [];
   const deliveries = message.deliveries.map((delivery) => (delivery.id === deliveryId ? after : delivery));
-  const becameDone = progressOfMessage(message.deliveries) !== 'done' && progressOfMessage(deliveries) === 'done';
-  return [{ type: 'message.updated', message: { ...message, deliveries, updatedAt: at }, becameDone }];
+  const updated = { ...message, deliveries, updatedAt: at };
+  return [{ type: 'message.updated', message: updated, becameDone: becameDone(message.deliveries, deliveries) }];
 }
 
 /** What had been sent by one way has reached the contact; what had not been, cannot have. */

@@ -1,11 +1,12 @@
 import { reasonAgainst, type Way } from './choose-way.ts';
 import { isFencedOut } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
-import { bringUp, linksOf, withLink, type Link } from './links.ts';
+import { bringUp, findLink, linksOf, withLink, type Link } from './links.ts';
 import { isLive, newDelivery } from './new-message.ts';
 import { holderOf, isReleased } from './participants.ts';
-import { progressOfMessage } from './progress.ts';
-import type { ConversationState, Message } from './state.ts';
+import { becameDone } from './progress.ts';
+import type { ConversationState, Delivery, Message } from './state.ts';
+import type { DeliveryStatus } from '../delivery-status.ts';
 import type { Micros } from '../time.ts';
 
 /** By delivery: the ways that may be tried instead, the best first. */
@@ -41,21 +42,37 @@ export function decideFallback(
 ): NewConversationEvent[] {
   if (message.deletedAt !== null || isFencedOut(state, message.fence)) return [];
   const wish = { channel: '', isHuman: message.sender.type === 'agent' };
-  const index = spares.findIndex((way) => maySend(state, way) && reasonAgainst(state, way, wish, at) === null);
-  const way = spares[index];
+  // As the way is now: since it was put in reserve the contact may have opted out of it, or written by it.
+  const known = spares.map((way) => ({ ...way, link: findLink(state, way.link.addressName) ?? way.link }));
+  const index = known.findIndex((way) => maySend(state, way) && reasonAgainst(state, way, wish, at) === null);
+  const way = known[index];
   if (!way) return [];
-  const known = withLink(state, way.link);
-  const delivery = { ...newDelivery(bringUp(known, way.link), newId, way.segments, at), fallbackFor: deliveryId };
+  const learnt = withLink(state, way.link);
+  const delivery = { ...newDelivery(bringUp(learnt, way.link), newId, way.segments, at), fallbackFor: deliveryId };
   const deliveries = [...message.deliveries, delivery];
   const updated: NewConversationEvent = {
     type: 'message.updated',
     message: { ...message, deliveries, updatedAt: at },
-    becameDone: progressOfMessage(message.deliveries) !== 'done' && progressOfMessage(deliveries) === 'done',
+    becameDone: becameDone(message.deliveries, deliveries),
     spares: { [newId]: spares.slice(index + 1) },
   };
-  const learnt: NewConversationEvent = { type: 'conversation.updated', conversation: known, change: null };
-  return known === state ? [updated] : [learnt, updated];
+  const told: NewConversationEvent = { type: 'conversation.updated', conversation: learnt, change: null };
+  return learnt === state ? [updated] : [told, updated];
 }
+
+/** Which of the deliveries that still wait to go another way is not needed: the one before has got there after all. */
+export const unneededIn = ({ deliveries }: Message, waiting: readonly string[]): string | null =>
+  deliveries.find((each) => waiting.includes(each.id) && gotThereBefore(each, deliveries))?.id ?? null;
+
+/** The error with which it ends. */
+export const NOT_NEEDED = { code: 'NOT_NEEDED', text: 'it had reached the contact by the way before' };
+
+function gotThereBefore({ fallbackFor }: Delivery, all: readonly Delivery[]): boolean {
+  const before = all.find(({ id }) => id === fallbackFor);
+  return before !== undefined && (ARRIVED.includes(before.status) || gotThereBefore(before, all));
+}
+
+const ARRIVED: DeliveryStatus[] = ['delivered', 'read'];
 
 const maySend = (state: ConversationState, { link }: Way): boolean => link.reachable && !isReleased(state, link.peer);
 

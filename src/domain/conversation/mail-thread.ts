@@ -22,7 +22,10 @@ export const THREAD_MESSAGES = 50;
 
 /** Answers go under the subject that the thread has, once "Re:" in front; a subject of one's own begins no new thread. */
 export function threadOf(message: Message, earlier: Message[], addressName: string, name: string): MailThread {
-  const mails = earlier.filter((each) => each.sequence < message.sequence && isBy(each, addressName)).toReversed();
+  const to = message.deliveries.find((each) => each.addressName === addressName)?.target ?? '';
+  const mails = earlier
+    .filter((each) => each.sequence < message.sequence && isWith(each, addressName, to))
+    .toReversed();
   const ids = mails.flatMap((each) => [...(each.mail?.references ?? []), ...idOf(each, addressName)]);
   const references = [...new Set(ids)];
   const known = mails.findLast(({ mail }) => mail && mail.subject !== '')?.mail?.subject ?? '';
@@ -30,10 +33,10 @@ export function threadOf(message: Message, earlier: Message[], addressName: stri
   return { subject, inReplyTo: mails.flatMap((each) => idOf(each, addressName)).at(-1) ?? null, references };
 }
 
-/** A mail of this way: of the contact, or ours to it. */
-const isBy = (message: Message, addressName: string): boolean =>
+/** A mail of this one contact's, or ours to it: nobody is told what another one of the conversation wrote. */
+const isWith = (message: Message, addressName: string, to: string): boolean =>
   message.direction === 'incoming'
-    ? message.mail !== undefined && message.channel === 'email'
+    ? message.mail !== undefined && message.channel === 'email' && message.source.target === to
     : message.deliveries.some((each) => each.addressName === addressName && each.providerId !== '');
 
 const idOf = ({ mail, direction, deliveries }: Message, addressName: string): string[] => {

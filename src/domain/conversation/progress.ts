@@ -12,3 +12,10 @@ function chainStatus(first: Delivery, deliveries: readonly Delivery[]): Delivery
   // What a visitor has not looked at is there all the same, whatever becomes of the mail about it.
   return next && first.status === 'failed' ? chainStatus(next, deliveries) : first.status;
 }
+
+/** Whether a change of its deliveries is the first news that a message was sent: one that came back and went another way was sent before. */
+export const becameDone = (before: readonly Delivery[], after: readonly Delivery[]): boolean =>
+  progressOfMessage(after) === 'done' && progressOfMessage(before.map(atItsBest)) !== 'done';
+
+const atItsBest = (delivery: Delivery): Delivery =>
+  delivery.status === 'failed' && (delivery.sentAt ?? null) !== null ? { ...delivery, status: 'sent' } : delivery;

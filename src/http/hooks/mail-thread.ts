@@ -3,7 +3,7 @@ import { isOver } from '../../domain/conversation/lifecycle.ts';
 import { holderOf } from '../../domain/conversation/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { readMailToken } from '../../security/mail-tokens.ts';
+import { readMailToken, type TokenUse } from '../../security/mail-tokens.ts';
 import type { Account } from '../../storage/accounts.ts';
 
 interface Addressed {
@@ -18,10 +18,10 @@ interface Addressed {
  * one that it refers to, if its sender is in it, because a reference is passed on to whoever is written to. Null: it begins one.
  */
 export async function conversationAddressed(env: Env, account: Account, addressed: Addressed): Promise<string | null> {
-  const byAddress = await openOne(env, account, addressed.token);
+  const byAddress = await openOne(env, account, addressed.token, 'reply');
   if (byAddress) return byAddress.id;
   for (const token of tokensIn(addressed.references).slice(-MOST_ASKED)) {
-    const state = await openOne(env, account, token);
+    const state = await openOne(env, account, token, 'thread');
     if (state && isIn(state, addressed.from)) return state.id;
   }
   return null;
@@ -31,8 +31,8 @@ export async function conversationAddressed(env: Env, account: Account, addresse
 const MOST_ASKED = 5;
 
 /** Also one that has gone on in another: there, then. */
-async function openOne(env: Env, account: Account, token: string): Promise<ConversationState | null> {
-  const id = await readMailToken(env, account.customerId, token);
+async function openOne(env: Env, account: Account, token: string, use: TokenUse): Promise<ConversationState | null> {
+  const id = await readMailToken(env, account.customerId, token, use);
   if (id === null) return null;
   const found = await callObject(() => getConversation(env, id).read(account.customerId));
   if (!found.ok) return null;

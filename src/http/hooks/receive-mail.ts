@@ -26,7 +26,7 @@ export async function receiveMail(message: ForwardableEmailMessage, env: Env): P
   if (!read.ok) return message.setReject(read.error);
   const mail = read.value;
   if (mail.kind === 'bounce') return takeBounce(env, account, mail);
-  const loop = await isLoop(env, mail);
+  const loop = await isLoop(env, account, mail);
   if (loop) return log('warn', 'our own mail came back and was dropped', { account: account.id });
   if (mail.from.address === '') return message.setReject('the mail names no sender');
   await takeMail(env, account, mail, token);
@@ -38,10 +38,12 @@ function mailboxOf(to: string): { mailbox: string; token: string } {
   return { mailbox: `${local}${domain}`, token };
 }
 
-/** What we sent ourselves, by its mark or its sender: an answer to it would go round for ever. */
-const isLoop = async (env: Env, { ownMark, from }: ReadMail): Promise<boolean> =>
-  (ownMark !== null && (await readMailMark(env, ownMark)) !== null) ||
-  (from.address !== '' && (await findByMailAddress(env, mailboxOf(from.address).mailbox)) !== null);
+/** What the customer sent itself, by our mark or its sender: an answer to it would go round for ever. */
+async function isLoop(env: Env, { customerId }: Account, { ownMark, from }: ReadMail): Promise<boolean> {
+  if (ownMark !== null && (await readMailMark(env, ownMark)) !== null) return true;
+  const sender = from.address === '' ? null : await findByMailAddress(env, mailboxOf(from.address).mailbox);
+  return sender?.customerId === customerId;
+}
 
 /** A mail of ours that could not be delivered. One that names none of ours is nobody's message. */
 async function takeBounce(env: Env, { id: account, customerId }: Account, { bounce }: ReadMail): Promise<void> {
@@ -59,7 +61,8 @@ async function takeMail(env: Env, account: Account, mail: ReadMail, token: strin
   const { from, messageId, references, subject, text } = mail;
   const preferred = await conversationAddressed(env, account, { token, references, from: from.address });
   const publicUrl = configOf(env).PUBLIC_URL;
-  const id = await uuidFrom(`mail ${account.id} ${messageId}`);
+  // With the sender, because anybody may write another one's Message-ID.
+  const id = await uuidFrom(`mail ${account.id} ${from.address} ${messageId}`);
   const inbound = {
     peer: address('email', from.address, from.name),
     dialogId: from.address,

@@ -3,7 +3,7 @@ import type { Room } from './room.ts';
 import type { Address } from '../../domain/addresses.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
-import { decideFallback } from '../../domain/conversation/fallback.ts';
+import { decideFallback, NOT_NEEDED, unneededIn } from '../../domain/conversation/fallback.ts';
 import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
 import { decideVerdict } from '../../domain/conversation/decide-verdict.ts';
 import {
@@ -147,7 +147,23 @@ function commitNews(room: Room, message: Message, deliveryId: string, news: Deli
   const heard = { at: createdAt, untold: { optOut: true, at: createdAt } };
   const consent = verdict.optedOut ? withConsent(room, verdict.addressName, heard) : {};
   const others = verdict.optedOut ? [] : goneOtherWay(room, verdict.events, told, deliveryId, at);
-  room.commit([...told, ...verdict.events, ...others], at, { ...consent, rows });
+  const ended = unneeded(room, told, at);
+  const allRows = () => {
+    rows();
+    ended.drop();
+  };
+  room.commit([...told, ...ended.events, ...verdict.events, ...others], at, { ...consent, rows: allRows });
+}
+
+/** What waits to go another way, where this news says that it need not. */
+function unneeded(room: Room, told: NewConversationEvent[], at: Micros) {
+  const [event] = told;
+  const message = event?.type === 'message.updated' ? event.message : null;
+  const waiting = room.store.sends().flatMap(({ phase, deliveryId }) => (phase === 'claimed' ? [] : [deliveryId]));
+  const id = message && unneededIn(message, waiting);
+  if (!message || id === null) return { events: [], drop: () => undefined };
+  const events = decideDeliveryNews(message, id, { status: 'failed', error: NOT_NEEDED }, at);
+  return { events, drop: () => room.store.dropSend(id) };
 }
 
 /** What failed for good goes by the next way that would do, if the account wants it so. */

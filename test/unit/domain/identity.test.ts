@@ -161,7 +161,12 @@ describe('a mail of ours', () => {
     return { ...event.message, sequence, deliveries: [], ...parts };
   };
   const incoming = (sequence: number, messageId: string, references: string[] = [], subject = 'Order'): Message =>
-    mail(sequence, { direction: 'incoming', channel: 'email', mail: { subject, messageId, references } });
+    mail(sequence, {
+      direction: 'incoming',
+      channel: 'email',
+      source: address('email', MAIL.target),
+      mail: { subject, messageId, references },
+    });
   const outgoing = (sequence: number, providerId: string): Message => {
     const [delivery] = decideSendDeliveries();
     return mail(sequence, { deliveries: delivery ? [{ ...delivery, providerId }] : [] });
@@ -175,7 +180,7 @@ describe('a mail of ours', () => {
 
   test('stands under the last one of the thread, and refers to all of it, oldest first and once', () => {
     const earlier = [outgoing(4, 'c@us'), incoming(3, 'b@them', ['a@them', 'x@us']), incoming(2, 'a@them')];
-    expect(threadOf(mail(5, {}), earlier, way, 'E-mail · Ada')).toEqual({
+    expect(threadOf(outgoing(5, ''), earlier, way, 'E-mail · Ada')).toEqual({
       subject: 'Re: Order',
       inReplyTo: 'c@us',
       references: ['a@them', 'x@us', 'b@them', 'c@us'],
@@ -185,14 +190,14 @@ describe('a mail of ours', () => {
   test('keeps a “Re:” of any language, takes the conversation’s name where there is no subject, and one that is given', () => {
     const subjects = ['RE: Order', 'Aw: Order', '답장: Order', '回复：Order'];
     for (const subject of subjects) {
-      expect(threadOf(mail(5, {}), [incoming(2, 'a@them', [], subject)], way, 'x').subject).toBe(subject);
+      expect(threadOf(outgoing(5, ''), [incoming(2, 'a@them', [], subject)], way, 'x').subject).toBe(subject);
     }
-    expect(threadOf(mail(5, {}), [], way, 'Order Support #5678')).toEqual({
+    expect(threadOf(outgoing(5, ''), [], way, 'Order Support #5678')).toEqual({
       subject: 'Order Support #5678',
       inReplyTo: null,
       references: [],
     });
-    const named = mail(5, { mail: { subject: 'News', messageId: '', references: [] } });
+    const named = { ...outgoing(5, ''), mail: { subject: 'News', messageId: '', references: [] } };
     expect(threadOf(named, [incoming(2, 'a@them')], way, 'x').subject).toBe('News');
   });
 });
