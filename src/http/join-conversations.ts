@@ -37,6 +37,10 @@ function personOf({ participants }: ConversationState, as: ContactAddress[]): Ne
     preferredChannel: '',
     addresses: [...as, ...participants.flatMap(({ addresses }) => addresses)],
     unverified: participants.flatMap(({ unverified }) => unverified ?? []),
+    // What is joined on purpose is not assumed any more.
+    assumed: participants
+      .flatMap(({ assumed }) => assumed ?? [])
+      .filter((text) => !as.some((one) => addressText(one) === text)),
     proofs: Object.fromEntries(participants.flatMap(({ proofs }) => Object.entries(proofs ?? {}))),
   };
 }

@@ -24,6 +24,8 @@ export interface Participant {
   unverified?: ContactAddress[];
   /** By visitor (addressText of its chat address): the addresses (addressText) that this visitor has proved to be its own. */
   proofs?: Record<string, string[]>;
+  /** Those of its addresses (addressText) from which somebody wrote into this conversation, and of which nobody has said that they are this person's. */
+  assumed?: string[];
   addedAt: Micros;
 }
 
@@ -51,8 +53,9 @@ export function withAddress(state: ConversationState, { type, target }: ContactA
   const owner = typedBy ?? state.participants[0];
   if (!owner || holderOf(state, address)) return state;
   const addresses = [...owner.addresses, address];
+  const assumed = [...(owner.assumed ?? []), addressText(address)];
   const unverified = owner.unverified?.filter((one) => !isSame(one, address));
-  return withPerson(state, { ...owner, addresses, ...(unverified ? { unverified } : {}) });
+  return withPerson(state, { ...owner, addresses, assumed, ...(unverified ? { unverified } : {}) });
 }
 
 const withPerson = (state: ConversationState, person: Participant): ConversationState => ({
@@ -87,8 +90,12 @@ function oneOf(person: Participant, other: NewParticipant): Participant {
     addresses,
     unverified: typed.filter((one) => !isIn(one, addresses)),
     proofs: joined(person.proofs ?? {}, other.proofs ?? {}),
+    assumed: addresses.map(addressText).filter((text) => !isVouched(person, text) && !isVouched(other, text)),
   };
 }
+
+const isVouched = ({ addresses, assumed = [] }: NewParticipant, text: string): boolean =>
+  addresses.some((one) => addressText(one) === text) && !assumed.includes(text);
 
 function joined(some: Record<string, string[]>, more: Record<string, string[]>): Record<string, string[]> {
   const of = (visitor: string) => [...new Set([...(some[visitor] ?? []), ...(more[visitor] ?? [])])];
@@ -98,10 +105,17 @@ function joined(some: Record<string, string[]>, more: Record<string, string[]>):
 const united = (some: ContactAddress[], more: ContactAddress[]): ContactAddress[] =>
   more.reduce((all, one) => (isIn(one, all) ? all : [...all, one]), some);
 
-/** What a visitor may see the messages of (addressText): its own chat, and what it has proved to be its own; what others wrote is not. */
+/**
+ * What a visitor may see the messages of (addressText): its own chat, and after a proof what it has proved and what else the known
+ * contact has. From an address that is only assumed to be its own, somebody else may write.
+ */
 export function addressesOf(state: ConversationState, visitor: ContactAddress): string[] {
   const own = addressText(visitor);
-  return [own, ...(holderOf(state, visitor)?.proofs?.[own] ?? [])];
+  const person = holderOf(state, visitor);
+  const proved = person?.proofs?.[own] ?? [];
+  if (!person || proved.length === 0) return [own];
+  const known = person.addresses.map(addressText).filter((text) => isVouched(person, text));
+  return [...new Set([own, ...proved, ...known])];
 }
 
 /** Somebody joins. Who has one of these addresses here is joined by the others: the same person. The same object when all are here. */
@@ -132,7 +146,15 @@ const withoutAddresses = (person: Participant, gone: ContactAddress[]): Particip
   ...person,
   addresses: person.addresses.filter((one) => !isIn(one, gone)),
   ...(person.unverified ? { unverified: person.unverified.filter((one) => !isIn(one, gone)) } : {}),
+  ...(person.assumed ? { assumed: withoutTexts(person.assumed, gone) } : {}),
+  ...(person.proofs ? { proofs: mapValues(person.proofs, (texts) => withoutTexts(texts, gone)) } : {}),
 });
+
+const withoutTexts = (texts: string[], gone: ContactAddress[]): string[] =>
+  texts.filter((text) => !gone.some((one) => addressText(one) === text));
+
+const mapValues = <T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 
 /** Somebody leaves, with every address; not the last one. */
 export function decideRemove(

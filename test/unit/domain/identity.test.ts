@@ -88,7 +88,7 @@ describe('a visitor', () => {
       proofs,
     });
     expect(addressesOf(both, VISITOR)).toEqual([addressText(VISITOR)]);
-    expect(addressesOf(proved, VISITOR)).toEqual([addressText(VISITOR), addressText(MAIL)]);
+    expect(addressesOf(proved, VISITOR)).toEqual([addressText(VISITOR), addressText(MAIL), addressText(TEL)]);
   });
 
   const places: ContactAddress[] = [VISITOR, MAIL, TEL, { type: 'chat', target: 'another' }];
@@ -122,11 +122,15 @@ describe('a visitor', () => {
         const [ada] = state.participants;
         const proofs = { [addressText(VISITOR)]: [addressText(MAIL)] };
         const proved = { ...state, participants: ada ? [{ ...ada, proofs }] : [] };
-        const ofMail =
+        const others = JSON.stringify(each.direction === 'incoming' ? each.source : each.deliveries);
+        const ofPerson = each.direction === 'incoming' || each.deliveries.length > 0;
+        if (!others.includes('another')) expect(isVisibleTo(addressesOf(proved, VISITOR), each)).toBe(ofPerson);
+        const assumed = { ...state, participants: ada ? [{ ...ada, proofs, assumed: [addressText(TEL)] }] : [] };
+        const ofTel =
           each.direction === 'incoming'
-            ? each.source.type === 'email'
-            : each.deliveries.some(({ channel }) => channel === 'email');
-        expect(isVisibleTo(addressesOf(proved, VISITOR), each)).toBe(own || ofMail);
+            ? each.source.type === 'tel'
+            : each.deliveries.every(({ channel }) => channel === 'message');
+        if (ofTel) expect(isVisibleTo(addressesOf(assumed, VISITOR), each)).toBe(false);
       }),
     );
   });
