@@ -1,5 +1,5 @@
-import { and, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
-import { dbOf, isTaken, runBatch, type Statement } from './db.ts';
+import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { dbOf, isTaken, runBatch } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { contactMerges, contactPlaces, contacts } from './schema.ts';
 import type { Contact, MergeJournal } from '../domain/contacts.ts';
@@ -9,12 +9,18 @@ import type { Micros } from '../domain/time.ts';
 type Row = typeof contacts.$inferSelect;
 export type ContactMerge = typeof contactMerges.$inferSelect;
 
-/** The contact under this id or any that was merged into it; null for none of this customer's. */
-export async function findContact(env: Env, customerId: string, id: string): Promise<Contact | null> {
+/** The contact under this id or any that was merged into it; null for none of this customer's. `seen`: on the way to it. */
+export async function findContact(
+  env: Env,
+  customerId: string,
+  id: string,
+  seen: string[] = [],
+): Promise<Contact | null> {
   const mine = (wanted: string) => and(eq(contacts.id, wanted), eq(contacts.customerId, customerId));
   const row = (await dbOf(env).select().from(contacts).where(mine(id)))[0];
   if (!row) return null;
-  if (row.mergedInto !== null) return findContact(env, customerId, row.mergedInto);
+  if (row.mergedInto !== null && !seen.includes(row.mergedInto))
+    return findContact(env, customerId, row.mergedInto, [...seen, id]);
   return (await withPlaces(env, [row]))[0] ?? null;
 }
 
@@ -74,28 +80,36 @@ function contactOf(row: Row, also: Row[], places: (typeof contactPlaces.$inferSe
   };
 }
 
-/** False when the loser has just been merged by somebody else. */
+/** False when either of them, or somebody who was merged into the loser, is not any more what the merger takes it for. */
 export async function insertMerge(env: Env, merge: ContactMerge): Promise<boolean> {
+  const { id, customerId, winnerId, loserId, journal, createdAt } = merge;
+  const moved = JSON.stringify(journal.moved);
   try {
-    await runBatch(dbOf(env), [dbOf(env).insert(contactMerges).values(merge), ...moveStatements(env, merge)]);
-    return true;
+    await env.DB.batch([
+      env.DB.prepare(INSERT_MERGE).bind(id, customerId, winnerId, loserId, JSON.stringify(journal), createdAt, moved),
+      env.DB.prepare(MOVE_CONTACTS).bind(winnerId, moved, id),
+    ]);
   } catch (error) {
     if (isTaken(error, 'contact_merges.loser_id')) return false;
     throw error;
   }
+  return (await findMerge(env, customerId, id)) !== null;
 }
 
-const moveStatements = (env: Env, { winnerId, journal }: ContactMerge): Statement[] => [
-  dbOf(env)
-    .update(contacts)
-    .set({ mergedInto: winnerId })
-    .where(
-      inArray(
-        contacts.id,
-        journal.moved.map(({ contactId }) => contactId),
-      ),
-    ),
-];
+/** The winner is nobody else's and each that moves is still whose it was; with the loser go all that are its own. */
+const INSERT_MERGE = `
+  INSERT INTO contact_merges (id, customer_id, winner_id, loser_id, journal, created_at)
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6
+  WHERE EXISTS (SELECT 1 FROM contacts WHERE id = ?3 AND merged_into IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM json_each(?7) LEFT JOIN contacts ON contacts.id = value ->> 'contactId'
+      WHERE contacts.id IS NULL OR contacts.merged_into IS NOT value ->> 'before')
+    AND NOT EXISTS (SELECT 1 FROM contacts WHERE merged_into = ?4
+      AND id NOT IN (SELECT value ->> 'contactId' FROM json_each(?7)))`;
+
+const MOVE_CONTACTS = `
+  UPDATE contacts SET merged_into = ?1
+  WHERE id IN (SELECT value ->> 'contactId' FROM json_each(?2))
+    AND EXISTS (SELECT 1 FROM contact_merges WHERE id = ?3)`;
 
 /** What was done besides, as it is being done: an undo undoes as much. */
 export const saveJournal = (env: Env, id: string, journal: MergeJournal): Promise<unknown> =>

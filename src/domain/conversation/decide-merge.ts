@@ -18,7 +18,8 @@ export function decideMerge(
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (state.mergedInto === into) return ok([]);
-  if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
+  // What goes on here is over itself: in a circle nobody would be reached.
+  if (isOver(state) || state.mergedFrom.includes(into)) return err({ code: 'CONVERSATION_CLOSED' });
   return ok(updated({ ...state, mergedInto: into, updatedAt: at }));
 }
 
@@ -31,13 +32,14 @@ export function decideMeet(
   state: ConversationState,
   { person, links, from }: Meeting,
   at: Micros,
-): NewConversationEvent[] {
+): Result<NewConversationEvent[], Refusal> {
+  if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const texts = person.addresses.map(addressText);
   const released = state.released.filter((text) => !texts.includes(text));
   const mergedFrom = [...new Set([...state.mergedFrom, ...from])];
   const told = links.reduce(withLink, toldOf(state, person));
   const isSame = released.length === state.released.length && mergedFrom.length === state.mergedFrom.length;
-  return told === state && isSame ? [] : updated({ ...told, released, mergedFrom, updatedAt: at });
+  return ok(told === state && isSame ? [] : updated({ ...told, released, mergedFrom, updatedAt: at }));
 }
 
 export interface Meeting {

@@ -9,7 +9,7 @@ import { insertMerge, saveJournal, undoMerge, type ContactMerge } from '../../st
 
 /**
  * Two contacts are one person from now on: what was the loser's is the winner's, and their open conversations go on as one. Each step is
- * in the journal before it is done, so that whatever has happened can be undone. Null when the loser has just been merged elsewhere.
+ * in the journal before it is done, so that whatever has happened can be undone. Null when one of them has just been merged elsewhere.
  */
 export async function mergeContacts(
   env: Env,
@@ -42,7 +42,7 @@ async function joinAll(
     if (!joined) continue;
     journal = { ...journal, joined: [...journal.joined, joined] };
     await saveJournal(env, merge.id, journal);
-    await joinConversations(env, customerId, { from, into }, await addressesIn(env, customerId, into, winner));
+    valueOf(await joinConversations(env, customerId, { from, into }, await addressesIn(env, customerId, into, winner)));
   }
   return { ...merge, journal };
 }

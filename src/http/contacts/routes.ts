@@ -2,6 +2,7 @@ import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import { mergeContacts, unmergeContacts } from './merge.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
+import { exclusively } from '../exclusively.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { once } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
@@ -124,18 +125,27 @@ async function merge(c: AppContext, winnerId: string, loserId: string): Promise<
   const loser = await findContact(c.env, customerId, loserId);
   if (!loser) throw invalidField('contact_id', 'is not a contact of yours');
   if (loser.id === winner.id) throw invalidField('contact_id', 'is this contact already');
-  const made = await mergeContacts(c.env, customerId, { winner, loser }, microsOf(Date.now()));
-  if (!made) throw new ApiError('ALREADY_EXISTS', 'somebody has just merged that contact');
+  const made = await exclusively(c.env, customerId, () =>
+    mergeContacts(c.env, customerId, { winner, loser }, microsOf(Date.now())),
+  );
+  if (!made) throw new ApiError('ALREADY_EXISTS', 'somebody has just merged one of these contacts');
   return made;
 }
 
 const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
-  const made = await findMerge(c.env, c.get('principal').customerId, c.req.valid('param').id);
-  if (!made) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such merger');
-  const undoneAt = made.undoneAt ?? microsOf(Date.now());
-  if (made.undoneAt === null) await unmergeContacts(c.env, made, undoneAt);
-  return c.json(presentMerge({ ...made, undoneAt }), 200);
+  const { customerId } = c.get('principal');
+  const undone = await exclusively(c.env, customerId, () => undoOne(c, c.req.valid('param').id));
+  return c.json(presentMerge(undone), 200);
 };
+
+async function undoOne(c: AppContext, id: string): Promise<ContactMerge> {
+  const made = await findMerge(c.env, c.get('principal').customerId, id);
+  if (!made) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such merger');
+  if (made.undoneAt !== null) return made;
+  const undoneAt = microsOf(Date.now());
+  await unmergeContacts(c.env, made, undoneAt);
+  return { ...made, undoneAt };
+}
 
 contactRoutes.openapi(undoRoute, undo);
 

@@ -73,7 +73,7 @@ export const addParticipant = (room: Room, customerId: string, person: NewPartic
 
 /** What may be done to a conversation's people from outside it, each safe to repeat. */
 export type Rearrangement =
-  /** What is told of somebody who is here already, and the ways by which it may be answered. Nothing where the conversation is over. */
+  /** What is told of somebody who is here already, and the ways by which it may be answered. Refused where the conversation is over. */
   | ({ kind: 'meet' } & Meeting)
   /** Some of its addresses go to another conversation. */
   | { kind: 'drop'; addresses: ContactAddress[] }
@@ -84,7 +84,7 @@ export type Rearrangement =
 
 export const rearrange = (room: Room, customerId: string, wanted: Rearrangement) =>
   decided(room, customerId, (state, at) => {
-    if (wanted.kind === 'meet') return ok(isOver(state) ? [] : decideMeet(state, wanted, at));
+    if (wanted.kind === 'meet') return decideMeet(state, wanted, at);
     if (wanted.kind === 'drop') return decideDrop(state, wanted.addresses, at);
     if (wanted.kind === 'part') return decidePart(state, wanted, at);
     if (wanted.kind === 'merge') return decideMerge(state, wanted.into, at);

@@ -52,10 +52,13 @@ describe('a merger', () => {
     const into = conversationOf([TEL]);
     const from = conversationOf([MAIL], { id: 'other' });
     const meeting = { person: person([TEL, MAIL]), links: [linkTo(MAIL)], from: ['other'] };
-    const merged = applied(into, decideMeet(into, meeting, NOW));
+    const met = decideMeet(into, meeting, NOW);
+    const merged = met.ok ? applied(into, met.value) : into;
     expect(held(merged)).toEqual([[TEL, MAIL]]);
     expect(merged.mergedFrom).toEqual(['other']);
-    expect(decideMeet(merged, meeting, NOW)).toEqual([]);
+    expect(decideMeet(merged, meeting, NOW)).toEqual({ ok: true, value: [] });
+    expect(decideMeet({ ...into, lifecycle: 'closed' }, meeting, NOW)).toMatchObject({ ok: false });
+    expect(decideMerge(merged, 'other', NOW)).toMatchObject({ ok: false });
     const parted = decidePart(merged, { from: 'other', addresses: [MAIL] }, NOW);
     const after = parted.ok ? applied(merged, parted.value) : merged;
     expect(held(after)).toEqual(held(into));
