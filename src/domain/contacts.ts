@@ -4,8 +4,14 @@ import type { ContactAddress } from './conversation/participants.ts';
 export interface MergeJournal {
   /** Contacts that are the winner's from then on, and whose they were before (null: their own). */
   moved: { contactId: string; before: string | null }[];
-  /** Open conversations that go on in another one, and the addresses that went along. */
-  joined: { from: string; into: string; addresses: ContactAddress[] }[];
+  joined: JoinedConversation[];
+}
+
+/** An open conversation that goes on in another one, and the addresses that went along. */
+export interface JoinedConversation {
+  from: string;
+  into: string;
+  addresses: ContactAddress[];
 }
 
 /** A contact with everybody that it was found to be. */
@@ -18,4 +24,10 @@ export interface Contact {
   mergedIds: string[];
   createdAt: number;
   updatedAt: number;
+}
+
+/** Of a merger. */
+export interface Sides {
+  winner: Contact;
+  loser: Contact;
 }

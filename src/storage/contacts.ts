@@ -1,12 +1,13 @@
-import { and, eq, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
 import { dbOf, isTaken, runBatch } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { contactMerges, contactPlaces, contacts } from './schema.ts';
-import type { Contact, MergeJournal } from '../domain/contacts.ts';
+import type { Contact, MergeJournal, Sides } from '../domain/contacts.ts';
 import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
 import type { Micros } from '../domain/time.ts';
 
 type Row = typeof contacts.$inferSelect;
+type Place = typeof contactPlaces.$inferSelect;
 export type ContactMerge = typeof contactMerges.$inferSelect;
 
 /** The contact under this id or any that was merged into it; null for none of this customer's. `seen`: on the way to it. */
@@ -50,11 +51,7 @@ async function withPlaces(env: Env, rows: Row[]): Promise<Contact[]> {
     .select()
     .from(contacts)
     .where(sql`${contacts.mergedInto} IN (SELECT value FROM json_each(${ids}))`);
-  const all = JSON.stringify([...rows, ...also].map(({ id }) => id));
-  const places = await db
-    .select()
-    .from(contactPlaces)
-    .where(sql`${contactPlaces.contactId} IN (SELECT value FROM json_each(${all}))`);
+  const places = await placesOf(env, [...rows, ...also]);
   return rows.map((row) =>
     contactOf(
       row,
@@ -64,7 +61,15 @@ async function withPlaces(env: Env, rows: Row[]): Promise<Contact[]> {
   );
 }
 
-function contactOf(row: Row, also: Row[], places: (typeof contactPlaces.$inferSelect)[]): Contact {
+function placesOf(env: Env, rows: Row[]): Promise<Place[]> {
+  const ids = JSON.stringify(rows.map(({ id }) => id));
+  return dbOf(env)
+    .select()
+    .from(contactPlaces)
+    .where(sql`${contactPlaces.contactId} IN (SELECT value FROM json_each(${ids}))`);
+}
+
+function contactOf(row: Row, also: Row[], places: Place[]): Contact {
   const ids = [row, ...also].map(({ id }) => id);
   const theirs = places.filter(({ contactId }) => ids.includes(contactId));
   const addresses = new Map<string, ContactAddress>();
@@ -122,6 +127,38 @@ export const findMerge = async (env: Env, customerId: string, id: string): Promi
       .from(contactMerges)
       .where(and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)))
   )[0] ?? null;
+
+/** That these two are one already. */
+export const standingMerge = async (
+  env: Env,
+  { customerId, winnerId, loserId }: Pick<ContactMerge, 'customerId' | 'winnerId' | 'loserId'>,
+): Promise<ContactMerge | null> =>
+  (
+    await dbOf(env)
+      .select()
+      .from(contactMerges)
+      .where(
+        and(
+          eq(contactMerges.customerId, customerId),
+          eq(contactMerges.winnerId, winnerId),
+          eq(contactMerges.loserId, loserId),
+          isNull(contactMerges.undoneAt),
+        ),
+      )
+  )[0] ?? null;
+
+/** The two of a merger that stands, each with what is its own. */
+export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactMerge): Promise<Sides | null> {
+  const mine = or(eq(contacts.id, winnerId), eq(contacts.mergedInto, winnerId));
+  const rows = await dbOf(env).select().from(contacts).where(mine);
+  const [winner, loser] = [rows.find(({ id }) => id === winnerId), rows.find(({ id }) => id === loserId)];
+  if (!winner || !loser) return null;
+  const moved = journal.moved.map(({ contactId }) => contactId);
+  const others = rows.filter((row) => row !== winner && row !== loser);
+  const places = await placesOf(env, rows);
+  const own = (isMoved: boolean) => others.filter(({ id }) => moved.includes(id) === isMoved);
+  return { winner: contactOf(winner, own(false), places), loser: contactOf(loser, own(true), places) };
+}
 
 /** Each contact is again whose it was; one that has been merged on since stays where it went. */
 export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerge, undoneAt: Micros): Promise<void> {

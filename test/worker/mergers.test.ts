@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { joinConversations } from '../../src/http/join-conversations.ts';
+import { insertMerge } from '../../src/storage/contacts.ts';
 import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 
 let hub: Hub;
@@ -106,6 +107,27 @@ describe('moves', () => {
     await ok(hub.call('PUT', `/v1.0/conversations/${into}`, { ai_mode: 'closed' }));
     await joinConversations(env, hub.customerId, { from, into }, []).catch(() => undefined);
     expect(await says(at(tels, 1), 'more')).toBe(from);
+  });
+});
+
+describe('a merger that broke off', () => {
+  test('after its first step is ended by its repeat', async () => {
+    const { tels, conversations, ids } = await some(2);
+    const [winnerId, loserId] = [at(ids, 0), at(ids, 1)];
+    // What mergeContacts has done when the Worker dies after insertMerge.
+    const journal = { moved: [{ contactId: loserId, before: null }], joined: [] };
+    const made = {
+      id: crypto.randomUUID(),
+      customerId: hub.customerId,
+      winnerId,
+      loserId,
+      journal,
+      createdAt: Date.now() * 1000,
+      undoneAt: null,
+    };
+    expect(await insertMerge(env, made)).toBe(true);
+    const { status } = await merge(winnerId, loserId);
+    expect({ status, to: await says(at(tels, 1), 'more') }).toEqual({ status: 200, to: conversations[0] });
   });
 });
 

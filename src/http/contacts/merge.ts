@@ -1,11 +1,12 @@
 import { valueOf } from '../errors.ts';
 import { advanceAll, joinConversations } from '../join-conversations.ts';
 import { openHolders } from '../voipbin/claims.ts';
-import type { Contact, MergeJournal } from '../../domain/contacts.ts';
+import type { Contact, JoinedConversation, Sides } from '../../domain/contacts.ts';
 import { linksOf } from '../../domain/conversation/links.ts';
 import { addressText } from '../../domain/conversation/participants.ts';
+import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
-import { insertMerge, saveJournal, undoMerge, type ContactMerge } from '../../storage/contacts.ts';
+import { insertMerge, saveJournal, sidesOf, undoMerge, type ContactMerge } from '../../storage/contacts.ts';
 
 /**
  * Two contacts are one person from now on: what was the loser's is the winner's, and their open conversations go on as one. Each step is
@@ -14,7 +15,7 @@ import { insertMerge, saveJournal, undoMerge, type ContactMerge } from '../../st
 export async function mergeContacts(
   env: Env,
   customerId: string,
-  { winner, loser }: { winner: Contact; loser: Contact },
+  { winner, loser }: Sides,
   createdAt: number,
 ): Promise<ContactMerge | null> {
   const moved = [
@@ -27,37 +28,54 @@ export async function mergeContacts(
   return joinAll(env, merge, { winner, loser });
 }
 
-async function joinAll(
+/** One that stands already, and may have broken off: it is brought to its end. */
+export async function resumeMerge(env: Env, merge: ContactMerge): Promise<ContactMerge> {
+  const sides = await sidesOf(env, merge);
+  return sides ? joinAll(env, merge, sides) : merge;
+}
+
+async function joinAll(env: Env, merge: ContactMerge, sides: Sides): Promise<ContactMerge> {
+  const { customerId } = merge;
+  const [into] = await openConversations(env, customerId, sides.winner);
+  if (!into) return merge;
+  let joined = merge;
+  for (const from of await openConversations(env, customerId, sides.loser))
+    if (from.id !== into.id) joined = await joinOne(env, joined, sides, { from, into: into.id });
+  return joined;
+}
+
+/** Without those that nobody has begun yet. */
+async function openConversations(env: Env, customerId: string, { addresses }: Contact): Promise<ConversationState[]> {
+  const ids = await openHolders(env, customerId, addresses);
+  const found = await Promise.all(ids.map((id) => callObject(() => getConversation(env, id).read(customerId))));
+  return found.flatMap((each) => (each.ok ? [each.value] : []));
+}
+
+/** Where one of the two has ended meanwhile, nothing is left to join. */
+async function joinOne(
   env: Env,
   merge: ContactMerge,
-  { winner, loser }: { winner: Contact; loser: Contact },
+  sides: Sides,
+  { from, into }: { from: ConversationState; into: string },
 ): Promise<ContactMerge> {
-  const { customerId } = merge;
-  const [into] = await openHolders(env, customerId, winner.addresses);
-  const froms = (await openHolders(env, customerId, loser.addresses)).filter((id) => id !== into);
-  if (into === undefined) return merge;
-  let { journal } = merge;
-  for (const from of froms) {
-    const joined = await planned(env, merge, loser, { from, into });
-    if (!joined) continue;
-    journal = { ...journal, joined: [...journal.joined, joined] };
-    await saveJournal(env, merge.id, journal);
-    valueOf(await joinConversations(env, customerId, { from, into }, await addressesIn(env, customerId, into, winner)));
-  }
-  return { ...merge, journal };
+  const { customerId, journal } = merge;
+  const begun = journal.joined.find((each) => each.from === from.id && each.into === into);
+  const wanted = begun ?? planned(from, into, sides.loser);
+  if (!wanted) return merge;
+  const planning = begun ? journal : { ...journal, joined: [...journal.joined, wanted] };
+  await saveJournal(env, merge.id, planning);
+  const own = await addressesIn(env, customerId, into, sides.winner);
+  const joined = await joinConversations(env, customerId, { from: from.id, into }, own);
+  if (joined.ok) return { ...merge, journal: planning };
+  await saveJournal(env, merge.id, journal);
+  return merge;
 }
 
 /** A conversation with other people in it stays by itself; its other people must not find themselves elsewhere. */
-async function planned(
-  env: Env,
-  { customerId }: ContactMerge,
-  loser: Contact,
-  { from, into }: { from: string; into: string },
-): Promise<MergeJournal['joined'][number] | null> {
-  const { participants } = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
+function planned({ id, participants }: ConversationState, into: string, loser: Contact): JoinedConversation | null {
   const theirs = [loser.id, ...loser.mergedIds];
   if (!participants.every(({ contactId }) => theirs.includes(contactId))) return null;
-  return { from, into, addresses: participants.flatMap(({ addresses }) => addresses) };
+  return { from: id, into, addresses: participants.flatMap(({ addresses }) => addresses) };
 }
 
 async function addressesIn(env: Env, customerId: string, id: string, { id: own, mergedIds }: Contact) {

@@ -1,5 +1,5 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import { mergeContacts, unmergeContacts } from './merge.ts';
+import { mergeContacts, resumeMerge, unmergeContacts } from './merge.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import { exclusively } from '../exclusively.ts';
@@ -9,10 +9,10 @@ import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } f
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
 import { blankTime } from '../../dialects/voipbin/times.ts';
-import type { Contact } from '../../domain/contacts.ts';
+import type { Contact, Sides } from '../../domain/contacts.ts';
 import { microsOf } from '../../domain/time.ts';
 import { eraseContact, type Receipt } from '../../erasure/erase-contact.ts';
-import { findContact, findMerge, listContacts, type ContactMerge } from '../../storage/contacts.ts';
+import { findContact, findMerge, listContacts, standingMerge, type ContactMerge } from '../../storage/contacts.ts';
 
 const common = { tags: ['Contacts'], security, middleware: allow('manager-or-admin') };
 const address = z.object({ type: z.string(), target: z.string() });
@@ -74,6 +74,7 @@ const mergeRoute = createRoute({
   method: 'post',
   path: '/contacts/{id}/merge',
   summary: 'Another contact was found to be this one: their open conversations go on as one',
+  description: 'Asked again, it ends what may have broken off, and gives the same merger.',
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
@@ -124,10 +125,15 @@ async function merge(c: AppContext, winnerId: string, loserId: string): Promise<
   const winner = await contact(c, winnerId);
   const loser = await findContact(c.env, customerId, loserId);
   if (!loser) throw invalidField('contact_id', 'is not a contact of yours');
-  if (loser.id === winner.id) throw invalidField('contact_id', 'is this contact already');
-  const made = await exclusively(c.env, customerId, () =>
-    mergeContacts(c.env, customerId, { winner, loser }, microsOf(Date.now())),
-  );
+  return exclusively(c.env, customerId, async () => {
+    const standing = await standingMerge(c.env, { customerId, winnerId: winner.id, loserId });
+    return standing ? resumeMerge(c.env, standing) : mergeNew(c.env, customerId, { winner, loser });
+  });
+}
+
+async function mergeNew(env: Env, customerId: string, sides: Sides): Promise<ContactMerge> {
+  if (sides.loser.id === sides.winner.id) throw invalidField('contact_id', 'is this contact already');
+  const made = await mergeContacts(env, customerId, sides, microsOf(Date.now()));
   if (!made) throw new ApiError('ALREADY_EXISTS', 'somebody has just merged one of these contacts');
   return made;
 }
