@@ -29,13 +29,20 @@ export async function joinConversations(
   if (!met.ok) return met;
   const merged = await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into }));
   if (!merged.ok) {
-    const part = { kind: 'part' as const, from, addresses: before.participants.flatMap(({ addresses }) => addresses) };
-    await callObject(() => getConversation(env, into).rearrange(customerId, part));
+    await takeBack(env, customerId, into, before);
     return merged;
   }
   await callObject(() => getDirectory(env, customerId).move(from, into, null));
   await advanceAll(env, linksOf(before), { from, into });
   return ok(null);
+}
+
+/** It has ended by itself while the other one was told of its people. */
+async function takeBack(env: Env, customerId: string, into: string, before: ConversationState): Promise<void> {
+  const { id, mergedFrom, participants: came } = before;
+  const addresses = came.flatMap((each) => each.addresses);
+  const part = { kind: 'part' as const, from: [id, ...mergedFrom], addresses, people: { here: [], came } };
+  await callObject(() => getConversation(env, into).rearrange(customerId, part));
 }
 
 function personOf({ participants }: ConversationState, as: ContactAddress[]): NewParticipant {

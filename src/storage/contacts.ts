@@ -1,5 +1,5 @@
 import { and, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
-import { dbOf, isTaken, runBatch } from './db.ts';
+import { dbOf, isTaken, runBatch, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { contactMerges, contactPlaces, contacts } from './schema.ts';
 import type { Contact, MergeJournal, Sides } from '../domain/contacts.ts';
@@ -128,11 +128,8 @@ export const findMerge = async (env: Env, customerId: string, id: string): Promi
       .where(and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)))
   )[0] ?? null;
 
-/** That these two are one already. */
-export const standingMerge = async (
-  env: Env,
-  { customerId, winnerId, loserId }: Pick<ContactMerge, 'customerId' | 'winnerId' | 'loserId'>,
-): Promise<ContactMerge | null> =>
+/** By which this contact is another one's. */
+export const mergerOf = async (env: Env, customerId: string, loserId: string): Promise<ContactMerge | null> =>
   (
     await dbOf(env)
       .select()
@@ -140,7 +137,6 @@ export const standingMerge = async (
       .where(
         and(
           eq(contactMerges.customerId, customerId),
-          eq(contactMerges.winnerId, winnerId),
           eq(contactMerges.loserId, loserId),
           isNull(contactMerges.undoneAt),
         ),
@@ -160,7 +156,7 @@ export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactM
   return { winner: contactOf(winner, own(false), places), loser: contactOf(loser, own(true), places) };
 }
 
-/** Each contact is again whose it was; one that has been merged on since stays where it went. */
+/** Each contact is again whose it was, under its own name. Of what was joined nothing but the ids is kept: the people may be erased. */
 export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerge, undoneAt: Micros): Promise<void> {
   const db = dbOf(env);
   const back = journal.moved.map(({ contactId, before }) =>
@@ -169,5 +165,18 @@ export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerg
       .set({ mergedInto: before })
       .where(and(eq(contacts.id, contactId), eq(contacts.mergedInto, winnerId))),
   );
-  await runBatch(db, [...back, db.update(contactMerges).set({ undoneAt }).where(eq(contactMerges.id, id))]);
+  const joined = journal.joined.map(({ from, into }) => ({ from, into, addresses: [] }));
+  const undone = { undoneAt, journal: { moved: journal.moved, joined } };
+  const ended = db.update(contactMerges).set(undone).where(eq(contactMerges.id, id));
+  await runBatch(db, [...(journal.winnerName === '' ? [unname(env, winnerId, journal)] : []), ...back, ended]);
 }
+
+/** It had none of its own; what it is called is one of theirs. */
+const unname = (env: Env, winnerId: string, { moved }: MergeJournal): Statement => {
+  const ids = JSON.stringify(moved.map(({ contactId }) => contactId));
+  const theirs = sql`${contacts.name} IN (SELECT name FROM contacts AS theirs WHERE theirs.id IN (SELECT value FROM json_each(${ids})))`;
+  return dbOf(env)
+    .update(contacts)
+    .set({ name: '' })
+    .where(and(eq(contacts.id, winnerId), theirs));
+};

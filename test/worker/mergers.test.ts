@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { joinConversations } from '../../src/http/join-conversations.ts';
 import { insertMerge } from '../../src/storage/contacts.ts';
 import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
+import { bringMail } from '../support/mails.ts';
 
 let hub: Hub;
 let account: Json;
@@ -27,6 +28,7 @@ const contactOf = (address: string): Promise<Json> =>
     expect(result).toHaveLength(1);
     return result[0];
   });
+const conversation = (id: string): Promise<Json> => ok(hub.call('GET', `/v1.0/conversations/${id}`));
 const textsOf = async (id: string): Promise<string[]> => {
   const found: string[] = [];
   for (let token = ''; ;) {
@@ -107,6 +109,70 @@ describe('moves', () => {
     await ok(hub.call('PUT', `/v1.0/conversations/${into}`, { ai_mode: 'closed' }));
     await joinConversations(env, hub.customerId, { from, into }, []).catch(() => undefined);
     expect(await says(at(tels, 1), 'more')).toBe(from);
+  });
+});
+
+describe('chains', () => {
+  test('A took B, C took A; undone the other way round: everybody is on its own', async () => {
+    const { tels, conversations, ids } = await some(3);
+    const first = await ok(merge(at(ids, 0), at(ids, 1)));
+    const second = await ok(merge(at(ids, 2), at(ids, 0)));
+    await undo(second.id);
+    await undo(first.id);
+    for (const [index, tel] of tels.entries()) expect(await says(tel, `again ${tel}`)).toBe(conversations[index]);
+    for (const [index, tel] of tels.entries())
+      expect(await textsOf(at(conversations, index))).toEqual([`from ${tel}`, `again ${tel}`]);
+  });
+
+  test('undone in the order in which they were made: refused until the later one is undone', async () => {
+    const { tels, conversations, ids } = await some(3);
+    const first = await ok(merge(at(ids, 0), at(ids, 1)));
+    const second = await ok(merge(at(ids, 2), at(ids, 0)));
+    const early = await hub.call('POST', `/v1.0/contact_merges/${first.id}/undo`);
+    expect(early).toMatchObject({ status: 409, body: { error: { details: { contact_merge_id: second.id } } } });
+    await undo(second.id);
+    await undo(first.id);
+    const wrote: string[] = [];
+    for (const tel of tels) wrote.push(await says(tel, `again ${tel}`));
+    const owners = await Promise.all(ids.map(mergedInto));
+    expect({ wrote, owners }).toEqual({ wrote: conversations, owners: [null, null, null] });
+  });
+});
+
+describe('an undo', () => {
+  test('gives back the name', async () => {
+    const phone = nextTel();
+    const mail = `named-${crypto.randomUUID()}@company.example`;
+    const bySms = await says(phone);
+    await bringMail(env, {
+      to: own,
+      from: `Greta Named <${mail}>`,
+      raw: [
+        `From: Greta Named <${mail}>`,
+        `To: ${own}`,
+        `Message-ID: <${crypto.randomUUID()}@x>`,
+        'Subject: s',
+        '',
+        'hi',
+        '',
+      ].join('\r\n'),
+    });
+    const before = (await conversation(bySms)).participants;
+    const merged = await ok(merge((await contactOf(phone)).id, (await contactOf(mail)).id));
+    await undo(merged.id);
+    expect((await conversation(bySms)).participants).toEqual(before);
+    expect((await contactOf(phone)).name).toBe('');
+  });
+
+  test('leaves one open conversation per address, also where the joint one was closed meanwhile', async () => {
+    const { tels, conversations, ids } = await some(2);
+    const merged = await ok(merge(at(ids, 0), at(ids, 1)));
+    await ok(hub.call('PUT', `/v1.0/conversations/${conversations[0]}`, { ai_mode: 'closed' }));
+    const next = await says(at(tels, 1), 'a new one');
+    expect(next).not.toBe(conversations[1]);
+    await undo(merged.id);
+    const states = [(await conversation(next)).state, (await conversation(at(conversations, 1))).state];
+    expect(states.filter((state) => state === 'active')).toHaveLength(1);
   });
 });
 

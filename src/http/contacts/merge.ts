@@ -1,12 +1,11 @@
 import { valueOf } from '../errors.ts';
-import { advanceAll, joinConversations } from '../join-conversations.ts';
+import { joinConversations } from '../join-conversations.ts';
 import { openHolders } from '../voipbin/claims.ts';
 import type { Contact, JoinedConversation, Sides } from '../../domain/contacts.ts';
-import { linksOf } from '../../domain/conversation/links.ts';
-import { addressText } from '../../domain/conversation/participants.ts';
+import type { Participant } from '../../domain/conversation/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
-import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
-import { insertMerge, saveJournal, sidesOf, undoMerge, type ContactMerge } from '../../storage/contacts.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
+import { insertMerge, saveJournal, sidesOf, type ContactMerge } from '../../storage/contacts.ts';
 
 /**
  * Two contacts are one person from now on: what was the loser's is the winner's, and their open conversations go on as one. Each step is
@@ -23,7 +22,13 @@ export async function mergeContacts(
     ...loser.mergedIds.map((contactId) => ({ contactId, before: loser.id })),
   ];
   const ids = { customerId, winnerId: winner.id, loserId: loser.id };
-  const merge = { id: crypto.randomUUID(), ...ids, journal: { moved, joined: [] }, createdAt, undoneAt: null };
+  const merge = {
+    id: crypto.randomUUID(),
+    ...ids,
+    journal: { moved, joined: [], winnerName: winner.name },
+    createdAt,
+    undoneAt: null,
+  };
   if (!(await insertMerge(env, merge))) return null;
   return joinAll(env, merge, { winner, loser });
 }
@@ -59,41 +64,33 @@ async function joinOne(
   { from, into }: { from: ConversationState; into: string },
 ): Promise<ContactMerge> {
   const { customerId, journal } = merge;
+  const own = await peopleIn(env, customerId, into, sides.winner);
   const begun = journal.joined.find((each) => each.from === from.id && each.into === into);
-  const wanted = begun ?? planned(from, into, sides.loser);
+  const wanted = begun ?? planned(from, into, sides.loser, own);
   if (!wanted) return merge;
   const planning = begun ? journal : { ...journal, joined: [...journal.joined, wanted] };
   await saveJournal(env, merge.id, planning);
-  const own = await addressesIn(env, customerId, into, sides.winner);
-  const joined = await joinConversations(env, customerId, { from: from.id, into }, own);
+  const addresses = own.flatMap((each) => each.addresses);
+  const joined = await joinConversations(env, customerId, { from: from.id, into }, addresses);
   if (joined.ok) return { ...merge, journal: planning };
   await saveJournal(env, merge.id, journal);
   return merge;
 }
 
 /** A conversation with other people in it stays by itself; its other people must not find themselves elsewhere. */
-function planned({ id, participants }: ConversationState, into: string, loser: Contact): JoinedConversation | null {
+function planned(
+  { id, participants, mergedFrom }: ConversationState,
+  into: string,
+  loser: Contact,
+  here: Participant[],
+): JoinedConversation | null {
   const theirs = [loser.id, ...loser.mergedIds];
   if (!participants.every(({ contactId }) => theirs.includes(contactId))) return null;
-  return { from: id, into, addresses: participants.flatMap(({ addresses }) => addresses) };
+  const addresses = participants.flatMap((each) => each.addresses);
+  return { from: id, into, addresses, histories: [id, ...mergedFrom], people: { here, came: participants } };
 }
 
-async function addressesIn(env: Env, customerId: string, id: string, { id: own, mergedIds }: Contact) {
+async function peopleIn(env: Env, customerId: string, id: string, { id: own, mergedIds }: Contact) {
   const { participants } = valueOf(await callObject(() => getConversation(env, id).read(customerId)));
-  const known = participants.filter(({ contactId }) => [own, ...mergedIds].includes(contactId));
-  return known.flatMap(({ addresses }) => addresses);
-}
-
-/** Everything as it was before: each contact its own, each conversation going on by itself with its own people. */
-export async function unmergeContacts(env: Env, merge: ContactMerge, undoneAt: number): Promise<void> {
-  const { customerId, journal } = merge;
-  for (const { from, into, addresses } of journal.joined.toReversed()) {
-    const before = await callObject(() => getConversation(env, from).read(customerId));
-    const part = { kind: 'part' as const, from, addresses };
-    await callObject(() => getConversation(env, into).rearrange(customerId, part));
-    await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'unmerge', into }));
-    await callObject(() => getDirectory(env, customerId).move(into, from, addresses.map(addressText)));
-    if (before.ok) await advanceAll(env, linksOf(before.value), { from: into, into: from });
-  }
-  await undoMerge(env, merge, undoneAt);
+  return participants.filter(({ contactId }) => [own, ...mergedIds].includes(contactId));
 }

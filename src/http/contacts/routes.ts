@@ -1,5 +1,6 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import { mergeContacts, resumeMerge, unmergeContacts } from './merge.ts';
+import { mergeContacts, resumeMerge } from './merge.ts';
+import { unmergeContacts } from './unmerge.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import { exclusively } from '../exclusively.ts';
@@ -12,7 +13,7 @@ import { blankTime } from '../../dialects/voipbin/times.ts';
 import type { Contact, Sides } from '../../domain/contacts.ts';
 import { microsOf } from '../../domain/time.ts';
 import { eraseContact, type Receipt } from '../../erasure/erase-contact.ts';
-import { findContact, findMerge, listContacts, standingMerge, type ContactMerge } from '../../storage/contacts.ts';
+import { findContact, findMerge, listContacts, mergerOf, type ContactMerge } from '../../storage/contacts.ts';
 
 const common = { tags: ['Contacts'], security, middleware: allow('manager-or-admin') };
 const address = z.object({ type: z.string(), target: z.string() });
@@ -87,8 +88,13 @@ const undoRoute = createRoute({
   method: 'post',
   path: '/contact_merges/{id}/undo',
   summary: 'They are two after all: everything is as it was; what was said meanwhile stays where it was said',
+  description:
+    'Refused with 409 while the contact was itself merged into another one since: that merger, whose id the details name, is to be undone first. A conversation whose contact has meanwhile begun another one stays closed.',
   request: { ...idParam, headers: idempotencyHeaders },
-  responses: { ...answer(mergeSchema, 'The merger, undone'), ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND') },
+  responses: {
+    ...answer(mergeSchema, 'The merger, undone'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS'),
+  },
 });
 
 const eraseRoute = createRoute({
@@ -126,8 +132,10 @@ async function merge(c: AppContext, winnerId: string, loserId: string): Promise<
   const loser = await findContact(c.env, customerId, loserId);
   if (!loser) throw invalidField('contact_id', 'is not a contact of yours');
   return exclusively(c.env, customerId, async () => {
-    const standing = await standingMerge(c.env, { customerId, winnerId: winner.id, loserId });
-    return standing ? resumeMerge(c.env, standing) : mergeNew(c.env, customerId, { winner, loser });
+    const standing = await mergerOf(c.env, customerId, loserId);
+    return standing?.winnerId === winner.id
+      ? resumeMerge(c.env, standing)
+      : mergeNew(c.env, customerId, { winner, loser });
   });
 }
 

@@ -8,6 +8,7 @@ import {
   decidePart,
   decideUnmerge,
   type Meeting,
+  type Parting,
 } from '../../domain/conversation/decide-merge.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
 import {
@@ -78,7 +79,7 @@ export type Rearrangement =
   /** Some of its addresses go to another conversation. */
   | { kind: 'drop'; addresses: ContactAddress[] }
   /** Who came with a conversation that was merged into it leaves with that again. */
-  | { kind: 'part'; from: string; addresses: ContactAddress[] }
+  | ({ kind: 'part' } & Parting)
   /** It goes on in another one, or no longer does. */
   | { kind: 'merge' | 'unmerge'; into: string };
 

@@ -59,7 +59,8 @@ describe('a merger', () => {
     expect(decideMeet(merged, meeting, NOW)).toEqual({ ok: true, value: [] });
     expect(decideMeet({ ...into, lifecycle: 'closed' }, meeting, NOW)).toMatchObject({ ok: false });
     expect(decideMerge(merged, 'other', NOW)).toMatchObject({ ok: false });
-    const parted = decidePart(merged, { from: 'other', addresses: [MAIL] }, NOW);
+    const people = { here: into.participants, came: from.participants };
+    const parted = decidePart(merged, { from: ['other'], addresses: [MAIL], people }, NOW);
     const after = parted.ok ? applied(merged, parted.value) : merged;
     expect(held(after)).toEqual(held(into));
     expect(after).toMatchObject({ mergedFrom: [], parked: [] });
