@@ -112,6 +112,28 @@ describe('moves', () => {
   });
 });
 
+describe('what holds where all else fails', () => {
+  test('two conversations that go on in each other are followed by a new one', async () => {
+    const { tels, conversations } = await some(2);
+    const [one, two] = [at(conversations, 0), at(conversations, 1)];
+    const goesOn = (from: string, into: string) =>
+      env.CONVERSATION.getByName(from).rearrange(hub.customerId, { kind: 'merge', into });
+    await goesOn(one, two);
+    await goesOn(two, one);
+    for (const tel of tels) expect(conversations).not.toContain(await says(tel, 'anybody?'));
+  });
+
+  test('a lease is one’s until it is given back, or over', async () => {
+    const directory = env.DIRECTORY.getByName(`lease-${crypto.randomUUID()}`);
+    expect([await directory.lease('one', 60_000), await directory.lease('two', 60_000)]).toEqual([true, false]);
+    await directory.endLease('two');
+    expect(await directory.lease('two', 60_000)).toBe(false);
+    await directory.endLease('one');
+    expect([await directory.lease('two', 1), await directory.lease('two', 1)]).toEqual([true, true]);
+    await eventually(async () => expect(await directory.lease('one', 60_000)).toBe(true));
+  });
+});
+
 describe('chains', () => {
   test('A took B, C took A; undone the other way round: everybody is on its own', async () => {
     const { tels, conversations, ids } = await some(3);

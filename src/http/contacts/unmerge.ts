@@ -25,19 +25,26 @@ export async function unmergeContacts(env: Env, merge: ContactMerge, undoneAt: n
 /** It is open again before its people are sent back to it, so that no message of theirs finds both of them closed. */
 async function part(env: Env, customerId: string, joined: JoinedConversation): Promise<void> {
   const { from, into, addresses, histories = [from], people = { here: [], came: [] } } = joined;
-  const goesOn = await leadsTo(env, customerId, joined);
-  if (goesOn) {
-    await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'unmerge', into }));
-    await callObject(() => getDirectory(env, customerId).move(into, from, addresses.map(addressText)));
-  }
+  const goesOn = await reopen(env, customerId, joined);
   const parting = { kind: 'part' as const, from: histories, addresses, people };
   await callObject(() => getConversation(env, into).rearrange(customerId, parting));
   const back = await callObject(() => getConversation(env, from).read(customerId));
   if (goesOn && back.ok) await advanceAll(env, linksOf(back.value), { from: into, into: from });
 }
 
-/** Not where its contact has gone on elsewhere since: it must not be in two open conversations. */
-async function leadsTo(env: Env, customerId: string, { from, into, addresses }: JoinedConversation): Promise<boolean> {
+/** False where its contact has gone on elsewhere since: it must not be in two open conversations. */
+async function reopen(env: Env, customerId: string, joined: JoinedConversation): Promise<boolean> {
+  const { from, into, addresses } = joined;
+  if (!(await isHere(env, customerId, joined))) return false;
+  await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'unmerge', into }));
+  await callObject(() => getDirectory(env, customerId).move(into, from, addresses.map(addressText)));
+  // From here on the directory sends the contact to it; who was faster has begun another one.
+  if (await isHere(env, customerId, joined)) return true;
+  await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into }));
+  return false;
+}
+
+async function isHere(env: Env, customerId: string, { from, into, addresses }: JoinedConversation): Promise<boolean> {
   const holders = await openHolders(env, customerId, addresses);
   return holders.every((id) => id === into || id === from);
 }
