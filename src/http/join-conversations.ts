@@ -1,7 +1,9 @@
 import { valueOf } from './errors.ts';
+import type { Refusal } from '../domain/errors.ts';
 import { linksOf, type Link } from '../domain/conversation/links.ts';
 import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
+import { ok, type Result } from '../domain/result.ts';
 import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';
 
 interface Move {
@@ -12,20 +14,35 @@ interface Move {
 /**
  * One conversation goes on in another, with everybody in it. Each step may be repeated; where it breaks off after the second, the
  * contact's next message finds the way by itself (open-conversation.ts). `as`: addresses in `into` of the person that all of them are.
+ * Only to be called by one at a time (exclusively.ts). Refused when one of them has ended meanwhile: then each stays as it was.
  */
 export async function joinConversations(
   env: Env,
   customerId: string,
   { from, into }: Move,
   as: ContactAddress[],
-): Promise<void> {
+): Promise<Result<null, Refusal>> {
   const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
   const person = personOf(before, as);
   const meeting = { kind: 'meet' as const, person, links: linksOf(before), from: [from, ...before.mergedFrom] };
-  valueOf(await callObject(() => getConversation(env, into).rearrange(customerId, meeting)));
-  valueOf(await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into })));
+  const met = await callObject(() => getConversation(env, into).rearrange(customerId, meeting));
+  if (!met.ok) return met;
+  const merged = await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into }));
+  if (!merged.ok) {
+    await takeBack(env, customerId, into, before);
+    return merged;
+  }
   await callObject(() => getDirectory(env, customerId).move(from, into, null));
   await advanceAll(env, linksOf(before), { from, into });
+  return ok(null);
+}
+
+/** It has ended by itself while the other one was told of its people. */
+async function takeBack(env: Env, customerId: string, into: string, before: ConversationState): Promise<void> {
+  const { id, mergedFrom, participants: came } = before;
+  const addresses = came.flatMap((each) => each.addresses);
+  const part = { kind: 'part' as const, from: [id, ...mergedFrom], addresses, people: { here: [], came } };
+  await callObject(() => getConversation(env, into).rearrange(customerId, part));
 }
 
 function personOf({ participants }: ConversationState, as: ContactAddress[]): NewParticipant {
@@ -62,18 +79,21 @@ export async function moveAddresses(
   { from, into }: Move,
   addresses: ContactAddress[],
   as = addresses,
-): Promise<void> {
+): Promise<Result<null, Refusal>> {
   const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
   const texts = addresses.map(addressText);
   const isMoving = (address: ContactAddress): boolean => texts.includes(addressText(address));
   if (before.participants.every((each) => each.addresses.every(isMoving)))
     return joinConversations(env, customerId, { from, into }, as);
   const moved = { kind: 'meet' as const, person: movedPerson(before, texts, as), links: [], from: [] };
-  await callObject(() => getConversation(env, into).rearrange(customerId, moved));
+  const met = await callObject(() => getConversation(env, into).rearrange(customerId, moved));
+  // One that nobody has begun yet is told of them with its first message.
+  if (!met.ok && met.error.code !== 'CONVERSATION_NOT_FOUND') return met;
   valueOf(await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'drop', addresses })));
   await callObject(() => getDirectory(env, customerId).move(from, into, texts));
   const links = linksOf(before).filter(({ peer }) => isMoving(peer));
   await advanceAll(env, links, { from, into });
+  return ok(null);
 }
 
 /** Those of a person's addresses that move, with what its visitors have proved. */

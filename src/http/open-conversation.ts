@@ -46,8 +46,11 @@ export async function inOpenConversation<T>(
   const directory = getDirectory(env, account.customerId);
   const candidate = () =>
     contact.preferred === undefined || over.includes(contact.preferred) ? crypto.randomUUID() : contact.preferred;
+  // Where it went on may be over as well: then it is none.
   const next = (merged: string | null = null) =>
-    callObject(() => directory.open(whose, name, merged ?? candidate(), over));
+    callObject(() =>
+      directory.open(whose, name, merged === null || over.includes(merged) ? candidate() : merged, over),
+    );
   const claim = (await callObject(() => address().lookup())) ?? (await address().resolve(await next()));
   let { optOut, window } = claim;
   const asked = await Promise.all(claim.predecessors.map(doneBefore));

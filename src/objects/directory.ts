@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
 import { DurableObject } from 'cloudflare:workers';
+import type { Millis } from '../domain/time.ts';
 
 /** What came of a claim: the conversation that has the addresses now (null: there is none, and none was offered), or those in its way. */
 export type Claim = { conversationId: string | null } | { conflict: string[] };
+
+interface Lease {
+  holder: string;
+  until: Millis;
+}
+
+const LEASE = 'lease';
 
 /** In one synchronous stretch, which WebCrypto would not be. */
 const hashed = (address: string): string => createHash('sha256').update(address).digest('base64url');
@@ -92,6 +100,18 @@ export class DirectoryObject extends DurableObject<Env> {
       const query = `DELETE FROM ${table} WHERE conversation_id = ?1 AND address IN (SELECT value FROM json_each(?2))`;
       this.ctx.storage.sql.exec(query, conversationId, list);
     }
+  }
+
+  /** Leave to rearrange conversations (http/exclusively.ts). False while another has it; who died with it blocks nobody after `ms`. */
+  lease(holder: string, ms: Millis): boolean {
+    const present = this.ctx.storage.kv.get<Lease>(LEASE);
+    if (present && present.holder !== holder && present.until > Date.now()) return false;
+    this.ctx.storage.kv.put<Lease>(LEASE, { holder, until: Date.now() + ms });
+    return true;
+  }
+
+  endLease(holder: string): void {
+    if (this.ctx.storage.kv.get<Lease>(LEASE)?.holder === holder) this.ctx.storage.kv.delete(LEASE);
   }
 
   #take(addresses: string[], conversationId: string, over: string[]): Claim {

@@ -1,20 +1,27 @@
-import { and, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
 import { dbOf, isTaken, runBatch, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { contactMerges, contactPlaces, contacts } from './schema.ts';
-import type { Contact, MergeJournal } from '../domain/contacts.ts';
+import type { Contact, MergeJournal, Sides } from '../domain/contacts.ts';
 import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
 import type { Micros } from '../domain/time.ts';
 
 type Row = typeof contacts.$inferSelect;
+type Place = typeof contactPlaces.$inferSelect;
 export type ContactMerge = typeof contactMerges.$inferSelect;
 
-/** The contact under this id or any that was merged into it; null for none of this customer's. */
-export async function findContact(env: Env, customerId: string, id: string): Promise<Contact | null> {
+/** The contact under this id or any that was merged into it; null for none of this customer's. `seen`: on the way to it. */
+export async function findContact(
+  env: Env,
+  customerId: string,
+  id: string,
+  seen: string[] = [],
+): Promise<Contact | null> {
   const mine = (wanted: string) => and(eq(contacts.id, wanted), eq(contacts.customerId, customerId));
   const row = (await dbOf(env).select().from(contacts).where(mine(id)))[0];
   if (!row) return null;
-  if (row.mergedInto !== null) return findContact(env, customerId, row.mergedInto);
+  if (row.mergedInto !== null && !seen.includes(row.mergedInto))
+    return findContact(env, customerId, row.mergedInto, [...seen, id]);
   return (await withPlaces(env, [row]))[0] ?? null;
 }
 
@@ -44,11 +51,7 @@ async function withPlaces(env: Env, rows: Row[]): Promise<Contact[]> {
     .select()
     .from(contacts)
     .where(sql`${contacts.mergedInto} IN (SELECT value FROM json_each(${ids}))`);
-  const all = JSON.stringify([...rows, ...also].map(({ id }) => id));
-  const places = await db
-    .select()
-    .from(contactPlaces)
-    .where(sql`${contactPlaces.contactId} IN (SELECT value FROM json_each(${all}))`);
+  const places = await placesOf(env, [...rows, ...also]);
   return rows.map((row) =>
     contactOf(
       row,
@@ -58,7 +61,15 @@ async function withPlaces(env: Env, rows: Row[]): Promise<Contact[]> {
   );
 }
 
-function contactOf(row: Row, also: Row[], places: (typeof contactPlaces.$inferSelect)[]): Contact {
+function placesOf(env: Env, rows: Row[]): Promise<Place[]> {
+  const ids = JSON.stringify(rows.map(({ id }) => id));
+  return dbOf(env)
+    .select()
+    .from(contactPlaces)
+    .where(sql`${contactPlaces.contactId} IN (SELECT value FROM json_each(${ids}))`);
+}
+
+function contactOf(row: Row, also: Row[], places: Place[]): Contact {
   const ids = [row, ...also].map(({ id }) => id);
   const theirs = places.filter(({ contactId }) => ids.includes(contactId));
   const addresses = new Map<string, ContactAddress>();
@@ -74,28 +85,36 @@ function contactOf(row: Row, also: Row[], places: (typeof contactPlaces.$inferSe
   };
 }
 
-/** False when the loser has just been merged by somebody else. */
+/** False when either of them, or somebody who was merged into the loser, is not any more what the merger takes it for. */
 export async function insertMerge(env: Env, merge: ContactMerge): Promise<boolean> {
+  const { id, customerId, winnerId, loserId, journal, createdAt } = merge;
+  const moved = JSON.stringify(journal.moved);
   try {
-    await runBatch(dbOf(env), [dbOf(env).insert(contactMerges).values(merge), ...moveStatements(env, merge)]);
-    return true;
+    await env.DB.batch([
+      env.DB.prepare(INSERT_MERGE).bind(id, customerId, winnerId, loserId, JSON.stringify(journal), createdAt, moved),
+      env.DB.prepare(MOVE_CONTACTS).bind(winnerId, moved, id),
+    ]);
   } catch (error) {
     if (isTaken(error, 'contact_merges.loser_id')) return false;
     throw error;
   }
+  return (await findMerge(env, customerId, id)) !== null;
 }
 
-const moveStatements = (env: Env, { winnerId, journal }: ContactMerge): Statement[] => [
-  dbOf(env)
-    .update(contacts)
-    .set({ mergedInto: winnerId })
-    .where(
-      inArray(
-        contacts.id,
-        journal.moved.map(({ contactId }) => contactId),
-      ),
-    ),
-];
+/** The winner is nobody else's and each that moves is still whose it was; with the loser go all that are its own. */
+const INSERT_MERGE = `
+  INSERT INTO contact_merges (id, customer_id, winner_id, loser_id, journal, created_at)
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6
+  WHERE EXISTS (SELECT 1 FROM contacts WHERE id = ?3 AND merged_into IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM json_each(?7) LEFT JOIN contacts ON contacts.id = value ->> 'contactId'
+      WHERE contacts.id IS NULL OR contacts.merged_into IS NOT value ->> 'before')
+    AND NOT EXISTS (SELECT 1 FROM contacts WHERE merged_into = ?4
+      AND id NOT IN (SELECT value ->> 'contactId' FROM json_each(?7)))`;
+
+const MOVE_CONTACTS = `
+  UPDATE contacts SET merged_into = ?1
+  WHERE id IN (SELECT value ->> 'contactId' FROM json_each(?2))
+    AND EXISTS (SELECT 1 FROM contact_merges WHERE id = ?3)`;
 
 /** What was done besides, as it is being done: an undo undoes as much. */
 export const saveJournal = (env: Env, id: string, journal: MergeJournal): Promise<unknown> =>
@@ -109,7 +128,35 @@ export const findMerge = async (env: Env, customerId: string, id: string): Promi
       .where(and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)))
   )[0] ?? null;
 
-/** Each contact is again whose it was; one that has been merged on since stays where it went. */
+/** By which this contact is another one's. */
+export const mergerOf = async (env: Env, customerId: string, loserId: string): Promise<ContactMerge | null> =>
+  (
+    await dbOf(env)
+      .select()
+      .from(contactMerges)
+      .where(
+        and(
+          eq(contactMerges.customerId, customerId),
+          eq(contactMerges.loserId, loserId),
+          isNull(contactMerges.undoneAt),
+        ),
+      )
+  )[0] ?? null;
+
+/** The two of a merger that stands, each with what is its own. */
+export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactMerge): Promise<Sides | null> {
+  const mine = or(eq(contacts.id, winnerId), eq(contacts.mergedInto, winnerId));
+  const rows = await dbOf(env).select().from(contacts).where(mine);
+  const [winner, loser] = [rows.find(({ id }) => id === winnerId), rows.find(({ id }) => id === loserId)];
+  if (!winner || !loser) return null;
+  const moved = journal.moved.map(({ contactId }) => contactId);
+  const others = rows.filter((row) => row !== winner && row !== loser);
+  const places = await placesOf(env, rows);
+  const own = (isMoved: boolean) => others.filter(({ id }) => moved.includes(id) === isMoved);
+  return { winner: contactOf(winner, own(false), places), loser: contactOf(loser, own(true), places) };
+}
+
+/** Each contact is again whose it was, under its own name. Of what was joined nothing but the ids is kept: the people may be erased. */
 export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerge, undoneAt: Micros): Promise<void> {
   const db = dbOf(env);
   const back = journal.moved.map(({ contactId, before }) =>
@@ -118,5 +165,18 @@ export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerg
       .set({ mergedInto: before })
       .where(and(eq(contacts.id, contactId), eq(contacts.mergedInto, winnerId))),
   );
-  await runBatch(db, [...back, db.update(contactMerges).set({ undoneAt }).where(eq(contactMerges.id, id))]);
+  const joined = journal.joined.map(({ from, into }) => ({ from, into, addresses: [] }));
+  const undone = { undoneAt, journal: { moved: journal.moved, joined } };
+  const ended = db.update(contactMerges).set(undone).where(eq(contactMerges.id, id));
+  await runBatch(db, [...(journal.winnerName === '' ? [unname(env, winnerId, journal)] : []), ...back, ended]);
 }
+
+/** It had none of its own; what it is called is one of theirs. */
+const unname = (env: Env, winnerId: string, { moved }: MergeJournal): Statement => {
+  const ids = JSON.stringify(moved.map(({ contactId }) => contactId));
+  const theirs = sql`${contacts.name} IN (SELECT name FROM contacts AS theirs WHERE theirs.id IN (SELECT value FROM json_each(${ids})))`;
+  return dbOf(env)
+    .update(contacts)
+    .set({ name: '' })
+    .where(and(eq(contacts.id, winnerId), theirs));
+};

@@ -1,3 +1,4 @@
+import { asBefore, type PeopleBefore } from './as-before.ts';
 import type { NewConversationEvent } from './events.ts';
 import { isOver } from './lifecycle.ts';
 import { withLink, type Link } from './links.ts';
@@ -18,7 +19,8 @@ export function decideMerge(
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (state.mergedInto === into) return ok([]);
-  if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
+  // What goes on here is over itself: in a circle nobody would be reached.
+  if (isOver(state) || state.mergedFrom.includes(into)) return err({ code: 'CONVERSATION_CLOSED' });
   return ok(updated({ ...state, mergedInto: into, updatedAt: at }));
 }
 
@@ -31,13 +33,14 @@ export function decideMeet(
   state: ConversationState,
   { person, links, from }: Meeting,
   at: Micros,
-): NewConversationEvent[] {
+): Result<NewConversationEvent[], Refusal> {
+  if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const texts = person.addresses.map(addressText);
   const released = state.released.filter((text) => !texts.includes(text));
   const mergedFrom = [...new Set([...state.mergedFrom, ...from])];
   const told = links.reduce(withLink, toldOf(state, person));
   const isSame = released.length === state.released.length && mergedFrom.length === state.mergedFrom.length;
-  return told === state && isSame ? [] : updated({ ...told, released, mergedFrom, updatedAt: at });
+  return ok(told === state && isSame ? [] : updated({ ...told, released, mergedFrom, updatedAt: at }));
 }
 
 export interface Meeting {
@@ -47,14 +50,33 @@ export interface Meeting {
   from: string[];
 }
 
-/** Those who came with a conversation that was merged into this one leave with it. */
+/** Those who came with a conversation that was merged into this one leave with it, and what had gone on in that one goes on there. */
 export function decidePart(
   state: ConversationState,
-  { from, addresses }: { from: string; addresses: ContactAddress[] },
+  { from, addresses, people }: Parting,
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
-  if (!state.mergedFrom.includes(from)) return ok([]);
-  const parted = { ...state, mergedFrom: state.mergedFrom.filter((id) => id !== from), updatedAt: at };
+  if (!from.some((id) => state.mergedFrom.includes(id))) return ok([]);
+  const mergedFrom = state.mergedFrom.filter((id) => !from.includes(id));
+  const parted = { ...state, mergedFrom, updatedAt: at };
   const dropped = decideDrop(parted, addresses, at);
-  return dropped.ok && dropped.value.length > 0 ? dropped : ok(updated(parted));
+  const events = dropped.ok && dropped.value.length > 0 ? dropped.value : updated(parted);
+  return ok(
+    events.map((event) => ('conversation' in event ? { ...event, ...restored(event, people, addresses) } : event)),
+  );
+}
+
+const restored = (
+  { conversation }: { conversation: ConversationState },
+  people: PeopleBefore,
+  gone: ContactAddress[],
+): { conversation: ConversationState } => ({
+  conversation: { ...conversation, participants: asBefore(conversation.participants, people, gone) },
+});
+
+export interface Parting {
+  /** It, and what had gone on in it. */
+  from: string[];
+  addresses: ContactAddress[];
+  people: PeopleBefore;
 }

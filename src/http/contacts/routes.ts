@@ -1,17 +1,19 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import { mergeContacts, unmergeContacts } from './merge.ts';
+import { mergeContacts, resumeMerge } from './merge.ts';
+import { unmergeContacts } from './unmerge.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
+import { exclusively } from '../exclusively.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { once } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
 import { blankTime } from '../../dialects/voipbin/times.ts';
-import type { Contact } from '../../domain/contacts.ts';
+import type { Contact, Sides } from '../../domain/contacts.ts';
 import { microsOf } from '../../domain/time.ts';
 import { eraseContact, type Receipt } from '../../erasure/erase-contact.ts';
-import { findContact, findMerge, listContacts, type ContactMerge } from '../../storage/contacts.ts';
+import { findContact, findMerge, listContacts, mergerOf, type ContactMerge } from '../../storage/contacts.ts';
 
 const common = { tags: ['Contacts'], security, middleware: allow('manager-or-admin') };
 const address = z.object({ type: z.string(), target: z.string() });
@@ -73,6 +75,7 @@ const mergeRoute = createRoute({
   method: 'post',
   path: '/contacts/{id}/merge',
   summary: 'Another contact was found to be this one: their open conversations go on as one',
+  description: 'Asked again, it ends what may have broken off, and gives the same merger.',
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
@@ -85,8 +88,13 @@ const undoRoute = createRoute({
   method: 'post',
   path: '/contact_merges/{id}/undo',
   summary: 'They are two after all: everything is as it was; what was said meanwhile stays where it was said',
+  description:
+    'Refused with 409 while the contact was itself merged into another one since: that merger, whose id the details name, is to be undone first. A conversation whose contact has meanwhile begun another one stays closed.',
   request: { ...idParam, headers: idempotencyHeaders },
-  responses: { ...answer(mergeSchema, 'The merger, undone'), ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND') },
+  responses: {
+    ...answer(mergeSchema, 'The merger, undone'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS'),
+  },
 });
 
 const eraseRoute = createRoute({
@@ -123,19 +131,35 @@ async function merge(c: AppContext, winnerId: string, loserId: string): Promise<
   const winner = await contact(c, winnerId);
   const loser = await findContact(c.env, customerId, loserId);
   if (!loser) throw invalidField('contact_id', 'is not a contact of yours');
-  if (loser.id === winner.id) throw invalidField('contact_id', 'is this contact already');
-  const made = await mergeContacts(c.env, customerId, { winner, loser }, microsOf(Date.now()));
-  if (!made) throw new ApiError('ALREADY_EXISTS', 'somebody has just merged that contact');
+  return exclusively(c.env, customerId, async () => {
+    const standing = await mergerOf(c.env, customerId, loserId);
+    return standing?.winnerId === winner.id
+      ? resumeMerge(c.env, standing)
+      : mergeNew(c.env, customerId, { winner, loser });
+  });
+}
+
+async function mergeNew(env: Env, customerId: string, sides: Sides): Promise<ContactMerge> {
+  if (sides.loser.id === sides.winner.id) throw invalidField('contact_id', 'is this contact already');
+  const made = await mergeContacts(env, customerId, sides, microsOf(Date.now()));
+  if (!made) throw new ApiError('ALREADY_EXISTS', 'somebody has just merged one of these contacts');
   return made;
 }
 
 const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
-  const made = await findMerge(c.env, c.get('principal').customerId, c.req.valid('param').id);
-  if (!made) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such merger');
-  const undoneAt = made.undoneAt ?? microsOf(Date.now());
-  if (made.undoneAt === null) await unmergeContacts(c.env, made, undoneAt);
-  return c.json(presentMerge({ ...made, undoneAt }), 200);
+  const { customerId } = c.get('principal');
+  const undone = await exclusively(c.env, customerId, () => undoOne(c, c.req.valid('param').id));
+  return c.json(presentMerge(undone), 200);
 };
+
+async function undoOne(c: AppContext, id: string): Promise<ContactMerge> {
+  const made = await findMerge(c.env, c.get('principal').customerId, id);
+  if (!made) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such merger');
+  if (made.undoneAt !== null) return made;
+  const undoneAt = microsOf(Date.now());
+  await unmergeContacts(c.env, made, undoneAt);
+  return { ...made, undoneAt };
+}
 
 contactRoutes.openapi(undoRoute, undo);
 

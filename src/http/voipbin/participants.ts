@@ -1,16 +1,18 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
+import { exclusively } from '../exclusively.ts';
+import { moveAddresses } from '../join-conversations.ts';
 import { once } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
 import { participantOf } from '../participants.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
-import { moveAddresses } from '../join-conversations.ts';
 import { claimFor, openHolders } from './claims.ts';
 import { participantSchema } from './schemas/conversation.ts';
 import { addedParticipantSchema } from './schemas/participants.ts';
 import { presentPerson } from '../../dialects/voipbin/conversation.ts';
+import { isOver } from '../../domain/conversation/lifecycle.ts';
 import { addressText, type ContactAddress } from '../../domain/conversation/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 
@@ -93,7 +95,7 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
   const { customerId } = c.get('principal');
   const added = await once(c, async () => {
     await openConversation(c, id);
-    if (move) await moveHere(c.env, customerId, id, addresses);
+    if (move) await exclusively(c.env, customerId, () => moveHere(c.env, customerId, id, addresses));
     await claimFor(c.env, customerId, id, addresses);
     const person = await participantOf(customerId, name, addresses, preferred_channel);
     const state = valueOf(await callObject(() => getConversation(c.env, id).addParticipant(customerId, person)));
@@ -108,14 +110,14 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
 
 async function moveHere(env: Env, customerId: string, into: string, addresses: ContactAddress[]): Promise<void> {
   for (const from of await openHolders(env, customerId, addresses)) {
-    if (from !== into) await moveAddresses(env, customerId, { from, into }, addresses);
+    if (from !== into) valueOf(await moveAddresses(env, customerId, { from, into }, addresses));
   }
 }
 
 /** Claims are made for what is there, and goes on. */
 async function openConversation(c: AppContext, id: string): Promise<void> {
   const state = await readableConversation(c, id);
-  if (state.lifecycle === 'closed') throw new ApiError('CONVERSATION_CLOSED');
+  if (isOver(state)) throw new ApiError('CONVERSATION_CLOSED');
 }
 
 const removeOne: RouteHandler<typeof removeRoute, AppEnv> = async (c) => {

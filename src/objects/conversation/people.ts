@@ -8,6 +8,7 @@ import {
   decidePart,
   decideUnmerge,
   type Meeting,
+  type Parting,
 } from '../../domain/conversation/decide-merge.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
 import {
@@ -73,18 +74,18 @@ export const addParticipant = (room: Room, customerId: string, person: NewPartic
 
 /** What may be done to a conversation's people from outside it, each safe to repeat. */
 export type Rearrangement =
-  /** What is told of somebody who is here already, and the ways by which it may be answered. Nothing where the conversation is over. */
+  /** What is told of somebody who is here already, and the ways by which it may be answered. Refused where the conversation is over. */
   | ({ kind: 'meet' } & Meeting)
   /** Some of its addresses go to another conversation. */
   | { kind: 'drop'; addresses: ContactAddress[] }
   /** Who came with a conversation that was merged into it leaves with that again. */
-  | { kind: 'part'; from: string; addresses: ContactAddress[] }
+  | ({ kind: 'part' } & Parting)
   /** It goes on in another one, or no longer does. */
   | { kind: 'merge' | 'unmerge'; into: string };
 
 export const rearrange = (room: Room, customerId: string, wanted: Rearrangement) =>
   decided(room, customerId, (state, at) => {
-    if (wanted.kind === 'meet') return ok(isOver(state) ? [] : decideMeet(state, wanted, at));
+    if (wanted.kind === 'meet') return decideMeet(state, wanted, at);
     if (wanted.kind === 'drop') return decideDrop(state, wanted.addresses, at);
     if (wanted.kind === 'part') return decidePart(state, wanted, at);
     if (wanted.kind === 'merge') return decideMerge(state, wanted.into, at);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aPerson, aSend, NOW } from './support.ts';
 import { address, type AddressType } from '../../../src/domain/addresses.ts';
 import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
+import { asBefore } from '../../../src/domain/conversation/as-before.ts';
 import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideMeet, decideMerge, decidePart, decideUnmerge } from '../../../src/domain/conversation/decide-merge.ts';
@@ -52,11 +53,15 @@ describe('a merger', () => {
     const into = conversationOf([TEL]);
     const from = conversationOf([MAIL], { id: 'other' });
     const meeting = { person: person([TEL, MAIL]), links: [linkTo(MAIL)], from: ['other'] };
-    const merged = applied(into, decideMeet(into, meeting, NOW));
+    const met = decideMeet(into, meeting, NOW);
+    const merged = met.ok ? applied(into, met.value) : into;
     expect(held(merged)).toEqual([[TEL, MAIL]]);
     expect(merged.mergedFrom).toEqual(['other']);
-    expect(decideMeet(merged, meeting, NOW)).toEqual([]);
-    const parted = decidePart(merged, { from: 'other', addresses: [MAIL] }, NOW);
+    expect(decideMeet(merged, meeting, NOW)).toEqual({ ok: true, value: [] });
+    expect(decideMeet({ ...into, lifecycle: 'closed' }, meeting, NOW)).toMatchObject({ ok: false });
+    expect(decideMerge(merged, 'other', NOW)).toMatchObject({ ok: false });
+    const people = { here: into.participants, came: from.participants };
+    const parted = decidePart(merged, { from: ['other'], addresses: [MAIL], people }, NOW);
     const after = parted.ok ? applied(merged, parted.value) : merged;
     expect(held(after)).toEqual(held(into));
     expect(after).toMatchObject({ mergedFrom: [], parked: [] });
@@ -70,6 +75,35 @@ describe('a merger', () => {
     expect({ ...back, sequence: 0, updatedAt: 0 }).toEqual({ ...from, sequence: 0, updatedAt: 0 });
     expect(decideUnmerge(back, into.id, NOW)).toEqual([]);
     expect(decideMerge({ ...from, lifecycle: 'closed' }, into.id, NOW)).toMatchObject({ ok: false });
+  });
+});
+
+describe('people as they were before a merger', () => {
+  const one = { ...person([TEL]), id: 'one', addedAt: NOW };
+  const two = { ...person([VISITOR]), id: 'two', unverified: [MAIL], addedAt: NOW + 1 };
+  const came = [{ ...person([MAIL]), id: 'came', name: 'Greta', addedAt: NOW }];
+
+  test('are two again where the merger made one of them, and called as they were', () => {
+    const proofs = { [addressText(VISITOR)]: [addressText(TEL), addressText(MAIL)] };
+    const joint = { ...one, name: 'Greta', addresses: [TEL, VISITOR], proofs };
+    expect(asBefore([joint], { here: [{ ...one, name: '' }, two], came }, [MAIL])).toEqual([
+      { ...one, name: '', proofs: { [addressText(VISITOR)]: [addressText(TEL)] } },
+      two,
+    ]);
+  });
+
+  test('stay as they have become by themselves', () => {
+    const renamed = { ...one, name: 'Ada Own', addresses: [TEL, VISITOR] };
+    expect(asBefore([renamed], { here: [{ ...one, name: '' }], came }, [MAIL])).toEqual([renamed]);
+    // Who was removed meanwhile does not come back.
+    expect(asBefore([one], { here: [one, two], came }, [MAIL])).toEqual([one]);
+    const visitor = { ...two, proofs: { [addressText(VISITOR)]: [addressText(MAIL)] } };
+    expect(asBefore([visitor], { here: [], came }, [VISITOR])).toEqual([{ ...visitor, proofs: {} }]);
+  });
+
+  test('have again typed what the merger took for proved', () => {
+    const joint = { ...two, unverified: [] };
+    expect(asBefore([joint], { here: [two], came }, [MAIL])).toEqual([two]);
   });
 });
 
