@@ -9,6 +9,8 @@ CREATE TABLE `contact_traces` (
 --> statement-breakpoint
 CREATE INDEX `contact_traces_address` ON `contact_traces` (`customer_id`,`target`);--> statement-breakpoint
 CREATE INDEX `contact_traces_conversation` ON `contact_traces` (`conversation_id`);--> statement-breakpoint
+ALTER TABLE `idempotency_keys` ADD `conversation_id` text;
+--> statement-breakpoint
 -- Written by hand: where everybody is, and by the history where everybody was.
 INSERT OR IGNORE INTO `contact_traces` (`customer_id`, `contact_id`, `conversation_id`, `type`, `target`)
 SELECT contacts.customer_id, place.contact_id, place.conversation_id, one.value ->> 'type', one.value ->> 'target'

@@ -32,6 +32,7 @@ const DELETED: [table: string, key: string][] = [
   ['contact_places', 'conversation_id'],
   ['contact_traces', 'conversation_id'],
   ['media_uses', 'conversation_id'],
+  ['idempotency_keys', 'conversation_id'],
 ];
 
 const IS_ONE = 'IN (SELECT value FROM json_each(?1))';
@@ -47,6 +48,7 @@ export async function dropConversations(env: Env, ids: string[]): Promise<void> 
 const SCRUBBED = [
   `DELETE FROM search_texts WHERE conversation_id ${IS_ONE}`,
   `DELETE FROM media_uses WHERE conversation_id ${IS_ONE}`,
+  `DELETE FROM idempotency_keys WHERE conversation_id ${IS_ONE}`,
   // Older than anything that the rebuild brings: it overwrites them, and meanwhile nobody misses what the others said.
   `UPDATE messages SET version = 0 WHERE conversation_id ${IS_ONE}`,
   `UPDATE conversations SET sequence = 0 WHERE id ${IS_ONE}`,
@@ -92,17 +94,17 @@ export async function dropContacts(
 
 /** A merger of others that took them along, and has been undone since, names them as well. */
 const SCRUB_JOURNALS = `
-  UPDATE contact_merges SET journal = json_object(
-    'moved', (
+  UPDATE contact_merges SET journal = json_set(journal,
+    '$.moved', json((
       SELECT json_group_array(json(moved.value)) FROM json_each(journal, '$.moved') AS moved
       WHERE moved.value ->> 'contactId' NOT IN (SELECT value FROM json_each(?2))
-    ),
-    'joined', (
-      SELECT json_group_array(json_set(joined.value, '$.addresses', (
+    )),
+    '$.joined', json((
+      SELECT json_group_array(json(json_set(joined.value, '$.addresses', json((
         SELECT json_group_array(json(held.value)) FROM json_each(joined.value, '$.addresses') AS held
         WHERE (held.value ->> 'type', held.value ->> 'target') NOT IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(?3))
-      ))) FROM json_each(journal, '$.joined') AS joined
-    )
+      ))))) FROM json_each(journal, '$.joined') AS joined
+    ))
   )
   WHERE customer_id = ?1 AND (
     EXISTS (SELECT 1 FROM json_each(journal, '$.moved') AS moved
