@@ -2,7 +2,6 @@ import type { Contact } from '../domain/contacts.ts';
 import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
 import { microsOf } from '../domain/time.ts';
 import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';
-import type { Erased } from '../objects/conversation/erase.ts';
 import {
   dropContacts,
   dropConversations,
@@ -77,14 +76,16 @@ export async function finish(env: Env, erasure: Erasure): Promise<Receipt> {
   return done;
 }
 
-type Part = Erased & { id: string };
+const askToErase = (env: Env, { customerId, contactIds }: Erasure, id: string, addresses: ContactAddress[]) =>
+  callObject(() => getConversation(env, id).erase(customerId, contactIds, addresses));
+
+type Part = NonNullable<Awaited<ReturnType<typeof askToErase>>> & { id: string };
 
 const idsOf = (parts: Part[]): string[] => parts.map(({ id }) => id);
 
 /** What has gone there; nothing where it is not this customer's. */
 async function eraseIn(env: Env, erasure: Erasure, id: string, addresses: ContactAddress[]): Promise<Part[]> {
-  const { customerId, contactIds } = erasure;
-  const erased = await callObject(() => getConversation(env, id).erase(customerId, contactIds, addresses));
+  const erased = await askToErase(env, erasure, id, addresses);
   return erased ? [{ ...erased, id }] : [];
 }
 

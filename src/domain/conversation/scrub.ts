@@ -2,6 +2,7 @@ import type { Address } from '../addresses.ts';
 import { EVENTS } from '../events.ts';
 import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
+import type { Pending } from './automation.ts';
 import { linksOf, withoutLinks } from './links.ts';
 import { addressText, type ContactAddress, type Participant } from './participants.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
@@ -159,4 +160,11 @@ export function scrubRow(row: LogRow, gone: Gone): LogRow {
       ...(other ? { participant: other } : {}),
     }),
   };
+}
+
+/** Nothing is begun, and no file copied, for a message that is theirs. A turn answers to what the others have said. */
+export function withoutMessages(pending: Pending, messageIds: string[]): Pending {
+  const stays = ({ messageId }: { messageId: string }): boolean => !messageIds.includes(messageId);
+  const { flowStarts, files, unseen } = pending;
+  return { ...pending, flowStarts: flowStarts.filter(stays), files: files.filter(stays), unseen: unseen.filter(stays) };
 }

@@ -16,6 +16,7 @@ import {
   scrubRow,
   scrubState,
   targetIsGone,
+  withoutMessages,
   type Gone,
 } from '../../domain/conversation/scrub.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
@@ -172,7 +173,8 @@ function scrubOne(room: Room, message: Message, gone: Gone, at: Micros): void {
   room.store.saveMessage(scrubMessage(message, gone, at));
 }
 
-function scrubRecord(room: Room, gone: Gone, { addressNames }: Parts, announced: number, at: Micros): void {
+function scrubRecord(room: Room, gone: Gone, parts: Parts, announced: number, at: Micros): void {
+  const { addressNames, messageIds } = parts;
   const record = room.store.record();
   if (!record) return;
   const conversation: ConversationState = { ...scrubState(record.conversation, gone), updatedAt: at };
@@ -182,6 +184,7 @@ function scrubRecord(room: Room, gone: Gone, { addressNames }: Parts, announced:
     ...record,
     conversation,
     replyToken: null,
+    pending: withoutMessages(record.pending, messageIds),
     consents: kept(record.consents),
     horizons: kept(record.horizons),
     forgotten: [...new Set([...(record.forgotten ?? []), ...addressNames])],
