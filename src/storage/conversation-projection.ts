@@ -27,7 +27,7 @@ const UPSERT_CONVERSATION = `
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
   ON CONFLICT (id) DO UPDATE SET lifecycle = excluded.lifecycle, owner_id = excluded.owner_id, sequence = excluded.sequence,
     data = excluded.data, updated_at = excluded.updated_at, deleted_at = excluded.deleted_at,
-    active_at = excluded.active_at, account_id = excluded.account_id, type = excluded.type, peer_target = excluded.peer_target
+    active_at = max(excluded.active_at, conversations.active_at), account_id = excluded.account_id, type = excluded.type, peer_target = excluded.peer_target
   WHERE excluded.sequence > conversations.sequence`;
 
 const UPSERT_SEARCH = `

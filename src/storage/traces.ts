@@ -72,7 +72,10 @@ export const dropTraces = (
 
 function isTraceOf(customerId: string, contactIds: string[], addresses: ContactAddress[]): SQL {
   const { contactId, type, target } = contactTraces;
+  const list = JSON.stringify(addresses);
+  // A contact's id is its customer's alone. Each side goes by an index of its own, and not over all that the customer has.
   const isTheirs = sql`${contactId} IN (SELECT value FROM json_each(${JSON.stringify(contactIds)}))`;
-  const has = sql`(${type}, ${target}) IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(${JSON.stringify(addresses)}))`;
-  return sql`${contactTraces.customerId} = ${customerId} AND (${isTheirs} OR ${has})`;
+  const has = sql`${contactTraces.customerId} = ${customerId} AND ${target} IN (SELECT value ->> 'target' FROM json_each(${list}))
+    AND (${type}, ${target}) IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(${list}))`;
+  return sql`${isTheirs} OR (${has})`;
 }
