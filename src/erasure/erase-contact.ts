@@ -1,16 +1,18 @@
 import type { Contact } from '../domain/contacts.ts';
-import { addressText } from '../domain/conversation/participants.ts';
+import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
 import { microsOf } from '../domain/time.ts';
 import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';
 import {
   dropContacts,
   dropConversations,
+  dropPartsOf,
   finishErasure,
   insertErasure,
   unusedUploads,
   type Erasure,
 } from '../storage/erasures.ts';
 import { dropFiles, dropConversationFiles, dropUploads } from '../storage/medias.ts';
+import { addressesOf, contactsWithOnly, conversationsWith } from '../storage/traces.ts';
 
 export type Receipt = Erasure;
 
@@ -19,78 +21,90 @@ export type Receipt = Erasure;
  * the cron ends what breaks off. @returns the receipt. @throws when a part does not answer.
  */
 export async function eraseContact(env: Env, customerId: string, contact: Contact): Promise<Receipt> {
+  const known = [contact.id, ...contact.mergedIds];
+  const addresses = await addressesOf(env, customerId, known);
+  const contactIds = [...new Set([...known, ...(await contactsWithOnly(env, customerId, addresses))])];
   const erasure: Erasure = {
     id: crypto.randomUUID(),
     customerId,
     contactId: contact.id,
-    contactIds: [contact.id, ...contact.mergedIds],
-    conversationIds: await conversationsOf(env, customerId, contact),
+    contactIds,
+    conversationIds: await conversationsOf(env, customerId, contactIds, addresses),
     messages: 0,
     files: 0,
     createdAt: microsOf(Date.now()),
     doneAt: null,
   };
   await insertErasure(env, erasure);
-  const texts = contact.addresses.map(addressText);
-  await callObject(() => getDirectory(env, customerId).forget([], texts));
   return finish(env, erasure);
 }
 
-/** As D1 knows them, and what may not have reached it. */
+/** As D1 knows them, also those that they have left, and what may not have reached it. */
 async function conversationsOf(
   env: Env,
   customerId: string,
-  { addresses, conversationIds }: Contact,
+  contactIds: string[],
+  addresses: ContactAddress[],
 ): Promise<string[]> {
-  const texts = addresses.map(addressText);
-  const held = await callObject(() => getDirectory(env, customerId).holders(texts));
-  return [...new Set([...conversationIds, ...held])];
+  const held = await callObject(() => getDirectory(env, customerId).holders(addresses.map(addressText)));
+  return [...new Set([...(await conversationsWith(env, customerId, contactIds, addresses)), ...held])];
 }
 
-/** Everything but the addresses' claims, which need the addresses. May be repeated from the beginning. */
+/** May be repeated from the beginning: where they were is known until everything else is done. */
 export async function finish(env: Env, erasure: Erasure): Promise<Receipt> {
   const { customerId, contactIds, conversationIds } = erasure;
-  const erased = await Promise.all(conversationIds.map((id) => eraseIn(env, customerId, id, contactIds)));
-  const whole = conversationIds.filter((_, index) => erased[index]?.isWhole);
-  const partial = conversationIds.filter((_, index) => erased[index]?.isWhole === false);
-  await callObject(() => getDirectory(env, customerId).forget(whole, []));
-  const names = erased.flatMap((each) => each?.addressNames ?? []).filter((name) => name !== '');
-  await Promise.all([...new Set(names)].map((name) => forget(env, name, whole)));
-  await dropConversations(env, [...whole, ...partial]);
-  await dropContacts(env, contactIds);
-  const files = await dropAllFiles(env, erasure, erased, whole);
-  await Promise.all(partial.map((id) => callObject(() => getConversation(env, id).rebuild())));
-  const messages = erased.reduce((sum, each) => sum + (each?.messageIds.length ?? 0), 0);
+  const addresses = await addressesOf(env, customerId, contactIds);
+  const directory = () => getDirectory(env, customerId);
+  await callObject(() => directory().forget([], addresses.map(addressText)));
+  const erased = (await Promise.all(conversationIds.map((id) => eraseIn(env, erasure, id, addresses)))).flat();
+  const whole = erased.filter(({ isWhole }) => isWhole);
+  const partial = erased.filter(({ isWhole }) => !isWhole);
+  await callObject(() => directory().forget(idsOf(whole), []));
+  const names = new Set(erased.flatMap(({ addressNames }) => addressNames));
+  await Promise.all([...names].map((name) => forget(env, name, idsOf(erased))));
+  await dropConversations(env, idsOf(whole));
+  await dropPartsOf(env, idsOf(partial), {
+    messageIds: partial.flatMap(({ messageIds }) => messageIds),
+    targets: addresses.map(({ target }) => target),
+  });
+  const files = await dropAllFiles(env, customerId, erased);
+  await Promise.all(partial.map(({ id }) => callObject(() => getConversation(env, id).rebuild())));
+  await dropContacts(env, customerId, contactIds, addresses);
+  const messages = erased.reduce((sum, { messageIds }) => sum + messageIds.length, 0);
   const done = { ...erasure, messages, files, doneAt: microsOf(Date.now()) };
   await finishErasure(env, done);
   return done;
 }
 
-type Erased = Awaited<ReturnType<typeof eraseIn>>;
+const askToErase = (env: Env, { customerId, contactIds }: Erasure, id: string, addresses: ContactAddress[]) =>
+  callObject(() => getConversation(env, id).erase(customerId, contactIds, addresses));
 
-const eraseIn = (env: Env, customerId: string, id: string, contactIds: string[]) =>
-  callObject(() => getConversation(env, id).erase(customerId, contactIds));
+type Part = NonNullable<Awaited<ReturnType<typeof askToErase>>> & { id: string };
+
+const idsOf = (parts: Part[]): string[] => parts.map(({ id }) => id);
+
+/** What has gone there; nothing where it is not this customer's. */
+async function eraseIn(env: Env, erasure: Erasure, id: string, addresses: ContactAddress[]): Promise<Part[]> {
+  const erased = await askToErase(env, erasure, id, addresses);
+  return erased ? [{ ...erased, id }] : [];
+}
 
 async function forget(env: Env, name: string, erased: string[]): Promise<void> {
   const alias = await callObject(() => env.ADDRESS.getByName(name).forget(erased));
   if (alias !== null) await callObject(() => env.ADDRESS.getByName(alias).forget(erased));
 }
 
-async function dropAllFiles(
-  env: Env,
-  { customerId, conversationIds }: Erasure,
-  erased: Erased[],
-  whole: string[],
-): Promise<number> {
-  const counts = await Promise.all(
-    conversationIds.map(async (conversationId, index) => {
-      if (whole.includes(conversationId)) return dropConversationFiles(env, { customerId, conversationId });
-      const ids = erased[index]?.messageIds ?? [];
-      const each = await Promise.all(ids.map((messageId) => dropFiles(env, { customerId, conversationId, messageId })));
-      return each.reduce((sum, count) => sum + count, 0);
-    }),
-  );
-  const uploads = await unusedUploads(env, [...new Set(erased.flatMap((each) => each?.uploads ?? []))]);
+async function dropAllFiles(env: Env, customerId: string, erased: Part[]): Promise<number> {
+  const counts = await Promise.all(erased.map((each) => dropFilesOf(env, customerId, each)));
+  const uploads = await unusedUploads(env, [...new Set(erased.flatMap((each) => each.uploads))]);
   await dropUploads(env, customerId, uploads);
   return counts.reduce((sum, count) => sum + count, 0) + uploads.length;
+}
+
+async function dropFilesOf(env: Env, customerId: string, { id: conversationId, isWhole, messageIds }: Part) {
+  if (isWhole) return dropConversationFiles(env, { customerId, conversationId });
+  const each = await Promise.all(
+    messageIds.map((messageId) => dropFiles(env, { customerId, conversationId, messageId })),
+  );
+  return each.reduce((sum, count) => sum + count, 0);
 }

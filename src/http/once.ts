@@ -25,16 +25,17 @@ const bodyOf = <T>(once: Once): T => {
 
 /**
  * A POST that writes to D1, once per Idempotency-Key: `make` gives the writes and the answer, and both are stored together.
- * A repeat is answered before `make` runs.
+ * A repeat is answered before `make` runs. `about`: the conversation whose people the answer names; their erasure ends the key.
  */
 export async function once<T>(
   c: AppContext,
-  make: () => Promise<{ statements: Statement[]; answer: T }>,
+  make: () => Promise<{ statements: Statement[]; answer: T; about?: string }>,
   customer?: string,
 ): Promise<T> {
   const scope = await idempotencyOf(c, customer);
   const earlier = scope && (await earlierAnswer(c.env, scope, Date.now()));
   if (earlier) return bodyOf<T>(earlier);
-  const { statements, answer } = await make();
-  return bodyOf<T>(await commitOnce(c.env, scope, statements, JSON.stringify(answer), Date.now()));
+  const { statements, answer, about } = await make();
+  const kept = { body: JSON.stringify(answer), conversationId: about ?? null };
+  return bodyOf<T>(await commitOnce(c.env, scope, statements, kept, Date.now()));
 }

@@ -123,8 +123,8 @@ export class AddressObject extends DurableObject<Env> {
   }
 
   /**
-   * Nothing is left of the contact but its opt-out, and where a redelivery is known (objects/conversation/erase.ts). `erased`: its
-   * conversations. @returns the name of the object of its other id, which is to forget it too.
+   * Nothing is left of the contact but its opt-out, and where a redelivery is known (objects/conversation/erase.ts). `erased`: the
+   * conversations that it was taken out of. @returns the name of the object of its other id, which is to forget it too.
    */
   forget(erased: string[]): string | null {
     const stored = this.#read();

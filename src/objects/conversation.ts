@@ -1,7 +1,7 @@
 import { AlarmClock } from './alarm-clock.ts';
 import * as commands from './conversation/commands.ts';
 import { claimSend, commitStep, followUnseen, receipt, reportSend, type SendOrder } from './conversation/deliver.ts';
-import { erase, type Erased } from './conversation/erase.ts';
+import { endErasure, erase, type Erased } from './conversation/erase.ts';
 import { Drains } from './conversation/drains.ts';
 import { InFlight } from './conversation/in-flight.ts';
 import * as files from './conversation/files.ts';
@@ -14,6 +14,7 @@ import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '.
 import type { Consent } from '../domain/conversation/consent.ts';
 import type { TurnReport } from '../domain/conversation/decide-turn.ts';
 import { decideLifecycle, nextLifecycleAt } from '../domain/conversation/lifecycle.ts';
+import type { ContactAddress } from '../domain/conversation/participants.ts';
 import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
 import type { ConversationState, Message } from '../domain/conversation/state.ts';
 import type { TurnClaim } from '../domain/conversation/turns.ts';
@@ -151,18 +152,19 @@ export class ConversationObject extends ConversationPeople {
    * Takes a contact out of it for good: as a whole where nobody else is in it. @returns what went, and again the same when it is repeated;
    * null where it is not this customer's.
    */
-  async erase(customerId: string, contactIds: string[]): Promise<Erased | null> {
+  async erase(customerId: string, contactIds: string[], addresses: ContactAddress[] = []): Promise<Erased | null> {
     await this.#drains.historySettled();
-    return erase(this.ctx, this.room, customerId, contactIds);
+    const announced = this.#drains.history.place();
+    const erased = erase(this.ctx, this.room, { customerId, contactIds, addresses, announced });
+    // What went to D1 just before has got there when it is dropped there.
+    await this.#drains.historySettled();
+    return erased;
   }
 
-  /** After D1 has lost what it had of this conversation: it gets all of it again, and nobody is told anew. */
+  /** D1 gets all of it as it is since an erasure, and nobody is told anew. @throws where it does not take it now. */
   async rebuild(): Promise<void> {
-    const record = this.room.store.record();
-    if (!record) return;
-    this.room.store.saveRecord({ ...record, quietUntil: record.conversation.sequence });
-    this.#drains.history.rewind();
-    await this.#settle();
+    await this.#drains.historyAgain();
+    endErasure(this.room);
   }
 
   /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */

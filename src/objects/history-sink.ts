@@ -36,6 +36,8 @@ export class HistorySink {
   readonly #source: HistorySource;
   /** Beyond the stored one, or 0. */
   #cursor = 0;
+  /** Grows with every rewind: what was on its way before says nothing of what D1 has since. */
+  #generation = 0;
   #failures = 0;
   #retryAt: Millis = 0;
 
@@ -51,7 +53,7 @@ export class HistorySink {
   async drain(): Promise<void> {
     const head = this.#source.head();
     try {
-      while ((await this.#drainStretch()) && this.#place() < head) continue;
+      while ((await this.#drainStretch()) && this.place() < head) continue;
     } catch (error) {
       this.#backOff(error);
     }
@@ -59,18 +61,26 @@ export class HistorySink {
 
   /** When there is something to drain or to store, or null when D1 has everything and the record says so. */
   retryAt(): Millis | null {
-    if (this.#source.isBehind(this.#place())) return this.#retryAt;
+    if (this.#source.isBehind(this.place())) return this.#retryAt;
     return this.#cursor > this.#source.storedCursor() ? 0 : null;
   }
 
   /** Whether D1 has ever heard of this object. */
   isKnown(): boolean {
-    return this.#place() > 0;
+    return this.place() > 0;
+  }
+
+  /** How far D1 has the log; 0: it has never heard of this object. */
+  place(): number {
+    return Math.max(this.#cursor, this.#source.storedCursor());
   }
 
   /** D1 has nothing of the log any more, and is to get all of it. */
   rewind(): void {
+    this.#generation += 1;
     this.#cursor = 0;
+    // Who has just changed something in D1 knows that it answers.
+    this.#retryAt = 0;
     this.#source.storeCursor(0);
   }
 
@@ -78,14 +88,11 @@ export class HistorySink {
     if (this.#cursor > this.#source.storedCursor()) this.#source.storeCursor(this.#cursor);
   }
 
-  #place(): number {
-    return Math.max(this.#cursor, this.#source.storedCursor());
-  }
-
   async #drainStretch(): Promise<boolean> {
-    if (!this.#source.isBehind(this.#place()) || Date.now() < this.#retryAt) return false;
-    const { cursor, due } = await inTime(this.#source.project(this.#place()), D1_TIMEOUT_MS);
-    this.#cursor = Math.max(this.#cursor, cursor);
+    if (!this.#source.isBehind(this.place()) || Date.now() < this.#retryAt) return false;
+    const generation = this.#generation;
+    const { cursor, due } = await inTime(this.#source.project(this.place()), D1_TIMEOUT_MS);
+    if (generation === this.#generation) this.#cursor = Math.max(this.#cursor, cursor);
     this.#failures = 0;
     await this.#enqueueWebhooks(due);
     return true;

@@ -40,7 +40,7 @@ export async function sweep(env: Env, now: number): Promise<void> {
 }
 
 /** One part that fails must not keep the others from their work. */
-async function logged(what: string, work: Promise<void>): Promise<void> {
+async function logged(what: string, work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch (error) {
@@ -56,9 +56,10 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
   );
 }
 
-/** What broke off is begun again: each part of it may be repeated. */
+/** What broke off is begun again: each part of it may be repeated. One that fails again must not keep the next from its end. */
 async function endErasures(env: Env, now: number): Promise<void> {
-  for (const erasure of await openErasures(env, microsOf(now - ERASING_MS), ERASURES)) await finish(env, erasure);
+  const open = await openErasures(env, microsOf(now - ERASING_MS), ERASURES);
+  for (const erasure of open) await logged('erasure', finish(env, erasure));
 }
 
 /** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */

@@ -1,7 +1,8 @@
 import { projectLog, type Announcement } from './projection.ts';
 import type { Found } from '../domain/conversation/search.ts';
+import type { Participant } from '../domain/conversation/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
-import type { LogRow } from '../domain/log-row.ts';
+import { readOwnJson, type LogRow } from '../domain/log-row.ts';
 import type { Micros } from '../domain/time.ts';
 
 /** One stretch of a conversation's log, with what it is about as it is now. */
@@ -26,7 +27,7 @@ const UPSERT_CONVERSATION = `
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
   ON CONFLICT (id) DO UPDATE SET lifecycle = excluded.lifecycle, owner_id = excluded.owner_id, sequence = excluded.sequence,
     data = excluded.data, updated_at = excluded.updated_at, deleted_at = excluded.deleted_at,
-    active_at = excluded.active_at, account_id = excluded.account_id, type = excluded.type, peer_target = excluded.peer_target
+    active_at = max(excluded.active_at, conversations.active_at), account_id = excluded.account_id, type = excluded.type, peer_target = excluded.peer_target
   WHERE excluded.sequence > conversations.sequence`;
 
 const UPSERT_SEARCH = `
@@ -47,6 +48,13 @@ const INSERT_PLACES = `
   SELECT ?1, value ->> 'contactId', value -> 'addresses' FROM json_each(?2) WHERE true
   ON CONFLICT (conversation_id, contact_id) DO UPDATE SET addresses = excluded.addresses`;
 
+/** As the rows have it and as it is now: who came and left within one stretch has been there too. */
+const INSERT_TRACES = `
+  INSERT INTO contact_traces (customer_id, contact_id, conversation_id, type, target)
+  SELECT DISTINCT ?1, person.value ->> 'contactId', ?2, address.value ->> 'type', address.value ->> 'target'
+  FROM json_each(?3) AS person, json_each(person.value, '$.addresses') AS address WHERE true
+  ON CONFLICT DO NOTHING`;
+
 /** The providerRef of an upload: storage/medias.ts. */
 const INSERT_USES = `
   INSERT INTO media_uses (media_id, conversation_id)
@@ -64,8 +72,12 @@ function peopleStatements(db: D1Database, { conversation, rows }: ConversationSt
     db.prepare(UPSERT_CONTACTS).bind(customerId, updatedAt, people),
     db.prepare(DROP_PLACES).bind(id),
     db.prepare(INSERT_PLACES).bind(id, people),
+    db.prepare(INSERT_TRACES).bind(customerId, id, JSON.stringify([...participants, ...rows.flatMap(peopleIn)])),
   ];
 }
+
+const peopleIn = ({ messageId, facts }: LogRow): Participant[] =>
+  messageId === null ? (readOwnJson<Partial<ConversationState>>(facts).participants ?? []) : [];
 
 const usesOf = (db: D1Database, { conversation, messages }: ConversationStretch): D1PreparedStatement[] =>
   messages.includes('"stored:') ? [db.prepare(INSERT_USES).bind(conversation.id, messages)] : [];

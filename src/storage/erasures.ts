@@ -1,6 +1,8 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm';
-import { dbOf } from './db.ts';
+import { dbOf, runBatch } from './db.ts';
 import { erasures, mediaUses } from './schema.ts';
+import { dropTraces } from './traces.ts';
+import type { ContactAddress } from '../domain/conversation/participants.ts';
 import type { Micros } from '../domain/time.ts';
 
 export type Erasure = typeof erasures.$inferSelect;
@@ -28,27 +30,88 @@ const DELETED: [table: string, key: string][] = [
   ['sandbox_messages', 'conversation_id'],
   ['activeflows', 'conversation_id'],
   ['contact_places', 'conversation_id'],
+  ['contact_traces', 'conversation_id'],
   ['media_uses', 'conversation_id'],
+  ['idempotency_keys', 'conversation_id'],
 ];
+
+const IS_ONE = 'IN (SELECT value FROM json_each(?1))';
 
 /** Everything that D1 has of these conversations. Repeating it deletes nothing more. */
 export async function dropConversations(env: Env, ids: string[]): Promise<void> {
   const list = JSON.stringify(ids);
   const drop = ([table, key]: [string, string]) =>
-    env.DB.prepare(`DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?1))`).bind(list);
+    env.DB.prepare(`DELETE FROM ${table} WHERE ${key} ${IS_ONE}`).bind(list);
   await env.DB.batch(DELETED.map(drop));
 }
 
-/** The contacts themselves, and who was merged into whom. */
-export async function dropContacts(env: Env, ids: string[]): Promise<void> {
+const SCRUBBED = [
+  `DELETE FROM search_texts WHERE conversation_id ${IS_ONE}`,
+  `DELETE FROM media_uses WHERE conversation_id ${IS_ONE}`,
+  `DELETE FROM idempotency_keys WHERE conversation_id ${IS_ONE}`,
+  // Older than anything that the rebuild brings: it overwrites them, and meanwhile nobody misses what the others said.
+  `UPDATE messages SET version = 0 WHERE conversation_id ${IS_ONE}`,
+  `UPDATE conversations SET sequence = 0 WHERE id ${IS_ONE}`,
+];
+
+/**
+ * Before the rebuild of conversations that go on without somebody: what the rebuild does not overwrite goes. The others' webhooks, flows
+ * and what the sandbox has sent them stay.
+ */
+export async function dropPartsOf(
+  env: Env,
+  ids: string[],
+  { messageIds, targets }: { messageIds: string[]; targets: string[] },
+): Promise<void> {
   const list = JSON.stringify(ids);
-  const isMeant = (key: string): string => `${key} IN (SELECT value FROM json_each(?1))`;
+  const among = (table: string, key: string, values: string[]) =>
+    env.DB.prepare(
+      `DELETE FROM ${table} WHERE conversation_id ${IS_ONE} AND ${key} IN (SELECT value FROM json_each(?2))`,
+    ).bind(list, JSON.stringify(values));
   await env.DB.batch([
-    env.DB.prepare(`DELETE FROM contacts WHERE ${isMeant('id')}`).bind(list),
-    env.DB.prepare(`DELETE FROM contact_places WHERE ${isMeant('contact_id')}`).bind(list),
-    env.DB.prepare(`DELETE FROM contact_merges WHERE ${isMeant('winner_id')} OR ${isMeant('loser_id')}`).bind(list),
+    ...SCRUBBED.map((query) => env.DB.prepare(query).bind(list)),
+    among('sandbox_messages', 'recipient', targets),
+    among('activeflows', 'message_id', messageIds),
   ]);
 }
+
+/** The contacts themselves, where they were, and who was merged into whom. */
+export async function dropContacts(
+  env: Env,
+  customerId: string,
+  ids: string[],
+  addresses: ContactAddress[],
+): Promise<void> {
+  const list = JSON.stringify(ids);
+  await env.DB.batch([
+    env.DB.prepare(`DELETE FROM contacts WHERE id ${IS_ONE}`).bind(list),
+    env.DB.prepare(`DELETE FROM contact_places WHERE contact_id ${IS_ONE}`).bind(list),
+    env.DB.prepare(`DELETE FROM contact_merges WHERE winner_id ${IS_ONE} OR loser_id ${IS_ONE}`).bind(list),
+    env.DB.prepare(SCRUB_JOURNALS).bind(customerId, list, JSON.stringify(addresses)),
+  ]);
+  await runBatch(dbOf(env), [dropTraces(env, customerId, ids, addresses)]);
+}
+
+/** A merger of others that took them along, and has been undone since, names them as well. */
+const SCRUB_JOURNALS = `
+  UPDATE contact_merges SET journal = json_set(journal,
+    '$.moved', json((
+      SELECT json_group_array(json(moved.value)) FROM json_each(journal, '$.moved') AS moved
+      WHERE moved.value ->> 'contactId' NOT IN (SELECT value FROM json_each(?2))
+    )),
+    '$.joined', json((
+      SELECT json_group_array(json(json_set(joined.value, '$.addresses', json((
+        SELECT json_group_array(json(held.value)) FROM json_each(joined.value, '$.addresses') AS held
+        WHERE (held.value ->> 'type', held.value ->> 'target') NOT IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(?3))
+      ))))) FROM json_each(journal, '$.joined') AS joined
+    ))
+  )
+  WHERE customer_id = ?1 AND (
+    EXISTS (SELECT 1 FROM json_each(journal, '$.moved') AS moved
+      WHERE moved.value ->> 'contactId' IN (SELECT value FROM json_each(?2)))
+    OR EXISTS (SELECT 1 FROM json_each(journal, '$.joined') AS joined, json_each(joined.value, '$.addresses') AS held
+      WHERE (held.value ->> 'type', held.value ->> 'target') IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(?3)))
+  )`;
 
 /** Of these uploads, those that stand in no conversation's messages any more. */
 export async function unusedUploads(env: Env, ids: string[]): Promise<string[]> {

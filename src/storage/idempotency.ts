@@ -26,6 +26,13 @@ export async function earlierAnswer(env: Env, scope: IdempotencyScope, now: Mill
 const isKey = (scope: IdempotencyScope) =>
   and(eq(idempotencyKeys.customerId, scope.customerId), eq(idempotencyKeys.key, scope.key));
 
+/** What is kept under a key. */
+export interface Kept {
+  body: string;
+  /** Whose people it names; null: it names none. */
+  conversationId: string | null;
+}
+
 /**
  * Runs the writes and keeps the answer under the key, in one batch: there is no moment at which one is there without the other.
  * Of several requests with one key at once, one writes; the others get its answer.
@@ -34,15 +41,16 @@ export async function commitOnce(
   env: Env,
   scope: IdempotencyScope | null,
   statements: Statement[],
-  body: string,
+  kept: Kept,
   now: Millis,
 ): Promise<Once> {
+  const { body } = kept;
   if (!scope) {
     await runBatch(dbOf(env), statements);
     return { kind: 'answer', body };
   }
   try {
-    await runBatch(dbOf(env), [...(await keyStatements(env, scope, body, now)), ...statements]);
+    await runBatch(dbOf(env), [...(await keyStatements(env, scope, kept, now)), ...statements]);
     return { kind: 'answer', body };
   } catch (error) {
     const earlier = isTaken(error, 'idempotency_keys') ? await earlierAnswer(env, scope, now) : null;
@@ -51,12 +59,17 @@ export async function commitOnce(
   }
 }
 
-async function keyStatements(env: Env, scope: IdempotencyScope, body: string, now: Millis): Promise<Statement[]> {
+async function keyStatements(
+  env: Env,
+  scope: IdempotencyScope,
+  { body, conversationId }: Kept,
+  now: Millis,
+): Promise<Statement[]> {
   const db = dbOf(env);
   const answerSealed = await seal(body, configOf(env).ENCRYPTION_KEY);
   return [
     db.delete(idempotencyKeys).where(and(isKey(scope), lte(idempotencyKeys.expiresMs, now))),
-    db.insert(idempotencyKeys).values({ ...scope, answerSealed, expiresMs: now + KEY_LIFE_MS }),
+    db.insert(idempotencyKeys).values({ ...scope, answerSealed, conversationId, expiresMs: now + KEY_LIFE_MS }),
   ];
 }
 

@@ -18,11 +18,12 @@ export interface Announcement {
   sequence: number;
 }
 
+/** Other facts has a row only after an erasure took some out of the log. It keeps its position: readers of the feed are past it. */
 const INSERT_EVENTS = `
   INSERT INTO events (customer_id, source_id, sequence, type, message_id, facts, at)
   SELECT ?1, ?2, value ->> 'sequence', value ->> 'type', value ->> 'messageId', value ->> 'facts', value ->> 'at'
   FROM json_each(?3) WHERE true
-  ON CONFLICT (source_id, sequence) DO NOTHING`;
+  ON CONFLICT (source_id, sequence) DO UPDATE SET facts = excluded.facts WHERE excluded.facts <> events.facts`;
 
 /**
  * Joined with the endpoints inside D1: the endpoints as they are at this moment, and no list of them on the way of a message.

@@ -2,6 +2,7 @@ import type { Address } from '../addresses.ts';
 import { EVENTS } from '../events.ts';
 import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
+import type { Pending } from './automation.ts';
 import { linksOf, withoutLinks } from './links.ts';
 import { addressText, type ContactAddress, type Participant } from './participants.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
@@ -10,23 +11,40 @@ import type { ConversationState, Delivery, Message } from './state.ts';
 export interface Gone {
   contactIds: string[];
   addresses: ContactAddress[];
+  /** By which a conversation's name may call them. */
+  names: string[];
 }
 
-/** Everybody in the conversation that is meant, and every address that they have there. */
-export function goneFrom(state: ConversationState, contactIds: string[]): Gone {
-  const theirs = state.participants.filter(({ contactId }) => contactIds.includes(contactId));
-  const addresses = theirs.flatMap((each) => [...each.addresses, ...(each.unverified ?? [])]);
-  return { contactIds, addresses };
+/**
+ * Everybody in the conversation that is meant, and every address that they have there. `addresses`: what they have elsewhere, or had here;
+ * `left`: who was in it once.
+ */
+export function goneFrom(
+  state: ConversationState,
+  contactIds: string[],
+  addresses: ContactAddress[] = [],
+  left: Participant[] = [],
+): Gone {
+  const isMeant = ({ contactId }: Participant): boolean => contactIds.includes(contactId);
+  const theirs = [...state.participants, ...left].filter(isMeant);
+  const others = state.participants.filter((each) => !isMeant(each)).flatMap((each) => each.addresses.map(addressText));
+  // Anybody may type another's address.
+  const typed = theirs.flatMap((each) => each.unverified ?? []).filter((one) => !others.includes(addressText(one)));
+  const known = theirs.flatMap((each) => each.addresses);
+  return { contactIds, addresses: [...addresses, ...known, ...typed], names: theirs.map(({ name }) => name) };
 }
 
 /** Nobody else is in it: it goes as a whole. */
-export const isAlone = (state: ConversationState, contactIds: string[]): boolean =>
-  state.participants.every(({ contactId }) => contactIds.includes(contactId));
+export const isAlone = (state: ConversationState, gone: Gone): boolean =>
+  stayingOf(state.participants, gone).length === 0;
 
-const isGone = ({ addresses }: Gone, { type, target }: ContactAddress): boolean =>
-  addresses.some((one) => addressText(one) === addressText({ type, target }));
+const textIsGone = ({ addresses }: Gone, text: string): boolean => addresses.some((one) => addressText(one) === text);
 
-const targetIsGone = ({ addresses }: Gone, target: string): boolean => addresses.some((one) => one.target === target);
+const isGone = (gone: Gone, { type, target }: ContactAddress): boolean =>
+  textIsGone(gone, addressText({ type, target }));
+
+export const targetIsGone = ({ addresses }: Gone, target: string): boolean =>
+  addresses.some((one) => one.target === target);
 
 const blank = (address: Address): Address => ({ ...address, target: '', targetName: '', name: '', detail: '' });
 
@@ -40,10 +58,30 @@ export function scrubState(state: ConversationState, gone: Gone): ConversationSt
   return {
     ...left,
     ...(isBare ? { peer: blank(left.peer), dialogId: '', addressName: '' } : {}),
-    participants: left.participants.filter(({ contactId }) => !gone.contactIds.includes(contactId)),
-    released: left.released.filter((text) => !gone.addresses.some((one) => addressText(one) === text)),
+    participants: stayingOf(left.participants, gone),
+    released: left.released.filter((text) => !textIsGone(gone, text)),
     name: without(left.name, words),
     detail: without(left.detail, words),
+  };
+}
+
+/** Who is in it beside them: one that has an address of theirs as well has it no more. */
+const stayingOf = (participants: Participant[], gone: Gone): Participant[] =>
+  participants
+    .filter(({ contactId }) => !gone.contactIds.includes(contactId))
+    .map((each) => withoutGone(each, gone))
+    .filter(({ addresses }) => addresses.length > 0);
+
+function withoutGone(person: Participant, gone: Gone): Participant {
+  const { unverified, proofs } = person;
+  const isTheirs = (text: string): boolean => textIsGone(gone, text);
+  const left = Object.entries(proofs ?? {}).filter(([visitor]) => !isTheirs(visitor));
+  const proved = left.map(([visitor, texts]) => [visitor, texts.filter((text) => !isTheirs(text))] as const);
+  return {
+    ...person,
+    addresses: person.addresses.filter((one) => !isGone(gone, one)),
+    ...(unverified ? { unverified: unverified.filter((one) => !isGone(gone, one)) } : {}),
+    ...(proofs ? { proofs: Object.fromEntries(proved) } : {}),
   };
 }
 
@@ -51,7 +89,7 @@ export function scrubState(state: ConversationState, gone: Gone): ConversationSt
 function wordsOf(state: ConversationState, gone: Gone): string[] {
   const names = state.participants.filter(({ contactId }) => gone.contactIds.includes(contactId));
   const peers = linksOf(state).filter(({ peer }) => isGone(gone, peer));
-  const words = [...names.map(({ name }) => name), ...peers.map(({ peer }) => peer.targetName)];
+  const words = [...gone.names, ...names.map(({ name }) => name), ...peers.map(({ peer }) => peer.targetName)];
   return [...words, ...gone.addresses.map(({ target }) => target)].filter((word) => word !== '');
 }
 
@@ -91,6 +129,10 @@ export function scrubMessage(message: Message, gone: Gone, at: Micros): Message 
 const concerns = (gone: Gone, { chosen, rejected }: Message['routing'][number]): boolean =>
   [...(chosen ? [chosen] : []), ...rejected].some(({ target }) => targetIsGone(gone, target));
 
+/** What of the message was on its way to them. */
+export const lostDeliveries = ({ deliveries }: Message, gone: Gone): Delivery[] =>
+  deliveries.filter(({ target }) => targetIsGone(gone, target));
+
 const scrubDeliveries = (deliveries: Delivery[], gone: Gone): Delivery[] =>
   deliveries.filter(({ target }) => !targetIsGone(gone, target));
 
@@ -109,13 +151,20 @@ export function scrubRow(row: LogRow, gone: Gone): LogRow {
   const { change, participant, ...state } = facts;
   const scrubbed = scrubState({ ...state, parked: state.parked ?? [], participants: state.participants ?? [] }, gone);
   const actor = change && targetIsGone(gone, change.actor.id) ? { ...change.actor, id: '' } : change?.actor;
-  const isOther = participant && !gone.contactIds.includes(participant.contactId);
+  const [other] = participant ? stayingOf([participant], gone) : [];
   return {
     ...row,
     facts: JSON.stringify({
       ...scrubbed,
       ...(change ? { change: { ...change, actor } } : {}),
-      ...(isOther ? { participant } : {}),
+      ...(other ? { participant: other } : {}),
     }),
   };
+}
+
+/** Nothing is begun, and no file copied, for a message that is theirs. A turn answers to what the others have said. */
+export function withoutMessages(pending: Pending, messageIds: string[]): Pending {
+  const stays = ({ messageId }: { messageId: string }): boolean => !messageIds.includes(messageId);
+  const { flowStarts, files, unseen } = pending;
+  return { ...pending, flowStarts: flowStarts.filter(stays), files: files.filter(stays), unseen: unseen.filter(stays) };
 }

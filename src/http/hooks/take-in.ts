@@ -8,7 +8,7 @@ import { callObject, getConversation } from '../../objects/stubs.ts';
 import type { Account } from '../../storage/accounts.ts';
 import { ASSISTANT_DEFAULTS, findAssistant } from '../../storage/assistants.ts';
 import { findTimeouts } from '../../storage/customers.ts';
-import type { CopyPlace } from '../../storage/medias.ts';
+import { dropCopies, type CopyPlace } from '../../storage/medias.ts';
 
 /** What a channel knows beyond what its contact did. */
 interface Known {
@@ -41,11 +41,17 @@ export async function takeIn(
     doneBefore: (predecessor) => answeredBefore(env, inbound, predecessor),
     attempt: async (opening) => {
       const { conversationId } = opening;
-      if (keepFiles && !(await getConversation(env, conversationId).knows(inbound.item.dedupeKey)))
-        await keepFiles({ customerId: account.customerId, conversationId, messageId });
+      const place = { customerId: account.customerId, conversationId, messageId };
+      const isToKeep =
+        keepFiles !== undefined && !(await getConversation(env, conversationId).knows(inbound.item.dedupeKey));
+      if (isToKeep) await keepFiles(place);
       const base = mediaBase(publicUrl, conversationId, ids.messageId);
       const item = itemOf(inbound, ids, base, channel);
-      return callObject(() => getConversation(env, conversationId).receive({ opening, automation, item, settings }));
+      const command = { opening, automation, item, settings };
+      const taken = await callObject(() => getConversation(env, conversationId).receive(command));
+      // They go with the message, into the conversation that takes it.
+      if (isToKeep && !taken.ok) await dropCopies(env, place);
+      return taken;
     },
   });
   if (received.ok) return received.value;

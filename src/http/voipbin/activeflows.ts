@@ -68,7 +68,8 @@ activeflowRoutes.openapi(stopRoute, async (c) => {
   const stopped = await once(c, async () => {
     const { activeflow } = await mine(c, c.req.valid('param').id);
     if (activeflow.status === 'running') await stop(c.env, activeflow);
-    return { statements: [], answer: presentActiveflow(await mine(c, activeflow.id)) };
+    const answer = presentActiveflow(await mine(c, activeflow.id));
+    return { statements: [], answer, about: activeflow.conversationId };
   });
   return c.json(stopped, 200);
 });

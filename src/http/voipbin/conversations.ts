@@ -132,7 +132,7 @@ export function conversationRoutes(access: Access) {
     const released = await once(c, async () => {
       const stub = getConversation(c.env, id);
       const changed = await stub.unassign(principal.customerId, actorOf(principal), ownerActing(c));
-      return { statements: [], answer: presentConversation(valueOf(changed).conversation) };
+      return { statements: [], about: id, answer: presentConversation(valueOf(changed).conversation) };
     });
     return c.json(released, 200);
   });

@@ -1,6 +1,6 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { invalidField } from '../errors.ts';
+import { invalidField, valueOf } from '../errors.ts';
 import { once } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
@@ -28,11 +28,11 @@ const createRouteOf = createRoute({
   path: '/',
   summary: 'The open conversation of these addresses, made if there is none (seed 002)',
   description:
-    'When the addresses that are taken belong to one open conversation, that one is answered, and the free ones join it; when they belong to two, 409 names both.',
+    'When the addresses that are taken belong to one open conversation, that one is answered, and the free ones join it; when they belong to two, 409 names both. A repeat under the same Idempotency-Key is answered the conversation as it is then.',
   request: { headers: idempotencyHeaders, ...body(newConversationSchema) },
   responses: {
     ...answer(conversationSchema, 'The conversation'),
-    ...failures('PERMISSION_DENIED', 'ADDRESS_TAKEN', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'ADDRESS_TAKEN', 'IDEMPOTENCY_KEY_REUSED'),
   },
 });
 
@@ -40,11 +40,11 @@ export const newConversationRoutes = newRouter();
 
 newConversationRoutes.openapi(createRouteOf, async (c) => {
   const wanted = c.req.valid('json');
-  const made = await once(c, async () => ({
-    statements: [],
-    answer: presentConversation(await getOrCreate(c, wanted)),
-  }));
-  return c.json(made, 200);
+  // No more is kept under the key: who is erased must not come back with the answer to a repeat.
+  const { id } = await once(c, async () => ({ statements: [], answer: { id: (await getOrCreate(c, wanted)).id } }));
+  const { customerId } = c.get('principal');
+  const made = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
+  return c.json(presentConversation(made), 200);
 });
 
 type Wanted = z.infer<typeof newConversationSchema>;

@@ -46,6 +46,7 @@ const addRoute = createRoute({
     ...failures(
       'PERMISSION_DENIED',
       'CONVERSATION_NOT_FOUND',
+      'PARTICIPANT_NOT_FOUND',
       'CONVERSATION_CLOSED',
       'ADDRESS_TAKEN',
       'IDEMPOTENCY_KEY_REUSED',
@@ -91,22 +92,36 @@ export function participantRoutes(access: Access) {
 
 const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
   const { id } = c.req.valid('param');
-  const { name, addresses, preferred_channel, move } = c.req.valid('json');
+  const { addresses, move } = c.req.valid('json');
   const { customerId } = c.get('principal');
+  // No more is kept under the key: who is erased must not come back with the answer to a repeat.
   const added = await once(c, async () => {
     await openConversation(c, id);
     if (move) await exclusively(c.env, customerId, () => moveHere(c.env, customerId, id, addresses));
     await claimFor(c.env, customerId, id, addresses);
-    const person = await participantOf(customerId, name, addresses, preferred_channel);
-    const state = valueOf(await callObject(() => getConversation(c.env, id).addParticipant(customerId, person)));
-    const found = state.participants.find((each) =>
-      addresses.some((one) => each.addresses.some((two) => addressText(one) === addressText(two))),
-    );
-    if (!found) throw new ApiError('PARTICIPANT_NOT_FOUND');
-    return { statements: [], answer: presentPerson(id, found) };
+    return { statements: [], answer: { id: await participantAdded(c, id, c.req.valid('json')) } };
   });
-  return c.json(added, 200);
+  const { participants } = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
+  const found = participants.find((each) => each.id === added.id);
+  if (!found) throw new ApiError('PARTICIPANT_NOT_FOUND');
+  return c.json(presentPerson(id, found), 200);
 };
+
+/** @returns the id that it has there. */
+async function participantAdded(
+  c: AppContext,
+  id: string,
+  { name, addresses, preferred_channel }: z.infer<typeof addedParticipantSchema>,
+): Promise<string> {
+  const { customerId } = c.get('principal');
+  const person = await participantOf(customerId, name, addresses, preferred_channel);
+  const state = valueOf(await callObject(() => getConversation(c.env, id).addParticipant(customerId, person)));
+  const found = state.participants.find((each) =>
+    addresses.some((one) => each.addresses.some((two) => addressText(one) === addressText(two))),
+  );
+  if (!found) throw new ApiError('PARTICIPANT_NOT_FOUND');
+  return found.id;
+}
 
 async function moveHere(env: Env, customerId: string, into: string, addresses: ContactAddress[]): Promise<void> {
   for (const from of await openHolders(env, customerId, addresses)) {

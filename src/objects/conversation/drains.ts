@@ -83,6 +83,14 @@ export class Drains {
     return this.#drainHistory();
   }
 
+  /** D1 gets all of it once more. @throws where it does not take it now. */
+  async historyAgain(): Promise<void> {
+    const head = this.#room.store.record()?.conversation.sequence ?? 0;
+    this.history.rewind();
+    await this.#drainHistory();
+    if (this.history.place() < head) throw new Error('D1 has not taken the history again');
+  }
+
   /** What the queues must be brought when it is due. */
   async queue(): Promise<void> {
     await Promise.all([this.#drainSends(), this.#turns.drain(), this.#files.drain()]);

@@ -1,5 +1,5 @@
 import { withConsent } from './consent.ts';
-import { readTombstone } from './erase.ts';
+import { isForgotten, readTombstone } from './erase.ts';
 import type { Room } from './room.ts';
 import { startAutomation } from '../../domain/conversation/automation.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
@@ -37,13 +37,15 @@ export async function redelivered(room: Room, { opening, item }: ReceiveCommand)
   return { conversationId: opening.conversationId, messageId: '', duplicate: true };
 }
 
+const takesNothing = (room: Room, opening: Opening): boolean => room.isErased() || isForgotten(room, opening);
+
 /** Takes an item once: the provider's key, the message and what it sets in motion are one commit. */
 export function receive(room: Room, command: ReceiveCommand): Result<Received, Refusal> {
   const { opening, item, settings, automation } = command;
   const { conversationId } = opening;
   const known = room.store.keys.used(keyOf(item.dedupeKey), Date.now());
   if (known) return ok({ conversationId, messageId: known.messageId, duplicate: true });
-  if (room.isErased()) return err({ code: 'CONVERSATION_CLOSED' });
+  if (takesNothing(room, opening)) return err({ code: 'CONVERSATION_CLOSED' });
   const state = room.store.record()?.conversation ?? null;
   const at = room.now();
   const decided = decideReceive(state, opening, item, targetsOf(room, item), at);

@@ -45,6 +45,8 @@ export interface ConversationRecord {
   historyCursor: number;
   /** Up to there events were announced before D1 had to be filled anew: they are not announced again. */
   quietUntil?: number;
+  /** Ways (AddressObject names) of those who were erased from it: what comes by them does not belong here any more. */
+  forgotten?: string[];
   replyToken: (ReplyToken & { addressName?: string }) | null;
   /** What was heard of the contact's consent, by the way that it is about: its newest word counts. */
   consents: Record<string, KnownConsent>;

@@ -1,5 +1,6 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { sql } from 'drizzle-orm';
+import type { AddressType } from '../../domain/addresses.ts';
 import type { ContactAddress } from '../../domain/conversation/participants.ts';
 import type { MergeJournal } from '../../domain/contacts.ts';
 
@@ -33,6 +34,26 @@ export const contactPlaces = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.conversationId, table.contactId] }),
     index('contact_places_contact').on(table.contactId),
+  ],
+);
+
+/**
+ * Every address that a contact has ever had in a conversation, also one that it has left: what an erasure goes by. Rows are only added,
+ * and go with the contact.
+ */
+export const contactTraces = sqliteTable(
+  'contact_traces',
+  {
+    customerId: text('customer_id').notNull(),
+    contactId: text('contact_id').notNull(),
+    conversationId: text('conversation_id').notNull(),
+    type: text('type').$type<AddressType>().notNull(),
+    target: text('target').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.contactId, table.conversationId, table.type, table.target] }),
+    index('contact_traces_address').on(table.customerId, table.target),
+    index('contact_traces_conversation').on(table.conversationId),
   ],
 );
 

@@ -11,6 +11,8 @@ export const idempotencyKeys = sqliteTable(
     fingerprint: text('fingerprint').notNull(),
     /** The answer's body, sealed: it may hold a token that is shown once. */
     answerSealed: text('answer_sealed').notNull(),
+    /** Whose people the answer names: it goes when one of them is erased. */
+    conversationId: text('conversation_id'),
     expiresMs: integer('expires_ms').notNull(),
   },
   (table) => [primaryKey({ columns: [table.customerId, table.key] })],
