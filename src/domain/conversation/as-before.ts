@@ -1,4 +1,4 @@
-import { addressText, type ContactAddress, type Participant } from './participants.ts';
+import { addressText, withoutProofs, type ContactAddress, type Participant } from './participants.ts';
 
 /** The people of two conversations, as they were before the one went on in the other. */
 export interface PeopleBefore {
@@ -40,13 +40,6 @@ function withoutTold(
     ...now,
     name: wasNamed ? before.name : now.name,
     ...(wasTold || typed.some((one) => gone.has(addressText(one))) ? { unverified: typed } : {}),
-    ...(now.proofs ? { proofs: withoutProofs(now.proofs, gone) } : {}),
+    ...(now.proofs ? { proofs: withoutProofs(now.proofs, [...gone]) } : {}),
   };
 }
-
-const withoutProofs = (proofs: Record<string, string[]>, gone: Set<string>): Record<string, string[]> =>
-  Object.fromEntries(
-    Object.entries(proofs)
-      .filter(([visitor]) => !gone.has(visitor))
-      .map(([visitor, proved]) => [visitor, proved.filter((text) => !gone.has(text))]),
-  );

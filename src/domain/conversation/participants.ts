@@ -142,19 +142,28 @@ export function decideAdd(
   return ok([{ type: 'conversation.participant_added', conversation, change: null, participant }]);
 }
 
-const withoutAddresses = (person: Participant, gone: ContactAddress[]): Participant => ({
-  ...person,
-  addresses: person.addresses.filter((one) => !isIn(one, gone)),
-  ...(person.unverified ? { unverified: person.unverified.filter((one) => !isIn(one, gone)) } : {}),
-  ...(person.assumed ? { assumed: withoutTexts(person.assumed, gone) } : {}),
-  ...(person.proofs ? { proofs: mapValues(person.proofs, (texts) => withoutTexts(texts, gone)) } : {}),
-});
+/** Nothing of these addresses is left of it, nor what was proved of them or by them. */
+export function withoutAddresses(person: Participant, gone: ContactAddress[]): Participant {
+  const { unverified, assumed, proofs } = person;
+  return {
+    ...person,
+    addresses: person.addresses.filter((one) => !isIn(one, gone)),
+    ...(unverified ? { unverified: unverified.filter((one) => !isIn(one, gone)) } : {}),
+    ...(assumed ? { assumed: withoutTexts(assumed, gone) } : {}),
+    ...(proofs ? { proofs: withoutProofs(proofs, gone.map(addressText)) } : {}),
+  };
+}
 
 const withoutTexts = (texts: string[], gone: ContactAddress[]): string[] =>
   texts.filter((text) => !gone.some((one) => addressText(one) === text));
 
-const mapValues = <T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+/** By visitor. */
+export const withoutProofs = (proofs: Record<string, string[]>, gone: string[]): Record<string, string[]> =>
+  Object.fromEntries(
+    Object.entries(proofs)
+      .filter(([visitor]) => !gone.includes(visitor))
+      .map(([visitor, texts]) => [visitor, texts.filter((text) => !gone.includes(text))]),
+  );
 
 /** Somebody leaves, with every address; not the last one. */
 export function decideRemove(

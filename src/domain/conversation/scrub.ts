@@ -4,7 +4,7 @@ import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
 import type { Pending } from './automation.ts';
 import { linksOf, withoutLinks } from './links.ts';
-import { addressText, type ContactAddress, type Participant } from './participants.ts';
+import { addressText, withoutAddresses, type ContactAddress, type Participant } from './participants.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
 /** Whom nothing may remember any more. */
@@ -69,21 +69,8 @@ export function scrubState(state: ConversationState, gone: Gone): ConversationSt
 const stayingOf = (participants: Participant[], gone: Gone): Participant[] =>
   participants
     .filter(({ contactId }) => !gone.contactIds.includes(contactId))
-    .map((each) => withoutGone(each, gone))
+    .map((each) => withoutAddresses(each, gone.addresses))
     .filter(({ addresses }) => addresses.length > 0);
-
-function withoutGone(person: Participant, gone: Gone): Participant {
-  const { unverified, proofs } = person;
-  const isTheirs = (text: string): boolean => textIsGone(gone, text);
-  const left = Object.entries(proofs ?? {}).filter(([visitor]) => !isTheirs(visitor));
-  const proved = left.map(([visitor, texts]) => [visitor, texts.filter((text) => !isTheirs(text))] as const);
-  return {
-    ...person,
-    addresses: person.addresses.filter((one) => !isGone(gone, one)),
-    ...(unverified ? { unverified: unverified.filter((one) => !isGone(gone, one)) } : {}),
-    ...(proofs ? { proofs: Object.fromEntries(proved) } : {}),
-  };
-}
 
 /** By which a conversation's name may call them. */
 function wordsOf(state: ConversationState, gone: Gone): string[] {
