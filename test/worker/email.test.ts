@@ -1,46 +1,26 @@
-import { env, exports } from 'cloudflare:workers';
+import { exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readMail, type ReadMail } from '../../src/channels/email/read-mail.ts';
-import { faults, heal, outbox } from '../support/faults.ts';
-import { eventually, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
-import { bringMail, newSender, type TestMail } from '../support/mails.ts';
+import { faults, heal } from '../support/faults.ts';
+import { eventually, newHub, newSandbox, ok, ORIGIN, type Json } from '../support/hub.ts';
+import {
+  account,
+  conversationsOf,
+  dsn,
+  hub,
+  lastTo,
+  mail,
+  messagesOf,
+  newAddress,
+  newMailbox,
+  openMailbox,
+  own,
+  send,
+  textsOf,
+  theOnly,
+} from '../support/mailbox.ts';
+import { newSender } from '../support/mails.ts';
 
-let hub: Hub;
-let account: Json;
-let own = '';
-
-const newAddress = (): string => `shop-${crypto.randomUUID().slice(0, 8)}@shop.example`;
-
-const newMailbox = (address: string, parts: Json = {}): Promise<Json> =>
-  ok(
-    hub.call('POST', '/v1.0/conversation_accounts', {
-      type: 'email',
-      name: 'The Shop',
-      provider_data: { address },
-      ...parts,
-    }),
-  );
-
-beforeAll(async () => {
-  hub = await newHub();
-  own = newAddress();
-  account = await newMailbox(own);
-});
-
-const mail = (parts: Partial<TestMail>): Promise<string | null> => bringMail(env, { to: own, ...parts });
-const conversationsOf = async (peer: string): Promise<Json[]> =>
-  (await ok(hub.call('GET', `/v1.0/conversations?peer=${encodeURIComponent(peer)}`))).result;
-const theOnly = (peer: string): Promise<Json> =>
-  eventually(async () => {
-    const found = await conversationsOf(peer);
-    expect(found).toHaveLength(1);
-    return found[0];
-  });
-const messagesOf = async (id: string): Promise<Json[]> =>
-  (await ok(hub.call('GET', `/v1.0/conversations/${id}/messages`))).result.toReversed();
-const textsOf = async (id: string): Promise<string[]> => (await messagesOf(id)).map(({ text }) => text);
-const send = (id: string, body: Json): Promise<Json> =>
-  ok(hub.call('POST', `/v1.0/conversations/${id}/messages`, body));
+beforeAll(() => openMailbox());
 
 const fetchAs = (method: string, path: string, headers: Record<string, string> = {}, body?: Uint8Array<ArrayBuffer>) =>
   exports.default.fetch(`${ORIGIN}${path}`, {
@@ -48,19 +28,6 @@ const fetchAs = (method: string, path: string, headers: Record<string, string> =
     headers: { authorization: `Bearer ${hub.accessKey}`, ...headers },
     ...(body ? { body } : {}),
   });
-
-/** What the mail service was given for somebody, the last one. */
-async function lastTo(address: string): Promise<ReadMail & { raw: string; replyTo: string; sentAs: string }> {
-  const found = await eventually(() => {
-    const last = outbox.findLast(({ to }) => to === address);
-    expect(last).toBeDefined();
-    return last ?? { raw: '', messageId: '' };
-  });
-  const read = await readMail(new TextEncoder().encode(found.raw), own);
-  if (!read.ok) throw new Error(read.error);
-  const replyTo = /^Reply-To: *<?([^<>\r\n]+)>?/im.exec(found.raw)?.[1] ?? '';
-  return { ...read.value, raw: found.raw, replyTo, sentAs: found.messageId.replace(/^<|>$/g, '') };
-}
 
 /** A conversation that a mail has begun and that was answered. */
 async function answered(text = 'On Friday.') {
@@ -228,40 +195,6 @@ describe('a mail', () => {
 });
 
 describe('a mail of ours', () => {
-  const dsn = (mark: string, action = 'failed'): string =>
-    [
-      'From: MAILER-DAEMON@mx.example',
-      `To: ${own}`,
-      `Message-ID: <${crypto.randomUUID()}@mx.example>`,
-      'Subject: Undelivered Mail Returned to Sender',
-      'Auto-Submitted: auto-replied',
-      'MIME-Version: 1.0',
-      'Content-Type: multipart/report; report-type=delivery-status; boundary=r',
-      '',
-      '--r',
-      'Content-Type: text/plain',
-      '',
-      'Sorry.',
-      '--r',
-      'Content-Type: message/delivery-status',
-      '',
-      'Reporting-MTA: dns; mx.example',
-      '',
-      'Final-Recipient: rfc822; ada@company.example',
-      `Action: ${action}`,
-      'Status: 5.1.1',
-      'Diagnostic-Code: smtp; 550 5.1.1 User unknown',
-      '',
-      '--r',
-      'Content-Type: text/rfc822-headers',
-      '',
-      `X-Parley-Delivery: ${mark}`,
-      'Subject: Re: Order 5678',
-      '',
-      '--r--',
-      '',
-    ].join('\r\n');
-
   test('that comes back ends as failed; a report without our mark changes nothing', async () => {
     const { conversation, answer, from } = await answered();
     const mark = answer.ownMark ?? '';

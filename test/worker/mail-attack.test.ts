@@ -1,99 +1,39 @@
 import { env, exports } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { readMail, type ReadMail } from '../../src/channels/email/read-mail.ts';
 import { makeSend } from '../../src/queues/channel-sends.ts';
-import { faults, heal, outbox, withFaults } from '../support/faults.ts';
-import { eventually, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
-import { bringMail, newSender, type TestMail } from '../support/mails.ts';
+import { faults, heal, withFaults } from '../support/faults.ts';
+import { eventually, newHub, newSandbox, ok, ORIGIN, type Json } from '../support/hub.ts';
+import {
+  conversationsOf,
+  dsn,
+  hub,
+  lastTo,
+  mail,
+  messagesOf,
+  newAddress,
+  newMailbox,
+  openMailbox,
+  own,
+  send,
+  textsOf,
+  theOnly,
+} from '../support/mailbox.ts';
+import { newSender } from '../support/mails.ts';
 
-let hub: Hub;
 let sms: Json;
-let own = '';
-
-const newAddress = (): string => `shop-${crypto.randomUUID().slice(0, 8)}@shop.example`;
-const newMailbox = (address: string, parts: Json = {}, of: Hub = hub): Promise<Json> =>
-  ok(
-    of.call('POST', '/v1.0/conversation_accounts', {
-      type: 'email',
-      name: 'The Shop',
-      provider_data: { address },
-      ...parts,
-    }),
-  );
 
 beforeAll(async () => {
-  hub = await newHub();
-  own = newAddress();
-  await newMailbox(own, { fallback: true });
+  await openMailbox({ fallback: true });
   sms = await newSandbox(hub);
 });
 afterEach(() => heal());
 
 let people = 0;
 const nextTel = (): string => `+1555750${String((people += 1)).padStart(4, '0')}`;
-const mail = (parts: Partial<TestMail>): Promise<string | null> => bringMail(env, { to: own, ...parts });
-const conversationsOf = async (peer: string, of: Hub = hub): Promise<Json[]> =>
-  (await ok(of.call('GET', `/v1.0/conversations?peer=${encodeURIComponent(peer)}`))).result;
-const theOnly = (peer: string): Promise<Json> =>
-  eventually(async () => {
-    const found = await conversationsOf(peer);
-    expect(found).toHaveLength(1);
-    return found[0];
-  });
-const messagesOf = async (id: string): Promise<Json[]> =>
-  (await ok(hub.call('GET', `/v1.0/conversations/${id}/messages`))).result.toReversed();
-const textsOf = async (id: string): Promise<string[]> => (await messagesOf(id)).map(({ text }) => text);
-const send = (id: string, body: Json): Promise<Json> =>
-  ok(hub.call('POST', `/v1.0/conversations/${id}/messages`, body));
 const outboxOf = async (to: string): Promise<string[]> =>
   (await ok(hub.call('GET', `/v1.0/sandbox/outbox?account_id=${sms.id}`))).result
     .filter((each: Json) => each.to === to)
     .map(({ text }: Json) => text);
-
-async function lastTo(address: string): Promise<ReadMail & { raw: string; replyTo: string; sentAs: string }> {
-  const found = await eventually(() => {
-    const last = outbox.findLast(({ to }) => to === address);
-    expect(last).toBeDefined();
-    return last ?? { raw: '', messageId: '' };
-  });
-  const read = await readMail(new TextEncoder().encode(found.raw), own);
-  if (!read.ok) throw new Error(read.error);
-  const replyTo = /^Reply-To: *<?([^<>\r\n]+)>?/im.exec(found.raw)?.[1] ?? '';
-  return { ...read.value, raw: found.raw, replyTo, sentAs: found.messageId.replace(/^<|>$/g, '') };
-}
-
-const dsn = (mark: string): string =>
-  [
-    'From: MAILER-DAEMON@mx.example',
-    `To: ${own}`,
-    `Message-ID: <${crypto.randomUUID()}@mx.example>`,
-    'Subject: Undelivered',
-    'MIME-Version: 1.0',
-    'Content-Type: multipart/report; report-type=delivery-status; boundary=r',
-    '',
-    '--r',
-    'Content-Type: text/plain',
-    '',
-    'Sorry.',
-    '--r',
-    'Content-Type: message/delivery-status',
-    '',
-    'Reporting-MTA: dns; mx.example',
-    '',
-    'Final-Recipient: rfc822; ada@company.example',
-    'Action: failed',
-    'Status: 5.1.1',
-    'Diagnostic-Code: smtp; 550 5.1.1 User unknown',
-    '',
-    '--r',
-    'Content-Type: text/rfc822-headers',
-    '',
-    `X-Parley-Delivery: ${mark}`,
-    'Subject: x',
-    '',
-    '--r--',
-    '',
-  ].join('\r\n');
 
 describe('two customers', () => {
   test('one registers the address of the other’s contact: the other still gets its mails', async () => {
