@@ -171,7 +171,7 @@ describe('with a Parley', () => {
       { direction: 'incoming', text: asked },
       { direction: 'outgoing', text: 'On Friday.', sender: { type: 'person' } },
     ]);
-    expect(await texts(page)).toEqual([asked, 'On Friday.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'On Friday.']);
   });
 
   it('asks nothing of the server for a page view alone', async () => {
@@ -198,7 +198,7 @@ describe('with a Parley', () => {
     await page.reload();
     await page.getByRole('button', { name: '1 unread' }).click();
     await bubble(page, 'Two.').waitFor();
-    expect(await texts(page)).toEqual([asked, 'One.', 'Two.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'One.', 'Two.']);
     await page.keyboard.press('Escape');
     expect(await page.locator('.badge').isVisible()).toBe(false);
   });
@@ -211,7 +211,7 @@ describe('with a Parley', () => {
     await ask(page, asked);
     await harness.answer(asked, 'To both.');
     for (const tab of [page, other]) await bubble(tab, 'To both.').waitFor();
-    expect(await texts(other)).toEqual(await texts(page));
+    for (const tab of [page, other]) await expect.poll(() => texts(tab), PATIENCE).toEqual([asked, 'To both.']);
   });
 
   it('keeps what is written offline, and sends it once when it is back', async () => {
@@ -229,7 +229,7 @@ describe('with a Parley', () => {
     await page.reload();
     await launcher(page).click();
     await bubble(page, 'Yes.').waitFor();
-    expect(await texts(page)).toEqual([asked, 'Are you there?', 'Yes.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'Are you there?', 'Yes.']);
   });
 
   it('sends once what the network has lost the answer of, also over a reload', async () => {
@@ -249,7 +249,7 @@ describe('with a Parley', () => {
     await launcher(page).click();
     await bubble(page, 'Once.').waitFor();
     await pending(page).waitFor({ state: 'detached' });
-    expect(await texts(page)).toEqual([asked, 'Once.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'Once.']);
   });
 
   it('misses nothing when its socket is cut', async () => {
@@ -268,7 +268,7 @@ describe('with a Parley', () => {
     await cut();
     for (const text of ['One.', 'Two.', 'Three.']) await harness.answer(asked, text);
     await bubble(page, 'Three.').waitFor();
-    expect(await texts(page)).toEqual([asked, 'One.', 'Two.', 'Three.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'One.', 'Two.', 'Three.']);
     expect(connections).toBe(2);
   });
 
@@ -414,7 +414,7 @@ describe('with a server that does what it is told', () => {
     expect(await page.getByText('This conversation has ended.').count()).toBe(0);
     await harness.answer(after, 'Welcome back.');
     await bubble(page, 'Welcome back.').waitFor();
-    expect(await texts(page)).toEqual([before, after, 'Welcome back.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([before, after, 'Welcome back.']);
   });
 
   it('follows into the next conversation in the other tab too', async () => {
@@ -457,10 +457,10 @@ describe('with a server that does what it is told', () => {
     fake.say(conversation, { type: 'message', sequence: 4, data: { ...one, text: 'Uno.' } });
     fake.say(conversation, { type: 'message_deleted', sequence: 5, data: { id: two.id } });
     await bubble(page, 'Two.').waitFor({ state: 'detached' });
-    expect(await texts(page)).toEqual([asked, 'Uno.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'Uno.']);
     fake.say(conversation, { type: 'resync', sequence: 3 });
     await bubble(page, 'Two.').waitFor();
-    expect(await texts(page)).toEqual([asked, 'One.', 'Two.']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'One.', 'Two.']);
   });
 
   it('loads older messages when it is scrolled to the top', async () => {
@@ -501,7 +501,7 @@ describe('with a server that does what it is told', () => {
     await ask(page, asked);
     await harness.answer(asked, 'Who are you?');
     await bubble(page, 'Who are you?').waitFor();
-    expect(await texts(page)).toEqual([asked, 'Who are you?']);
+    await expect.poll(() => texts(page), PATIENCE).toEqual([asked, 'Who are you?']);
   });
 
   it('identifies, goes on without where that is refused, and leaves nothing behind', async () => {
