@@ -4,11 +4,11 @@ import { consumeQueue } from './queues/consumer.ts';
 import { sweep } from './queues/sweep.ts';
 
 export { AddressObject } from './objects/address.ts';
-export { ConversationObject } from './objects/conversation.ts';
-export { DirectoryObject } from './objects/directory.ts';
-export { FeedObject } from './objects/feed.ts';
+export { ConversationObject } from './objects/conversation/object.ts';
+export { DirectoryObject } from './objects/customer-directory.ts';
+export { FeedObject } from './objects/customer-feed.ts';
 export { RequestKeyObject } from './objects/request-key.ts';
-export { TalkObject } from './objects/talk.ts';
+export { TalkObject } from './objects/talk/object.ts';
 export { FlowWorkflow } from './flows/workflow.ts';
 
 const app = createApp();

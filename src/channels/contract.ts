@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Address } from '../domain/addresses.ts';
 import type { Media, Template, TemplateUse } from '../domain/content.ts';
 import type { DeliveryNews, InboundItem } from '../domain/conversation/commands.ts';
-import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
+import type { SendOutcome, SendPolicy } from '../domain/conversation/delivery/sends.ts';
 import type { MailThread } from '../domain/conversation/mail-thread.ts';
 import type { Segments } from '../domain/conversation/state.ts';
 import type { Result } from '../domain/result.ts';

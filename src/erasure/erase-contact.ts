@@ -1,5 +1,5 @@
 import type { Contact } from '../domain/contacts.ts';
-import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
+import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
 import { microsOf } from '../domain/time.ts';
 import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';
 import {
@@ -12,7 +12,7 @@ import {
   type Erasure,
 } from '../storage/erasures.ts';
 import { dropFiles, dropConversationFiles, dropUploads } from '../storage/medias.ts';
-import { addressesOf, contactsWithOnly, conversationsWith } from '../storage/traces.ts';
+import { addressesOf, contactsWithOnly, conversationsWith } from '../storage/address-history.ts';
 
 export type Receipt = Erasure;
 

@@ -1,7 +1,7 @@
 import { valueOf } from './errors.ts';
 import type { Refusal } from '../domain/errors.ts';
-import { linksOf, type Link } from '../domain/conversation/links.ts';
-import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/participants.ts';
+import { linksOf, type Link } from '../domain/conversation/identity/bindings.ts';
+import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { ok, type Result } from '../domain/result.ts';
 import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';

@@ -3,7 +3,7 @@ import type { AppContext } from './context.ts';
 import { ApiError, type Reason } from './errors.ts';
 import { publicUrlOf } from './origin.ts';
 import { configOf } from '../env.ts';
-import { SESSION_HEADER, type Reader, type SessionRequest } from '../objects/session-protocol.ts';
+import { SESSION_HEADER, type Reader, type SessionRequest } from '../objects/live/protocol.ts';
 
 /** The query of every live stream. */
 export const liveQuery = z.object({

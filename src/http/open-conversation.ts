@@ -4,9 +4,9 @@ import type { Address } from '../domain/addresses.ts';
 import type { Opening } from '../domain/conversation/commands.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Result } from '../domain/result.ts';
-import type { ServiceWindow } from '../domain/conversation/window.ts';
+import type { ServiceWindow } from '../domain/conversation/delivery/service-window.ts';
 import { participantOf } from './participants.ts';
-import { addressText } from '../domain/conversation/participants.ts';
+import { addressText } from '../domain/conversation/identity/participants.ts';
 import { addressName, callObject, getConversation, getDirectory } from '../objects/stubs.ts';
 
 /** How often a conversation may end between finding it and reaching it. */

@@ -1,4 +1,4 @@
-import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/participants.ts';
+import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/identity/participants.ts';
 import { uuidFrom } from '../security/encoding.ts';
 
 /** A person as it joins a conversation. Its contact is known by the first of its addresses, everywhere and without being asked for. */

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Consent } from '../domain/conversation/consent.ts';
-import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
-import type { ServiceWindow } from '../domain/conversation/window.ts';
+import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
+import type { ServiceWindow } from '../domain/conversation/delivery/service-window.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import { DAY, type Millis } from '../domain/time.ts';
 

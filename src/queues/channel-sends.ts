@@ -3,7 +3,7 @@ import { verdictOn, type Channel, type Outbound, type OutboundMail } from '../ch
 import { channelOf } from '../channels/registry.ts';
 import type { Media } from '../domain/content.ts';
 import type { MailThread } from '../domain/conversation/mail-thread.ts';
-import type { SendOutcome } from '../domain/conversation/sends.ts';
+import type { SendOutcome } from '../domain/conversation/delivery/sends.ts';
 import { SECOND } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';

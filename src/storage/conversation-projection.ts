@@ -1,6 +1,6 @@
 import { projectLog, type Announcement } from './projection.ts';
 import type { Found } from '../domain/conversation/search.ts';
-import type { Participant } from '../domain/conversation/participants.ts';
+import type { Participant } from '../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { readOwnJson, type LogRow } from '../domain/log-row.ts';
 import type { Micros } from '../domain/time.ts';

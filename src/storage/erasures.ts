@@ -1,8 +1,8 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm';
 import { dbOf, runBatch } from './db.ts';
 import { erasures, mediaUses } from './schema.ts';
-import { dropTraces } from './traces.ts';
-import type { ContactAddress } from '../domain/conversation/participants.ts';
+import { dropTraces } from './address-history.ts';
+import type { ContactAddress } from '../domain/conversation/identity/participants.ts';
 import type { Micros } from '../domain/time.ts';
 
 export type Erasure = typeof erasures.$inferSelect;

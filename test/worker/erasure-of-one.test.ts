@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { HistorySink, type Projected } from '../../src/objects/history-sink.ts';
+import { HistorySink, type Projected } from '../../src/objects/projection/history-sink.ts';
 import { dropConversations } from '../../src/storage/erasures.ts';
 import { newErasing, tel, type Erasing } from '../support/erasing.ts';
 import { faults, heal } from '../support/faults.ts';

@@ -1,6 +1,6 @@
 import type { Media } from '../../domain/content.ts';
-import type { Choice } from '../../domain/conversation/choose-way.ts';
-import { progressOfMessage } from '../../domain/conversation/progress.ts';
+import type { Choice } from '../../domain/conversation/delivery/channel-choice.ts';
+import { progressOfMessage } from '../../domain/conversation/delivery/progress.ts';
 import type { Delivery, Message } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { presentAddress } from './conversation.ts';

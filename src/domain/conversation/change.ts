@@ -1,5 +1,5 @@
 import type { Actor } from '../permissions.ts';
-import { findLink, linksOf } from './links.ts';
+import { findLink, linksOf } from './identity/bindings.ts';
 import type { AiMode, ConversationState } from './state.ts';
 
 /**

@@ -1,14 +1,14 @@
 import type { Address } from '../addresses.ts';
 import type { Media, TemplateUse } from '../content.ts';
-import type { DeliveryStatus } from '../delivery-status.ts';
+import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
-import type { Recipient } from './choose-way.ts';
-import type { Link } from './links.ts';
+import type { Recipient } from './delivery/channel-choice.ts';
+import type { Link } from './identity/bindings.ts';
 import type { MailFacts } from './mail-thread.ts';
-import type { NewParticipant } from './participants.ts';
+import type { NewParticipant } from './identity/participants.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
-import type { ServiceWindow } from './window.ts';
+import type { ServiceWindow } from './delivery/service-window.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */
 export interface Opening {

@@ -5,9 +5,9 @@ import type { Refusal } from '../errors.ts';
 import { SYSTEM, type Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { UpdateCommand } from './commands.ts';
-import { changeLink, type Link } from './links.ts';
+import { changeLink, type Link } from './identity/bindings.ts';
 import type { AiMode, ConversationState } from './state.ts';
-import { shut } from './window.ts';
+import { shut } from './delivery/service-window.ts';
 
 /** The conversation in another mode, with its epoch grown; null when it is in that mode already. */
 export function changeMode(state: ConversationState, aiMode: AiMode, at: Micros): ConversationState | null {

@@ -1,12 +1,12 @@
 import { err, ok, type Result } from '../result.ts';
 import type { Change } from './change.ts';
 import { consentIn } from './consent.ts';
-import { bringUp, findLink, linkAtTop, newLink, withLink } from './links.ts';
+import { bringUp, findLink, linkAtTop, newLink, withLink } from './identity/bindings.ts';
 import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
-import { reopened } from './window.ts';
-import { isReleased, toldOf, withAddress } from './participants.ts';
+import { reopened } from './delivery/service-window.ts';
+import { isReleased, toldOf, withAddress } from './identity/participants.ts';
 import { isOver } from './lifecycle.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM } from '../permissions.ts';

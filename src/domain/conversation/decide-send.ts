@@ -5,10 +5,10 @@ import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
 import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
 import { isOver } from './lifecycle.ts';
-import { bringUp, linkAtTop } from './links.ts';
+import { bringUp, linkAtTop } from './identity/bindings.ts';
 import { newMessage } from './new-message.ts';
-import { progressOfMessage } from './progress.ts';
-import { routeOf, type Route } from './route.ts';
+import { progressOfMessage } from './delivery/progress.ts';
+import { routeOf, type Route } from './delivery/route.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /**

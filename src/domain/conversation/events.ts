@@ -1,7 +1,7 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
-import type { Spares } from './fallback.ts';
-import type { Participant } from './participants.ts';
+import type { Spares } from './delivery/fallback.ts';
+import type { Participant } from './identity/participants.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** An event before it has its place in the log. It carries its subject as it is after the event. */

@@ -3,7 +3,7 @@ import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
 import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent } from './events.ts';
-import type { Participant } from './participants.ts';
+import type { Participant } from './identity/participants.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
 /** A message as it was stored, also by a version of Parley that knew no fences and no templates. */

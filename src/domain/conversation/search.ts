@@ -1,5 +1,5 @@
 import { isMessageEvent, type ConversationEvent } from './events.ts';
-import { linksOf } from './links.ts';
+import { linksOf } from './identity/bindings.ts';
 import { customerTerm, searchTerms } from '../search-text.ts';
 import type { ConversationState, Message } from './state.ts';
 

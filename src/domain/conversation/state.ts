@@ -1,12 +1,12 @@
 import type { Address } from '../addresses.ts';
 import type { Media, TemplateUse } from '../content.ts';
-import type { DeliveryStatus } from '../delivery-status.ts';
+import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
-import type { Choice } from './choose-way.ts';
-import type { Link } from './links.ts';
+import type { Choice } from './delivery/channel-choice.ts';
+import type { Link } from './identity/bindings.ts';
 import type { MailFacts } from './mail-thread.ts';
-import type { Participant } from './participants.ts';
+import type { Participant } from './identity/participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
 export type AiMode = 'ai' | 'human' | 'closed';

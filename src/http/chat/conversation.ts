@@ -5,8 +5,8 @@ import { giveUp, moveAddresses } from '../join-conversations.ts';
 import { pairName } from '../open-conversation.ts';
 import { overAmong } from '../voipbin/claims.ts';
 import { firstOpening } from '../ways.ts';
-import { newLink } from '../../domain/conversation/links.ts';
-import { addressText } from '../../domain/conversation/participants.ts';
+import { newLink } from '../../domain/conversation/identity/bindings.ts';
+import { addressText } from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 import type { Visitor } from '../../security/visitor-token.ts';
 

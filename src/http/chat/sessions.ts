@@ -9,7 +9,7 @@ import { answer, body, failures } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { configOf } from '../../env.ts';
-import { addressText } from '../../domain/conversation/participants.ts';
+import { addressText } from '../../domain/conversation/identity/participants.ts';
 import { readIdentity, type Identity } from '../../security/identity-token.ts';
 import { signVisitor, type Visitor } from '../../security/visitor-token.ts';
 

@@ -2,7 +2,7 @@ import { valueOf } from '../errors.ts';
 import { joinConversations } from '../join-conversations.ts';
 import { openHolders } from '../voipbin/claims.ts';
 import type { Contact, JoinedConversation, Sides } from '../../domain/contacts.ts';
-import type { Participant } from '../../domain/conversation/participants.ts';
+import type { Participant } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { insertMerge, saveJournal, sidesOf, type ContactMerge } from '../../storage/contacts.ts';

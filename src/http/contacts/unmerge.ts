@@ -2,8 +2,8 @@ import { ApiError } from '../errors.ts';
 import { advanceAll } from '../join-conversations.ts';
 import { openHolders } from '../voipbin/claims.ts';
 import type { JoinedConversation } from '../../domain/contacts.ts';
-import { linksOf } from '../../domain/conversation/links.ts';
-import { addressText } from '../../domain/conversation/participants.ts';
+import { linksOf } from '../../domain/conversation/identity/bindings.ts';
+import { addressText } from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 import { mergerOf, undoMerge, type ContactMerge } from '../../storage/contacts.ts';
 

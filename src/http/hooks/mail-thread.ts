@@ -1,6 +1,6 @@
 import { tokensIn } from '../../channels/email/outbound.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
-import { holderOf } from '../../domain/conversation/participants.ts';
+import { holderOf } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { readMailToken, type TokenUse } from '../../security/mail-tokens.ts';

@@ -1,6 +1,6 @@
 import { ApiError } from '../errors.ts';
-import { addressText, type ContactAddress } from '../../domain/conversation/participants.ts';
-import type { Claim } from '../../objects/directory.ts';
+import { addressText, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import type { Claim } from '../../objects/customer-directory.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 
 /**

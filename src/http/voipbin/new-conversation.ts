@@ -14,7 +14,7 @@ import { newConversationSchema } from './schemas/participants.ts';
 import type { Carrier } from '../accept-message.ts';
 import { presentConversation } from '../../dialects/voipbin/conversation.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
-import type { ContactAddress, NewParticipant } from '../../domain/conversation/participants.ts';
+import type { ContactAddress, NewParticipant } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAllAccounts } from '../../storage/accounts.ts';

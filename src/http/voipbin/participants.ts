@@ -13,7 +13,7 @@ import { participantSchema } from './schemas/conversation.ts';
 import { addedParticipantSchema } from './schemas/participants.ts';
 import { presentPerson } from '../../dialects/voipbin/conversation.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
-import { addressText, type ContactAddress } from '../../domain/conversation/participants.ts';
+import { addressText, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 
 const common = { tags: ['Participants'], security };

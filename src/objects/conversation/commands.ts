@@ -1,13 +1,13 @@
 import { withConsent } from './consent.ts';
-import type { Alongside, Room } from './room.ts';
+import type { Alongside, Room } from './aggregate.ts';
 import { cancelSends } from './deliver.ts';
-import { withoutActiveflow } from '../../domain/conversation/automation.ts';
+import { withoutActiveflow } from '../../domain/conversation/automation/automation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import { decideConsent, decideDelete, decideUnassign, decideUpdate } from '../../domain/conversation/decide-change.ts';
 import { decideDeleteMessage } from '../../domain/conversation/decide-message.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
-import { stopSends } from '../../domain/conversation/fencing.ts';
+import { stopSends } from '../../domain/conversation/automation/fencing.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Actor } from '../../domain/permissions.ts';

@@ -1,9 +1,9 @@
-import type { Room } from './room.ts';
-import { Outbox } from '../outbox.ts';
+import type { Room } from './aggregate.ts';
+import { Outbox } from '../runtime/outbox.ts';
 import { callObject, getConversation } from '../stubs.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import { microsOf, MINUTE } from '../../domain/time.ts';
-import type { KnownConsent } from '../store/conversation-store.ts';
+import type { KnownConsent } from './store.ts';
 
 /** A conversation whose first message is on its way is made within this time, or never. */
 const BEING_MADE_MS = MINUTE;

@@ -1,11 +1,11 @@
 import { withConsent } from './consent.ts';
-import type { Room } from './room.ts';
+import type { Room } from './aggregate.ts';
 import type { Address } from '../../domain/addresses.ts';
 import type { DeliveryNews } from '../../domain/conversation/commands.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
-import { decideFallback, NOT_NEEDED, unneededIn } from '../../domain/conversation/fallback.ts';
+import { decideFallback, NOT_NEEDED, unneededIn } from '../../domain/conversation/delivery/fallback.ts';
 import { decideDeliveryNews } from '../../domain/conversation/decide-message.ts';
-import { decideVerdict } from '../../domain/conversation/decide-verdict.ts';
+import { decideVerdict } from '../../domain/conversation/delivery/provider-signal.ts';
 import {
   claim,
   heads,
@@ -14,14 +14,14 @@ import {
   type SendOutcome,
   type SendPolicy,
   type SendStep,
-} from '../../domain/conversation/sends.ts';
-import { reachedBy } from '../../domain/conversation/horizon.ts';
+} from '../../domain/conversation/delivery/sends.ts';
+import { reachedBy } from '../../domain/conversation/delivery/watermark.ts';
 import { THREAD_MESSAGES, threadOf, type MailThread } from '../../domain/conversation/mail-thread.ts';
-import { findLink, linkAtTop, type Link } from '../../domain/conversation/links.ts';
+import { findLink, linkAtTop, type Link } from '../../domain/conversation/identity/bindings.ts';
 import type { Delivery, Message } from '../../domain/conversation/state.ts';
-import { joinStatus } from '../../domain/delivery-status.ts';
+import { joinStatus } from '../../domain/conversation/delivery/delivery-status.ts';
 import { microsOf, type Micros, type Millis } from '../../domain/time.ts';
-import type { ConversationRecord } from '../store/conversation-store.ts';
+import type { ConversationRecord } from './store.ts';
 
 /** What the consumer needs for one attempt. It travels by RPC, never through the queue. */
 export interface SendOrder {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Room } from './room.ts';
-import { CLOSE_UNAUTHORIZED } from '../session-protocol.ts';
-import { close } from '../socket.ts';
+import type { Room } from './aggregate.ts';
+import { CLOSE_UNAUTHORIZED } from '../live/protocol.ts';
+import { close } from '../live/socket.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
-import { linksOf, type Link } from '../../domain/conversation/links.ts';
+import { linksOf, type Link } from '../../domain/conversation/identity/bindings.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
-import { holderOf, type ContactAddress, type Participant } from '../../domain/conversation/participants.ts';
+import { holderOf, type ContactAddress, type Participant } from '../../domain/conversation/identity/participants.ts';
 import {
   goneFrom,
   isAlone,
@@ -18,7 +18,7 @@ import {
   targetIsGone,
   withoutMessages,
   type Gone,
-} from '../../domain/conversation/scrub.ts';
+} from '../../domain/conversation/identity/scrub.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { Micros } from '../../domain/time.ts';
 import { storedIn } from '../../storage/medias.ts';

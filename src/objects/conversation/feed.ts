@@ -1,6 +1,6 @@
-import type { Room } from './room.ts';
-import type { PublishedEvent, Publication } from '../feed-protocol.ts';
-import type { FeedSource } from '../feed-sink.ts';
+import type { Room } from './aggregate.ts';
+import type { PublishedEvent, Publication } from '../live/feed-protocol.ts';
+import type { FeedSource } from '../projection/feed-sink.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
 import type { ConversationEvent } from '../../domain/conversation/events.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';

@@ -1,4 +1,4 @@
-import type { Room } from './room.ts';
+import type { Room } from './aggregate.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 
 /** What the consumer of `file-copies` needs of a message. */

@@ -1,6 +1,6 @@
-import type { Room } from './room.ts';
-import { Outbox } from '../outbox.ts';
-import type { FlowStart } from '../../domain/conversation/automation.ts';
+import type { Room } from './aggregate.ts';
+import { Outbox } from '../runtime/outbox.ts';
+import type { FlowStart } from '../../domain/conversation/automation/automation.ts';
 import { activeflowVariables, conversationVariables } from '../../domain/flow/variables.ts';
 import { beginActiveflow } from '../../storage/activeflows.ts';
 

@@ -1,7 +1,7 @@
-import type { HistorySource, Projected } from '../history-sink.ts';
-import { messagesJson, nextStretch, type Stretch } from '../stretch.ts';
-import type { ConversationStore } from '../store/conversation-store.ts';
-import type { LogStore } from '../store/log-store.ts';
+import type { HistorySource, Projected } from '../projection/history-sink.ts';
+import { messagesJson, nextStretch, type Stretch } from '../projection/log-batch.ts';
+import type { ConversationStore } from './store.ts';
+import type { LogStore } from '../runtime/log-store.ts';
 import { announceAll } from '../../dialects/announce.ts';
 import { fromLogRow, readMessage } from '../../domain/conversation/log-row.ts';
 import { searchTextsOf } from '../../domain/conversation/search.ts';

@@ -1,5 +1,5 @@
-import type { Room } from './room.ts';
-import { CLAIM_LEASE_MS } from '../../domain/conversation/sends.ts';
+import type { Room } from './aggregate.ts';
+import { CLAIM_LEASE_MS } from '../../domain/conversation/delivery/sends.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Room } from './room.ts';
+import type { Room } from './aggregate.ts';
 import { mayVisit, reached, visitorFrames, type Visitor } from './visitors.ts';
-import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from '../session-protocol.ts';
-import { Sessions } from '../sessions.ts';
+import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from '../live/protocol.ts';
+import { Sessions } from '../live/sessions.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import { hasRole, isOwner } from '../../domain/permissions.ts';

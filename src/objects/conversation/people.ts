@@ -1,4 +1,4 @@
-import type { Room } from './room.ts';
+import type { Room } from './aggregate.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
@@ -9,7 +9,7 @@ import {
   decideUnmerge,
   type Meeting,
   type Parting,
-} from '../../domain/conversation/decide-merge.ts';
+} from '../../domain/conversation/identity/merge.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
 import {
   decideAdd,
@@ -17,7 +17,7 @@ import {
   decideRemove,
   type ContactAddress,
   type NewParticipant,
-} from '../../domain/conversation/participants.ts';
+} from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';

@@ -1,10 +1,10 @@
 import { withConsent } from './consent.ts';
 import { isForgotten, readTombstone } from './erase.ts';
-import type { Room } from './room.ts';
-import { startAutomation } from '../../domain/conversation/automation.ts';
+import type { Room } from './aggregate.ts';
+import { startAutomation } from '../../domain/conversation/automation/automation.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import { consentIn } from '../../domain/conversation/consent.ts';
-import { moved, NO_HORIZON } from '../../domain/conversation/horizon.ts';
+import { moved, NO_HORIZON } from '../../domain/conversation/delivery/watermark.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';

@@ -1,5 +1,5 @@
 import { isStopped } from './commands.ts';
-import type { Room } from './room.ts';
+import type { Room } from './aggregate.ts';
 import type { IdempotencyClaim, SendCommand } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../domain/conversation/decide-send.ts';

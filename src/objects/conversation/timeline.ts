@@ -1,5 +1,5 @@
-import type { Room } from './room.ts';
-import type { ChangeKind } from '../store/conversation-store.ts';
+import type { Room } from './aggregate.ts';
+import type { ChangeKind } from './store.ts';
 import type { Change } from '../../domain/conversation/change.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';

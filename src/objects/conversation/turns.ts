@@ -1,5 +1,5 @@
 import { isStopped } from './commands.ts';
-import type { Room } from './room.ts';
+import type { Room } from './aggregate.ts';
 import {
   decideTurnEnd,
   decideTurnReport,
@@ -7,9 +7,9 @@ import {
   requestTurn,
   type TurnDecision,
   type TurnReport,
-} from '../../domain/conversation/decide-turn.ts';
+} from '../../domain/conversation/automation/decide-turn.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
-import { claimTurn, expireTurn, type TurnClaim } from '../../domain/conversation/turns.ts';
+import { claimTurn, expireTurn, type TurnClaim } from '../../domain/conversation/automation/turns.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Micros } from '../../domain/time.ts';

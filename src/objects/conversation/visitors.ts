@@ -1,12 +1,12 @@
-import type { Room } from './room.ts';
-import type { Reader } from '../session-protocol.ts';
+import type { Room } from './aggregate.ts';
+import type { Reader } from '../live/protocol.ts';
 import { visitorFrame } from '../../dialects/chat/frame.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
 import { decideReached } from '../../domain/conversation/decide-message.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
-import { holderOf, isReleased, type ContactAddress } from '../../domain/conversation/participants.ts';
+import { holderOf, isReleased, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import type { Message } from '../../domain/conversation/state.ts';
-import { isVisibleTo } from '../../domain/conversation/visible.ts';
+import { isVisibleTo } from '../../domain/conversation/identity/visible.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Micros } from '../../domain/time.ts';

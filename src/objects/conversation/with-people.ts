@@ -1,6 +1,6 @@
 import * as people from './people.ts';
 import { ConversationQuestions } from './questions.ts';
-import type { NewParticipant } from '../../domain/conversation/participants.ts';
+import type { NewParticipant } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Result } from '../../domain/result.ts';

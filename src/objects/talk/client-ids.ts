@@ -1,4 +1,4 @@
-import type { TalkStore } from '../store/talk-store.ts';
+import type { TalkStore } from './store.ts';
 import type { TalkMessage } from '../../domain/talk/state.ts';
 
 /** A client that resends what it lost does so soon: its message is among as many. */

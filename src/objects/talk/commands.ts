@@ -1,4 +1,4 @@
-import type { TalkRoom } from './room.ts';
+import type { TalkRoom } from './aggregate.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Newcomer, OpenCommand, TalkActor, TalkChanges } from '../../domain/talk/commands.ts';

@@ -1,6 +1,6 @@
-import type { TalkRoom } from './room.ts';
-import type { Publication } from '../feed-protocol.ts';
-import type { FeedSource } from '../feed-sink.ts';
+import type { TalkRoom } from './aggregate.ts';
+import type { Publication } from '../live/feed-protocol.ts';
+import type { FeedSource } from '../projection/feed-sink.ts';
 
 /** What the feed hears of a talk: participants all of it, a channel's events everybody who may listen to the customer. */
 export class TalkFeed implements FeedSource {

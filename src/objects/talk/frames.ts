@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { moveRead } from './commands.ts';
 import { deleteMessage, editMessage, react, sendMessage, unreact } from './messages.ts';
-import type { TalkRoom } from './room.ts';
+import type { TalkRoom } from './aggregate.ts';
 import { presentParticipant, presentTalkMessage } from '../../dialects/voipbin/talk.ts';
 import { talkEditOf, talkFrameSchema, talkSendOf, type TalkFrame } from '../../dialects/voipbin/talk-bodies.ts';
 import { REFUSAL_MESSAGES, type Refusal } from '../../domain/errors.ts';

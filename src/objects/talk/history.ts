@@ -1,6 +1,6 @@
-import type { HistorySource, Projected } from '../history-sink.ts';
-import { messagesJson, nextStretch } from '../stretch.ts';
-import type { TalkRoom } from './room.ts';
+import type { HistorySource, Projected } from '../projection/history-sink.ts';
+import { messagesJson, nextStretch } from '../projection/log-batch.ts';
+import type { TalkRoom } from './aggregate.ts';
 import { announceTalk } from '../../dialects/voipbin/events.ts';
 import type { Micros } from '../../domain/time.ts';
 import { projectTalk } from '../../storage/talk-projection.ts';

@@ -1,9 +1,9 @@
 import { isParticipant } from './commands.ts';
 import { obey, readFrame } from './frames.ts';
-import type { TalkRoom } from './room.ts';
-import { paced } from '../paced.ts';
-import { errorFrame, type Reader, type SessionRequest } from '../session-protocol.ts';
-import { Sessions } from '../sessions.ts';
+import type { TalkRoom } from './aggregate.ts';
+import { paced } from '../runtime/paced.ts';
+import { errorFrame, type Reader, type SessionRequest } from '../live/protocol.ts';
+import { Sessions } from '../live/sessions.ts';
 import { hasRole } from '../../domain/permissions.ts';
 import type { TalkActor } from '../../domain/talk/commands.ts';
 import type { Participant } from '../../domain/talk/state.ts';

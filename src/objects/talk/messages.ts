@@ -1,5 +1,5 @@
 import { change } from './commands.ts';
-import type { TalkRoom } from './room.ts';
+import type { TalkRoom } from './aggregate.ts';
 import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';

@@ -4,7 +4,7 @@ import { overLimit } from '../../channels/limits.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { presentAssistantTurn } from '../../dialects/voipbin/assistant-turn.ts';
 import type { SendCommand } from '../../domain/conversation/commands.ts';
-import type { TurnReport } from '../../domain/conversation/decide-turn.ts';
+import type { TurnReport } from '../../domain/conversation/automation/decide-turn.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { SECOND } from '../../domain/time.ts';
 import { errorName, log } from '../../log.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anOpening, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
-import type { Way } from '../../../src/domain/conversation/choose-way.ts';
+import type { Way } from '../../../src/domain/conversation/delivery/channel-choice.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideFallback, sparesOf } from '../../../src/domain/conversation/fallback.ts';
-import { newLink, type Link } from '../../../src/domain/conversation/links.ts';
-import { progressOfMessage } from '../../../src/domain/conversation/progress.ts';
+import { decideFallback, sparesOf } from '../../../src/domain/conversation/delivery/fallback.ts';
+import { newLink, type Link } from '../../../src/domain/conversation/identity/bindings.ts';
+import { progressOfMessage } from '../../../src/domain/conversation/delivery/progress.ts';
 import type { Delivery, Message } from '../../../src/domain/conversation/state.ts';
 
 const link = (type: string, parts: Partial<Link> = {}): Link => ({

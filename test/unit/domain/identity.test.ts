@@ -3,22 +3,22 @@ import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aPerson, aSend, NOW } from './support.ts';
 import { address, type AddressType } from '../../../src/domain/addresses.ts';
 import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
-import { asBefore } from '../../../src/domain/conversation/as-before.ts';
+import { asBefore } from '../../../src/domain/conversation/identity/restore-participants.ts';
 import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
-import { decideMeet, decideMerge, decidePart, decideUnmerge } from '../../../src/domain/conversation/decide-merge.ts';
+import { decideMeet, decideMerge, decidePart, decideUnmerge } from '../../../src/domain/conversation/identity/merge.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { newLink, type Link } from '../../../src/domain/conversation/links.ts';
+import { newLink, type Link } from '../../../src/domain/conversation/identity/bindings.ts';
 import { threadOf } from '../../../src/domain/conversation/mail-thread.ts';
 import {
   addressText,
   addressesOf,
   toldOf,
   type ContactAddress,
-} from '../../../src/domain/conversation/participants.ts';
-import { goneFrom, scrubMessage, scrubState } from '../../../src/domain/conversation/scrub.ts';
+} from '../../../src/domain/conversation/identity/participants.ts';
+import { goneFrom, scrubMessage, scrubState } from '../../../src/domain/conversation/identity/scrub.ts';
 import type { ConversationState, Message } from '../../../src/domain/conversation/state.ts';
-import { isVisibleTo } from '../../../src/domain/conversation/visible.ts';
+import { isVisibleTo } from '../../../src/domain/conversation/identity/visible.ts';
 
 /** Who is who in a conversation: mergers, proofs, what a visitor sees, what an erasure leaves. */
 const VISITOR: ContactAddress = { type: 'chat', target: 'visitor' };

@@ -4,7 +4,7 @@ import { address } from '../../../src/domain/addresses.ts';
 import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideAdd, decideRemove, holderOf } from '../../../src/domain/conversation/participants.ts';
+import { decideAdd, decideRemove, holderOf } from '../../../src/domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
 import type { Result } from '../../../src/domain/result.ts';

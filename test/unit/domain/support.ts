@@ -2,7 +2,7 @@ import { address } from '../../../src/domain/addresses.ts';
 import type { InboundItem, Opening, SendCommand } from '../../../src/domain/conversation/commands.ts';
 import { openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import type { Actor } from '../../../src/domain/permissions.ts';
-import type { NewParticipant } from '../../../src/domain/conversation/participants.ts';
+import type { NewParticipant } from '../../../src/domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 
 export const NOW = 1_700_000_000_000_000;

@@ -4,15 +4,15 @@ import {
   NOTHING_PENDING,
   startAutomation,
   type Pending,
-} from '../../../src/domain/conversation/automation.ts';
+} from '../../../src/domain/conversation/automation/automation.ts';
 import type { InboundItem } from '../../../src/domain/conversation/commands.ts';
 import { decideConsent, decideUpdate } from '../../../src/domain/conversation/decide-change.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideDeliveryNews } from '../../../src/domain/conversation/decide-message.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideTurnEnd, decideTurnReport } from '../../../src/domain/conversation/decide-turn.ts';
+import { decideTurnEnd, decideTurnReport } from '../../../src/domain/conversation/automation/decide-turn.ts';
 import { isMessageEvent, type NewConversationEvent } from '../../../src/domain/conversation/events.ts';
-import { judgeSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/fencing.ts';
+import { judgeSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/automation/fencing.ts';
 import {
   claim,
   CLAIM_LEASE_MS,
@@ -23,9 +23,9 @@ import {
   report,
   type Send,
   type SendStep,
-} from '../../../src/domain/conversation/sends.ts';
+} from '../../../src/domain/conversation/delivery/sends.ts';
 import type { Message } from '../../../src/domain/conversation/state.ts';
-import { claimTurn, expireTurn, publishTurn, type TurnOutcome } from '../../../src/domain/conversation/turns.ts';
+import { claimTurn, expireTurn, publishTurn, type TurnOutcome } from '../../../src/domain/conversation/automation/turns.ts';
 import { aConversation, anInbound, anOpening, aSend, SOMEBODY } from './support.ts';
 
 const ASSISTANT = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';

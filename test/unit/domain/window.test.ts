@@ -3,7 +3,7 @@ import { aConversation, anInbound, anOpening, aSend, NOW } from './support.ts';
 import { decideWindowClosed } from '../../../src/domain/conversation/decide-change.ts';
 import { decideReceive, openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideVerdict } from '../../../src/domain/conversation/decide-verdict.ts';
+import { decideVerdict } from '../../../src/domain/conversation/delivery/provider-signal.ts';
 import { newMessage } from '../../../src/domain/conversation/new-message.ts';
 import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
