@@ -4,7 +4,7 @@ import { tooLarge } from './file-sizes.ts';
 import { attach } from './medias/attach.ts';
 import { idempotencyOf } from './once.ts';
 import { publicUrlOf } from './origin.ts';
-import { orAsBefore } from './request-keys.ts';
+import { replayEarlierAnswer } from './request-keys.ts';
 import { templateText, usableTemplates } from './templates.ts';
 import { recipientsOf } from './ways.ts';
 import { ownerActing } from './voipbin/access.ts';
@@ -23,12 +23,12 @@ import { findSignedIn } from '../storage/agents.ts';
 import { findTimeouts } from '../storage/customers.ts';
 
 /** What carries a conversation's messages. */
-export interface Carrier {
+export interface ResolvedAccount {
   account: Account;
   channel: Channel;
 }
 
-export async function carrierOf(c: AppContext, accountId: string): Promise<Carrier> {
+export async function resolveAccount(c: AppContext, accountId: string): Promise<ResolvedAccount> {
   const account = await findAnyAccount(c.env, accountId);
   const channel = account && channelOf(account.type, account.providerData);
   if (!channel) throw new ApiError('CONVERSATION_ACCOUNT_GONE');
@@ -52,14 +52,14 @@ export interface WantedMessage {
 
 /** Stored and ordered when it returns. @throws what the channel or the conversation refuses, as ApiError. */
 export function acceptMessage(c: AppContext, state: ConversationState, wanted: WantedMessage): Promise<Message> {
-  return orAsBefore(
+  return replayEarlierAnswer(
     c,
     () => Promise.resolve(state.id),
     async () => {
       const command = await commandIn(c, state, wanted);
       const sent = await callObject(() => getConversation(c.env, state.id).send(command));
       if (sent.ok || sent.error.code !== 'WINDOW_CLOSED') return valueOf(sent);
-      return accepted(c, await carrierOf(c, state.accountId), sent);
+      return accepted(c, await resolveAccount(c, state.accountId), sent);
     },
   );
 }
@@ -67,17 +67,17 @@ export function acceptMessage(c: AppContext, state: ConversationState, wanted: W
 /** The message by the best way to each participant. A template is its account's, and older conversations know no participants. */
 export async function commandIn(c: AppContext, state: ConversationState, wanted: WantedMessage): Promise<SendCommand> {
   if (wanted.template || state.participants.length === 0) {
-    return commandFor(c, await carrierOf(c, state.accountId), wanted);
+    return commandFor(c, await resolveAccount(c, state.accountId), wanted);
   }
   const attached = await attach(c, wanted.medias);
   const recipients = await recipientsOf(c, state, { text: wanted.text, attached });
-  if (recipients.every(({ ways }) => ways.length === 0)) throw new ApiError('CONVERSATION_ACCOUNT_GONE');
+  if (recipients.every(({ options }) => options.length === 0)) throw new ApiError('CONVERSATION_ACCOUNT_GONE');
   const medias = attached.map(({ media }) => media);
   return { ...(await sendCommand(c, wanted, medias)), segments: null, recipients };
 }
 
 /** By the one carrier that is meant. @throws 400 for what the channel does not take. */
-export async function commandFor(c: AppContext, { account, channel }: Carrier, wanted: WantedMessage) {
+export async function commandFor(c: AppContext, { account, channel }: ResolvedAccount, wanted: WantedMessage) {
   const { template } = wanted;
   const attached = await attach(c, wanted.medias);
   const medias = attached.map((each) => each.media);
@@ -90,7 +90,7 @@ export async function commandFor(c: AppContext, { account, channel }: Carrier, w
 /** @throws the refusal; WINDOW_CLOSED with what may be sent instead. */
 export async function accepted(
   c: AppContext,
-  { account, channel }: Carrier,
+  { account, channel }: ResolvedAccount,
   sent: Result<Message, Refusal>,
 ): Promise<Message> {
   if (sent.ok || sent.error.code !== 'WINDOW_CLOSED') return valueOf(sent);

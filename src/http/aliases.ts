@@ -6,7 +6,7 @@ import type { Account } from '../storage/accounts.ts';
  * Who a contact is where its provider has several ids for one (WhatsApp: the telephone number, and a user id that may come alone):
  * what is said under either lands in one conversation, and a STOP counts for both.
  */
-export async function asKnown(
+export async function resolveAlias(
   env: Env,
   account: Account,
   channel: Channel,
@@ -16,26 +16,31 @@ export async function asKnown(
   if (alias === undefined) return inbound;
   const objectOf = (theirs: string) => addressOf(env, account, channel, theirs);
   const { object: own } = await objectOf(peer.target);
-  if (alias === '') return leading(inbound, await callObject(() => own().leader()));
+  if (alias === '') return withCanonical(inbound, await callObject(() => own().canonical()));
   if (await callObject(() => own().knowsAlias(alias))) return inbound;
   const { object: other, name } = await objectOf(alias);
-  const left = await callObject(() => other().follow(peer.target));
-  await callObject(() => own().adopt(alias, name, left));
+  const left = await callObject(() => other().aliasTo(peer.target));
+  await callObject(() => own().absorbAlias(alias, name, left));
   return inbound;
 }
 
-function leading(inbound: HookInbound, leader: string | null): HookInbound {
-  if (leader === null) return inbound;
+function withCanonical(inbound: HookInbound, canonical: string | null): HookInbound {
+  if (canonical === null) return inbound;
   const { peer, item } = inbound;
   const isOwn = item.kind === 'message' && item.senderId === peer.target;
-  const said = isOwn ? { ...item, senderId: leader } : item;
-  return { ...inbound, peer: { ...peer, target: leader }, dialogId: leader, item: said };
+  const said = isOwn ? { ...item, senderId: canonical } : item;
+  return { ...inbound, peer: { ...peer, target: canonical }, dialogId: canonical, item: said };
 }
 
 /** The id under which a contact is known that is named by another one; null: it is known by none but this. */
-export async function leaderOf(env: Env, account: Account, channel: Channel, theirs: string): Promise<string | null> {
+export async function canonicalOf(
+  env: Env,
+  account: Account,
+  channel: Channel,
+  theirs: string,
+): Promise<string | null> {
   const { object } = await addressOf(env, account, channel, theirs);
-  return callObject(() => object().leader());
+  return callObject(() => object().canonical());
 }
 
 async function addressOf(env: Env, account: Account, channel: Channel, theirs: string) {

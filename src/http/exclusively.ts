@@ -11,7 +11,7 @@ const RETRY_AFTER_S = '5';
  * Mergers, their undoing and moves, one at a time in all of a customer: each spans several conversations, and two that cross would send
  * each of two conversations on into the other. @throws 503 when others do not come to their end.
  */
-export async function exclusively<T>(env: Env, customerId: string, work: () => Promise<T>): Promise<T> {
+export async function withCustomerLock<T>(env: Env, customerId: string, work: () => Promise<T>): Promise<T> {
   const holder = crypto.randomUUID();
   await leased(env, customerId, holder);
   try {

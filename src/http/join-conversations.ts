@@ -1,6 +1,6 @@
 import { valueOf } from './errors.ts';
 import type { Refusal } from '../domain/errors.ts';
-import { linksOf, type Link } from '../domain/conversation/identity/bindings.ts';
+import { bindingsOf, type ChannelBinding } from '../domain/conversation/identity/bindings.ts';
 import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { ok, type Result } from '../domain/result.ts';
@@ -24,16 +24,23 @@ export async function joinConversations(
 ): Promise<Result<null, Refusal>> {
   const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
   const person = personOf(before, as);
-  const meeting = { kind: 'meet' as const, person, links: linksOf(before), from: [from, ...before.mergedFrom] };
-  const met = await callObject(() => getConversation(env, into).rearrange(customerId, meeting));
+  const meeting = {
+    kind: 'attach_person' as const,
+    person,
+    bindings: bindingsOf(before),
+    from: [from, ...before.mergedFrom],
+  };
+  const met = await callObject(() => getConversation(env, into).changeMembership(customerId, meeting));
   if (!met.ok) return met;
-  const merged = await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into }));
+  const merged = await callObject(() =>
+    getConversation(env, from).changeMembership(customerId, { kind: 'merge', into }),
+  );
   if (!merged.ok) {
     await takeBack(env, customerId, into, before);
     return merged;
   }
   await callObject(() => getDirectory(env, customerId).move(from, into, null));
-  await advanceAll(env, linksOf(before), { from, into });
+  await advanceAll(env, bindingsOf(before), { from, into });
   return ok(null);
 }
 
@@ -41,8 +48,8 @@ export async function joinConversations(
 async function takeBack(env: Env, customerId: string, into: string, before: ConversationState): Promise<void> {
   const { id, mergedFrom, participants: came } = before;
   const addresses = came.flatMap((each) => each.addresses);
-  const part = { kind: 'part' as const, from: [id, ...mergedFrom], addresses, people: { here: [], came } };
-  await callObject(() => getConversation(env, into).rearrange(customerId, part));
+  const part = { kind: 'split_off' as const, from: [id, ...mergedFrom], addresses, people: { here: [], came } };
+  await callObject(() => getConversation(env, into).changeMembership(customerId, part));
 }
 
 function personOf({ participants }: ConversationState, as: ContactAddress[]): NewParticipant {
@@ -63,8 +70,8 @@ function personOf({ participants }: ConversationState, as: ContactAddress[]): Ne
 }
 
 /** What comes in by these ways goes there from now on. */
-export async function advanceAll(env: Env, links: Link[], { from, into }: Move): Promise<void> {
-  const named = links.filter(({ addressName }) => addressName !== '');
+export async function advanceAll(env: Env, bindings: ChannelBinding[], { from, into }: Move): Promise<void> {
+  const named = bindings.filter(({ addressName }) => addressName !== '');
   await Promise.all(
     named.map(({ addressName, window }) =>
       callObject(() => env.ADDRESS.getByName(addressName).advance(from, into, window)),
@@ -85,14 +92,18 @@ export async function moveAddresses(
   const isMoving = (address: ContactAddress): boolean => texts.includes(addressText(address));
   if (before.participants.every((each) => each.addresses.every(isMoving)))
     return joinConversations(env, customerId, { from, into }, as);
-  const moved = { kind: 'meet' as const, person: movedPerson(before, texts, as), links: [], from: [] };
-  const met = await callObject(() => getConversation(env, into).rearrange(customerId, moved));
+  const moved = { kind: 'attach_person' as const, person: movedPerson(before, texts, as), bindings: [], from: [] };
+  const met = await callObject(() => getConversation(env, into).changeMembership(customerId, moved));
   // One that nobody has begun yet is told of them with its first message.
   if (!met.ok && met.error.code !== 'CONVERSATION_NOT_FOUND') return met;
-  valueOf(await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'drop', addresses })));
+  valueOf(
+    await callObject(() =>
+      getConversation(env, from).changeMembership(customerId, { kind: 'release_addresses', addresses }),
+    ),
+  );
   await callObject(() => getDirectory(env, customerId).move(from, into, texts));
-  const links = linksOf(before).filter(({ peer }) => isMoving(peer));
-  await advanceAll(env, links, { from, into });
+  const bindings = bindingsOf(before).filter(({ peer }) => isMoving(peer));
+  await advanceAll(env, bindings, { from, into });
   return ok(null);
 }
 

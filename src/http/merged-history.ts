@@ -17,7 +17,7 @@ export const isShown = ({ createdAt, id }: Message, cursor: Cursor | null): bool
  * The messages of a conversation, and of those that were merged into it, as one history: newest first. `list` gives as many of one of
  * them as the page needs; one that does not answer for its messages (not begun, deleted) has none.
  */
-export async function everywhere(
+export async function listMergedMessages(
   env: Env,
   customerId: string,
   id: string,

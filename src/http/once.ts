@@ -18,16 +18,16 @@ export async function idempotencyOf(c: AppContext, scope?: string): Promise<Idem
   return { customerId: scope ?? c.get('principal').customerId, key, fingerprint };
 }
 
-const bodyOf = <T>(once: Once): T => {
-  if (once.kind === 'reused') throw new ApiError('IDEMPOTENCY_KEY_REUSED');
-  return readOwnJson<T>(once.body);
+const bodyOf = <T>(withIdempotencyKey: Once): T => {
+  if (withIdempotencyKey.kind === 'reused') throw new ApiError('IDEMPOTENCY_KEY_REUSED');
+  return readOwnJson<T>(withIdempotencyKey.body);
 };
 
 /**
  * A POST that writes to D1, once per Idempotency-Key: `make` gives the writes and the answer, and both are stored together.
  * A repeat is answered before `make` runs. `about`: the conversation whose people the answer names; their erasure ends the key.
  */
-export async function once<T>(
+export async function withIdempotencyKey<T>(
   c: AppContext,
   make: () => Promise<{ statements: Statement[]; answer: T; about?: string }>,
   customer?: string,

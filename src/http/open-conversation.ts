@@ -1,4 +1,4 @@
-import type { Carrier } from './accept-message.ts';
+import type { ResolvedAccount } from './accept-message.ts';
 import type { Channel, HookInbound } from '../channels/contract.ts';
 import type { Address } from '../domain/addresses.ts';
 import type { Opening } from '../domain/conversation/commands.ts';
@@ -33,13 +33,13 @@ interface Work<T> {
  */
 export async function inOpenConversation<T>(
   env: Env,
-  carrier: Carrier,
+  resolved: ResolvedAccount,
   contact: Caller,
   { doneBefore, attempt }: Work<T>,
 ): Promise<Result<T, Refusal>> {
-  const { account, channel } = carrier;
+  const { account, channel } = resolved;
   const self = channel.self(account);
-  const name = await pairName(carrier, contact.peer.target);
+  const name = await pairName(resolved, contact.peer.target);
   const address = () => env.ADDRESS.getByName(name);
   const whose = addressText(contact.peer);
   const over: string[] = [];
@@ -57,7 +57,7 @@ export async function inOpenConversation<T>(
   let conversationId = asked.find((id) => id !== null) ?? claim.conversationId;
   for (let rollovers = 0; rollovers < MAX_ROLLOVERS; rollovers += 1) {
     const known = { conversationId, addressName: name, optOut, window: windowOf(channel, window) };
-    const opening = { ...(await openingOf(carrier, contact, self.address)), ...contact.opening, ...known };
+    const opening = { ...(await openingOf(resolved, contact, self.address)), ...contact.opening, ...known };
     const done = await attempt(opening);
     if (done.ok || done.error.code !== 'CONVERSATION_CLOSED') return done;
     const last = conversationId;
@@ -71,7 +71,7 @@ export async function inOpenConversation<T>(
 }
 
 /** The name of the AddressObject of one of ours and one of a contact's. */
-export const pairName = ({ account, channel }: Carrier, theirs: string): Promise<string> =>
+export const pairName = ({ account, channel }: ResolvedAccount, theirs: string): Promise<string> =>
   addressName({
     customerId: account.customerId,
     channel: channel.conversationType,
@@ -84,7 +84,7 @@ const windowOf = ({ window }: Channel, left: ServiceWindow | null): Opening['win
 
 /** Also for a conversation that is made on request (conversations-by-participants.ts). */
 export async function openingOf(
-  { account, channel }: Carrier,
+  { account, channel }: ResolvedAccount,
   { peer, dialogId }: Pick<HookInbound, 'peer' | 'dialogId'>,
   self: Address,
 ): Promise<Omit<Opening, 'conversationId' | 'addressName' | 'optOut' | 'window'>> {

@@ -13,7 +13,7 @@ export const requestKeyOf = (c: AppContext, claim: IdempotencyClaim) =>
  * A request that fails before a conversation was asked, for what has changed since its first time (an account, an agent, a template),
  * is still answered as it was then. `find` names the conversation that may have taken it.
  */
-export async function orAsBefore(
+export async function replayEarlierAnswer(
   c: AppContext,
   find: (claim: IdempotencyClaim) => Promise<string | null>,
   attempt: () => Promise<Message>,

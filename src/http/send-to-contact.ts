@@ -1,4 +1,4 @@
-import { accepted, commandFor, type Carrier, type WantedMessage } from './accept-message.ts';
+import { accepted, commandFor, type ResolvedAccount, type WantedMessage } from './accept-message.ts';
 import type { AppContext } from './context.ts';
 import { inOpenConversation } from './open-conversation.ts';
 import { requestKeyOf } from './request-keys.ts';
@@ -15,15 +15,15 @@ import { callObject, getConversation } from '../objects/stubs.ts';
  */
 export async function sendToContact(
   c: AppContext,
-  carrier: Carrier,
+  resolved: ResolvedAccount,
   peer: Address,
   wanted: WantedMessage,
 ): Promise<Message> {
-  const command = await commandFor(c, carrier, wanted);
+  const command = await commandFor(c, resolved, wanted);
   const contact = { peer, dialogId: peer.target };
   const attempt = (first: Opening) => sendIn(c, first, command);
-  const sent = await inOpenConversation(c.env, carrier, contact, { doneBefore: () => Promise.resolve(null), attempt });
-  return accepted(c, carrier, sent);
+  const sent = await inOpenConversation(c.env, resolved, contact, { doneBefore: () => Promise.resolve(null), attempt });
+  return accepted(c, resolved, sent);
 }
 
 /** Where the same request has been taken in, it is answered there: it is repeated, not made anew. */

@@ -1,4 +1,4 @@
-import type { Carrier } from './accept-message.ts';
+import type { ResolvedAccount } from './accept-message.ts';
 import type { AppContext } from './context.ts';
 import { tooLarge } from './file-sizes.ts';
 import { openingOf, pairName } from './open-conversation.ts';
@@ -6,8 +6,8 @@ import type { Attached } from './medias/attach.ts';
 import { overLimit } from '../channels/limits.ts';
 import { channelOf } from '../channels/registry.ts';
 import { address } from '../domain/addresses.ts';
-import type { Recipient, Way } from '../domain/conversation/delivery/channel-choice.ts';
-import { linksOf, newLink, type Link } from '../domain/conversation/identity/bindings.ts';
+import type { Recipient, ChannelOption } from '../domain/conversation/delivery/channel-choice.ts';
+import { bindingsOf, newBinding, type ChannelBinding } from '../domain/conversation/identity/bindings.ts';
 import { addressText, type ContactAddress, type Participant } from '../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { callObject } from '../objects/stubs.ts';
@@ -24,7 +24,7 @@ const TYPE_OF: Record<ContactAddress['type'], string> = {
 };
 
 /** The account that reaches an address: of several the oldest. */
-export function carrierFor(accounts: Account[], { type }: ContactAddress): Carrier | null {
+export function accountFor(accounts: Account[], { type }: ContactAddress): ResolvedAccount | null {
   for (const account of accounts) {
     const channel = channelOf(account.type, account.providerData);
     if (channel?.conversationType === TYPE_OF[type]) return { account, channel };
@@ -43,67 +43,67 @@ export async function recipientsOf(c: AppContext, state: ConversationState, cont
     state.participants.map(async (participant) => ({
       participantId: participant.id,
       deliveryId: crypto.randomUUID(),
-      ways: await waysTo(c, state, participant, content),
+      options: await optionsFor(c, state, participant, content),
     })),
   );
 }
 
-async function waysTo(
+async function optionsFor(
   c: AppContext,
   state: ConversationState,
   { addresses: own, unverified = [] }: Participant,
   content: Content,
-): Promise<Way[]> {
+): Promise<ChannelOption[]> {
   const addresses = [...own, ...unverified];
-  const used = linksOf(state).filter(({ peer }) => addresses.some((one) => addressText(one) === addressText(peer)));
+  const used = bindingsOf(state).filter(({ peer }) => addresses.some((one) => addressText(one) === addressText(peer)));
   const unused = addresses.filter(
-    ({ type, target }) => !used.some((link) => link.type === TYPE_OF[type] && link.peer.target === target),
+    ({ type, target }) => !used.some((binding) => binding.type === TYPE_OF[type] && binding.peer.target === target),
   );
   // Most conversations use what they have, and ask D1 nothing. While it is away, that still goes.
   const accounts = unused.length === 0 ? [] : await knownAccounts(c.env, state.customerId).catch(() => []);
   const found = await Promise.all([
-    ...used.map((link) => usedWay(c, link, content)),
-    ...unused.map((one) => unusedWay(c, one, accounts, content)),
+    ...used.map((binding) => usedOption(c, binding, content)),
+    ...unused.map((one) => unusedOption(c, one, accounts, content)),
   ]);
-  return found.filter((way) => way !== null);
+  return found.filter((option) => option !== null);
 }
 
 /** Null where its account is gone. */
-async function usedWay(c: AppContext, link: Link, content: Content): Promise<Way | null> {
-  const account = await findAnyAccount(c.env, link.accountId);
+async function usedOption(c: AppContext, binding: ChannelBinding, content: Content): Promise<ChannelOption | null> {
+  const account = await findAnyAccount(c.env, binding.accountId);
   const channel = account && channelOf(account.type, account.providerData);
-  return channel ? wayOf(c, link, { account, channel }, content) : null;
+  return channel ? optionOf(c, binding, { account, channel }, content) : null;
 }
 
 /** Null where no account of the customer's reaches it. */
-async function unusedWay(
+async function unusedOption(
   c: AppContext,
   { type, target }: ContactAddress,
   accounts: Account[],
   content: Content,
-): Promise<Way | null> {
-  const carrier = carrierFor(accounts, { type, target });
-  return carrier && wayOf(c, newLink(await firstOpening(c.env, carrier, { type, target })), carrier, content);
+): Promise<ChannelOption | null> {
+  const resolved = accountFor(accounts, { type, target });
+  return resolved && optionOf(c, newBinding(await firstOpening(c.env, resolved, { type, target })), resolved, content);
 }
 
 /** What is known of a pair of addresses by which nobody has written here. The conversation's own facts are left out. */
-export async function firstOpening(env: Env, carrier: Carrier, { type, target }: ContactAddress) {
-  const { account, channel } = carrier;
+export async function firstOpening(env: Env, resolved: ResolvedAccount, { type, target }: ContactAddress) {
+  const { account, channel } = resolved;
   const self = channel.self(account);
-  const name = await pairName(carrier, target);
+  const name = await pairName(resolved, target);
   const known = await callObject(() => env.ADDRESS.getByName(name).lookup());
-  const opening = await openingOf(carrier, { peer: address(type, target), dialogId: target }, self.address);
+  const opening = await openingOf(resolved, { peer: address(type, target), dialogId: target }, self.address);
   const window = channel.window && { humanExtraMs: channel.window.humanExtraMs, left: known?.window ?? null };
   return { ...opening, conversationId: '', addressName: name, optOut: known?.optOut ?? false, window };
 }
 
-async function wayOf(
+async function optionOf(
   c: AppContext,
-  link: Link,
-  { account, channel }: Carrier,
+  binding: ChannelBinding,
+  { account, channel }: ResolvedAccount,
   { text, attached }: Content,
-): Promise<Way> {
+): Promise<ChannelOption> {
   const medias = attached.map(({ media }) => media);
   const obstacle = overLimit(channel, text, medias) ?? (await tooLarge(c.env, channel, attached));
-  return { link, obstacle, segments: channel.segments(text), fallsBack: account.fallback };
+  return { binding, obstacle, segments: channel.segments(text), fallsBack: account.fallback };
 }

@@ -1,5 +1,5 @@
 import type { ChannelSendJob } from './jobs.ts';
-import { verdictOn, type Channel, type Outbound, type OutboundMail } from '../channels/contract.ts';
+import { providerSignal, type Channel, type Outbound, type OutboundMail } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
 import type { Media } from '../domain/content.ts';
 import type { MailThread } from '../domain/conversation/mail-thread.ts';
@@ -84,7 +84,7 @@ const OPTED_OUT_ELSEWHERE: SendOutcome = {
 async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {
   try {
     const outcome = await channel.send(await outboundOf(env, order, account), account, channelIo(env));
-    return outcome.kind === 'rejected' ? { ...outcome, ...verdictOn(channel, outcome.code) } : outcome;
+    return outcome.kind === 'rejected' ? { ...outcome, ...providerSignal(channel, outcome.code) } : outcome;
   } catch {
     return { kind: 'unknown', code: 'ADAPTER_FAULT', text: 'the channel adapter failed' };
   }

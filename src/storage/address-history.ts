@@ -60,7 +60,7 @@ export async function conversationsWith(
 }
 
 /** Nothing tells any more where they were. */
-export const dropTraces = (
+export const dropAddressHistory = (
   env: Env,
   customerId: string,
   contactIds: string[],

@@ -240,7 +240,7 @@ describe('an erasure', () => {
 
     await bringMail(env, { from: mail, to: own, raw });
     await env.CONVERSATION.getByName(id).rebuild();
-    await env.CONVERSATION.getByName(id).nudge();
+    await env.CONVERSATION.getByName(id).backstop();
     expect(await everything()).not.toContain(word);
     const next = await says(phone, 'I am new here');
     expect(next).not.toBe(id);

@@ -111,7 +111,7 @@ describe('when one of several is erased', () => {
     expect(erased.map(({ status }) => status).filter((status) => status !== 200 && status !== 404)).toEqual([]);
     expect(await shop.textsOf(made.id)).toEqual(sent);
     const { sequence } = await shop.conversation(made.id);
-    await object(made.id).nudge();
+    await object(made.id).backstop();
     await inLists(made.id, sequence);
     expect(await countOf('SELECT count(*) AS n FROM events WHERE source_id = ?', made.id)).toBe(sequence);
   });

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { ConversationFeed } from '../../src/objects/conversation/feed.ts';
-import { Room } from '../../src/objects/conversation/aggregate.ts';
+import { ConversationAggregate } from '../../src/objects/conversation/aggregate.ts';
 import type { Publication } from '../../src/objects/live/feed-protocol.ts';
 import { FeedSink } from '../../src/objects/projection/feed-sink.ts';
 import { ConversationStore } from '../../src/objects/conversation/store.ts';
@@ -118,9 +118,9 @@ test('whoever owned a conversation hears of losing it, and of nothing later, als
     const heard: string[][] = [];
     const feed = { isHeard: vi.fn(), publish: vi.fn() };
     feed.publish.mockImplementation(({ events }: Publication) => heard.push(...events.map(({ also }) => also)));
-    const room = new Room(storage, new ConversationStore(storage), new LogStore(storage.sql));
+    const aggregate = new ConversationAggregate(storage, new ConversationStore(storage), new LogStore(storage.sql));
     const fakeEnv: Json = { FEED: { getByName: () => feed } };
-    const sink = new FeedSink(fakeEnv, new ConversationFeed(room));
+    const sink = new FeedSink(fakeEnv, new ConversationFeed(aggregate));
     sink.wake();
     const change = async (changes: Json, isHeard: boolean): Promise<void> => {
       feed.isHeard.mockResolvedValue(isHeard);

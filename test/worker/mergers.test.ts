@@ -117,7 +117,7 @@ describe('what holds where all else fails', () => {
     const { tels, conversations } = await some(2);
     const [one, two] = [at(conversations, 0), at(conversations, 1)];
     const goesOn = (from: string, into: string) =>
-      env.CONVERSATION.getByName(from).rearrange(hub.customerId, { kind: 'merge', into });
+      env.CONVERSATION.getByName(from).changeMembership(hub.customerId, { kind: 'merge', into });
     await goesOn(one, two);
     await goesOn(two, one);
     for (const tel of tels) expect(conversations).not.toContain(await says(tel, 'anybody?'));

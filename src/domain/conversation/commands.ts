@@ -4,7 +4,7 @@ import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
 import type { Recipient } from './delivery/channel-choice.ts';
-import type { Link } from './identity/bindings.ts';
+import type { ChannelBinding } from './identity/bindings.ts';
 import type { MailFacts } from './mail-thread.ts';
 import type { NewParticipant } from './identity/participants.ts';
 import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
@@ -33,7 +33,7 @@ export interface Opening {
   self: Address;
   peer: Address;
   /** Ways to the same person that nobody has used yet, and that answers may go when this one fails. */
-  also?: Link[];
+  also?: ChannelBinding[];
   /** Whether what stands in `participants` is news of a person that is in the conversation already (a visitor of the web chat). */
   tellsOfPerson?: boolean;
 }
@@ -75,7 +75,7 @@ export type InboundItem =
       providerId: string;
     })
   /** Everything that we had sent until then has reached the contact, or has been read (Messenger's watermarks). */
-  | (InboundBase & { kind: 'horizon'; status: 'delivered' | 'read'; until: Micros })
+  | (InboundBase & { kind: 'watermark'; status: 'delivered' | 'read'; until: Micros })
   /** The contact took a message back: its content must be hidden (LINE `unsend`). */
   | (InboundBase & { kind: 'redaction'; targetKey: string })
   /** The contact can be reached from now on, or no longer (LINE `follow`, `unfollow`, `join`, `leave`). */

@@ -4,7 +4,7 @@ import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { Choice } from './delivery/channel-choice.ts';
-import type { Link } from './identity/bindings.ts';
+import type { ChannelBinding } from './identity/bindings.ts';
 import type { MailFacts } from './mail-thread.ts';
 import type { Participant } from './identity/participants.ts';
 
@@ -15,11 +15,11 @@ export type AiMode = 'ai' | 'human' | 'closed';
  * A conversation as its object holds it. Plain data: it crosses RPC, lives in one row and is one JSON column in D1.
  * What it has of a Link is the one that its contact used last.
  */
-export interface ConversationState extends Link {
+export interface ConversationState extends ChannelBinding {
   id: string;
   customerId: string;
   /** The other ways to its contacts, the one used last first. */
-  parked: Link[];
+  parked: ChannelBinding[];
   participants: Participant[];
   /** Addresses (addressText) that were taken out. */
   released: string[];

@@ -1,10 +1,14 @@
-import type { Carrier } from '../accept-message.ts';
+import type { ResolvedAccount } from '../accept-message.ts';
 import type { Caller } from '../open-conversation.ts';
 import { pairName } from '../open-conversation.ts';
 import { participantOf } from '../participants.ts';
-import { carrierFor, firstOpening } from '../ways.ts';
-import { newLink, type Link } from '../../domain/conversation/identity/bindings.ts';
-import { addressText, type ContactAddress, type NewParticipant } from '../../domain/conversation/identity/participants.ts';
+import { accountFor, firstOpening } from '../ways.ts';
+import { newBinding, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
+import {
+  addressText,
+  type ContactAddress,
+  type NewParticipant,
+} from '../../domain/conversation/identity/participants.ts';
 import { callObject } from '../../objects/stubs.ts';
 import type { Identity } from '../../security/identity-token.ts';
 import type { Visitor } from '../../security/visitor-token.ts';
@@ -20,15 +24,15 @@ export interface Known {
   proved: ContactAddress[];
 }
 
-export async function knownVisitor(env: Env, carrier: Carrier, visitor: Visitor): Promise<Known> {
-  const name = await pairName(carrier, visitor.id);
+export async function knownVisitor(env: Env, resolved: ResolvedAccount, visitor: Visitor): Promise<Known> {
+  const name = await pairName(resolved, visitor.id);
   const proofs = await callObject(() => env.ADDRESS.getByName(name).proofs());
   return { visitor, name: proofs.name, proved: proofs.addresses };
 }
 
 /** From now on, and for good. */
-export async function prove(env: Env, carrier: Carrier, visitor: Visitor, identity: Identity): Promise<Known> {
-  const name = await pairName(carrier, visitor.id);
+export async function prove(env: Env, resolved: ResolvedAccount, visitor: Visitor, identity: Identity): Promise<Known> {
+  const name = await pairName(resolved, visitor.id);
   const proofs = { name: identity.name, addresses: provedBy(identity) };
   const all = await callObject(() => env.ADDRESS.getByName(name).prove(proofs));
   return { visitor, name: all.name, proved: all.addresses };
@@ -40,7 +44,10 @@ export const provedBy = ({ email, phone_number }: Identity): ContactAddress[] =>
 ];
 
 /** A visitor as a participant. Its contact is that of what it has proved, and else its own. */
-export async function personOf({ account }: Carrier, { visitor, name, proved }: Known): Promise<NewParticipant> {
+export async function personOf(
+  { account }: ResolvedAccount,
+  { visitor, name, proved }: Known,
+): Promise<NewParticipant> {
   const address = chatAddress(visitor);
   const person = await participantOf(account.customerId, name || visitor.name, [...proved, address]);
   const isTyped =
@@ -51,21 +58,29 @@ export async function personOf({ account }: Carrier, { visitor, name, proved }: 
 }
 
 /** The other ways to a visitor, as far as accounts of the customer's reach them: answers go there when it has left. */
-export async function otherWays(env: Env, { account }: Carrier, person: NewParticipant): Promise<Link[]> {
+export async function otherBindings(
+  env: Env,
+  { account }: ResolvedAccount,
+  person: NewParticipant,
+): Promise<ChannelBinding[]> {
   const others = [...person.addresses, ...(person.unverified ?? [])].filter(({ type }) => type !== 'chat');
   if (others.length === 0) return [];
   // A message is taken in also while D1 is away.
   const accounts = await knownAccounts(env, account.customerId).catch(() => []);
-  const links = others.map(async (address) => {
-    const carrier = carrierFor(accounts, address);
-    return carrier ? [newLink(await firstOpening(env, carrier, address))] : [];
+  const bindings = others.map(async (address) => {
+    const resolved = accountFor(accounts, address);
+    return resolved ? [newBinding(await firstOpening(env, resolved, address))] : [];
   });
-  return (await Promise.all(links)).flat();
+  return (await Promise.all(bindings)).flat();
 }
 
 /** What a visitor's message brings along for its conversation. */
-export async function callerOf(env: Env, carrier: Carrier, known: Known): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
-  const person = await personOf(carrier, known);
-  const also = await otherWays(env, carrier, person);
+export async function callerOf(
+  env: Env,
+  resolved: ResolvedAccount,
+  known: Known,
+): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
+  const person = await personOf(resolved, known);
+  const also = await otherBindings(env, resolved, person);
   return { opening: { participants: [person], also, tellsOfPerson: true } };
 }

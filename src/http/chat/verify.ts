@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { introduce } from './conversation.ts';
 import { prove } from './person.ts';
-import { accountIdOf, chatCarrier, visitorIn } from './visitor.ts';
+import { accountIdOf, chatAccount, visitorIn } from './visitor.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, tooMany } from '../errors.ts';
 import { answer, body, failures } from '../openapi.ts';
@@ -43,7 +43,7 @@ const requestRoute = createRoute({
 export const chatVerificationRoutes = newRouter();
 
 chatVerificationRoutes.openapi(requestRoute, async (c) => {
-  const { account } = await chatCarrier(c);
+  const { account } = await chatAccount(c);
   const visitor = await visitorIn(c);
   const email = (c.req.valid('json').email ?? visitor.email).toLowerCase();
   if (email === '') throw invalidField('email', 'is required');
@@ -103,9 +103,9 @@ chatVerifyPage.post('/:account_id/verify', async (c) => {
   const found = await verificationIn(c);
   if (!found) return page(c, OVER, 410);
   const { visitorId: id, email } = found;
-  const carrier = await chatCarrier(c);
-  const known = await prove(c.env, carrier, { id, name: '', email: '' }, { name: '', email, phone_number: '' });
-  await introduce(c.env, carrier, known);
+  const resolved = await chatAccount(c);
+  const known = await prove(c.env, resolved, { id, name: '', email: '' }, { name: '', email, phone_number: '' });
+  await introduce(c.env, resolved, known);
   return page(c, html`<p>Thank you. You can close this page and go on in the chat.</p>`, 200);
 });
 

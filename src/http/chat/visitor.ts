@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import type { Carrier } from '../accept-message.ts';
+import type { ResolvedAccount } from '../accept-message.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, tooMany } from '../errors.ts';
 import { channelOf } from '../../channels/registry.ts';
@@ -9,7 +9,7 @@ import { readVisitor, type Visitor } from '../../security/visitor-token.ts';
 import { findAnyAccount } from '../../storage/accounts.ts';
 
 /** The chat account that the path names. @throws 404 for what is none. */
-export async function chatCarrier(c: AppContext): Promise<Carrier> {
+export async function chatAccount(c: AppContext): Promise<ResolvedAccount> {
   const id = accountIdOf(c);
   const account = isUuid(id) ? await findAnyAccount(c.env, id) : null;
   const channel = account && channelOf(account.type, account.providerData);
@@ -21,7 +21,7 @@ export const accountIdOf = (c: AppContext): string => (c.req.param('account_id')
 
 /** Pages of the account's own origins alone. A request without an origin is no browser's. */
 export const allowedOrigin = createMiddleware<AppEnv>(async (c, next) => {
-  const { account } = await chatCarrier(c);
+  const { account } = await chatAccount(c);
   const origin = c.req.header('origin');
   const allowed = account.providerData['allowed_origins'] ?? [];
   if (origin !== undefined && !allowed.includes('*') && !allowed.includes(origin)) {

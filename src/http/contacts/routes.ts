@@ -3,9 +3,9 @@ import { mergeContacts, resumeMerge } from './merge.ts';
 import { unmergeContacts } from './unmerge.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
-import { exclusively } from '../exclusively.ts';
+import { withCustomerLock } from '../exclusively.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
@@ -122,7 +122,10 @@ contactRoutes.openapi(readRoute, async (c) => c.json(presentContact(await contac
 
 contactRoutes.openapi(mergeRoute, async (c) => {
   const [winner, loser] = [c.req.valid('param').id, c.req.valid('json').contact_id];
-  const merged = await once(c, async () => ({ statements: [], answer: presentMerge(await merge(c, winner, loser)) }));
+  const merged = await withIdempotencyKey(c, async () => ({
+    statements: [],
+    answer: presentMerge(await merge(c, winner, loser)),
+  }));
   return c.json(merged, 200);
 });
 
@@ -131,7 +134,7 @@ async function merge(c: AppContext, winnerId: string, loserId: string): Promise<
   const winner = await contact(c, winnerId);
   const loser = await findContact(c.env, customerId, loserId);
   if (!loser) throw invalidField('contact_id', 'is not a contact of yours');
-  return exclusively(c.env, customerId, async () => {
+  return withCustomerLock(c.env, customerId, async () => {
     const standing = await mergerOf(c.env, customerId, loserId);
     return standing?.winnerId === winner.id
       ? resumeMerge(c.env, standing)
@@ -148,7 +151,7 @@ async function mergeNew(env: Env, customerId: string, sides: Sides): Promise<Con
 
 const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
   const { customerId } = c.get('principal');
-  const undone = await exclusively(c.env, customerId, () => undoOne(c, c.req.valid('param').id));
+  const undone = await withCustomerLock(c.env, customerId, () => undoOne(c, c.req.valid('param').id));
   return c.json(presentMerge(undone), 200);
 };
 

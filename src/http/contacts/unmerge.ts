@@ -2,7 +2,7 @@ import { ApiError } from '../errors.ts';
 import { advanceAll } from '../join-conversations.ts';
 import { openHolders } from '../voipbin/claims.ts';
 import type { JoinedConversation } from '../../domain/contacts.ts';
-import { linksOf } from '../../domain/conversation/identity/bindings.ts';
+import { bindingsOf } from '../../domain/conversation/identity/bindings.ts';
 import { addressText } from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 import { mergerOf, undoMerge, type ContactMerge } from '../../storage/contacts.ts';
@@ -26,21 +26,21 @@ export async function unmergeContacts(env: Env, merge: ContactMerge, undoneAt: n
 async function part(env: Env, customerId: string, joined: JoinedConversation): Promise<void> {
   const { from, into, addresses, histories = [from], people = { here: [], came: [] } } = joined;
   const goesOn = await reopen(env, customerId, joined);
-  const parting = { kind: 'part' as const, from: histories, addresses, people };
-  await callObject(() => getConversation(env, into).rearrange(customerId, parting));
+  const parting = { kind: 'split_off' as const, from: histories, addresses, people };
+  await callObject(() => getConversation(env, into).changeMembership(customerId, parting));
   const back = await callObject(() => getConversation(env, from).read(customerId));
-  if (goesOn && back.ok) await advanceAll(env, linksOf(back.value), { from: into, into: from });
+  if (goesOn && back.ok) await advanceAll(env, bindingsOf(back.value), { from: into, into: from });
 }
 
 /** False where its contact has gone on elsewhere since: it must not be in two open conversations. */
 async function reopen(env: Env, customerId: string, joined: JoinedConversation): Promise<boolean> {
   const { from, into, addresses } = joined;
   if (!(await isHere(env, customerId, joined))) return false;
-  await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'unmerge', into }));
+  await callObject(() => getConversation(env, from).changeMembership(customerId, { kind: 'unmerge', into }));
   await callObject(() => getDirectory(env, customerId).move(into, from, addresses.map(addressText)));
   // From here on the directory sends the contact to it; who was faster has begun another one.
   if (await isHere(env, customerId, joined)) return true;
-  await callObject(() => getConversation(env, from).rearrange(customerId, { kind: 'merge', into }));
+  await callObject(() => getConversation(env, from).changeMembership(customerId, { kind: 'merge', into }));
   return false;
 }
 

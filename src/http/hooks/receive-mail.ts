@@ -1,6 +1,6 @@
 import { keepMailFiles, mediasOf } from './mail-files.ts';
 import { conversationAddressed } from './mail-thread.ts';
-import { takeIn } from './take-in.ts';
+import { receiveInbound } from './take-in.ts';
 import { MAX_BYTES, readMail, type ReadMail } from '../../channels/email/read-mail.ts';
 import { email } from '../../channels/email/index.ts';
 import { address } from '../../domain/addresses.ts';
@@ -85,7 +85,7 @@ async function takeMail(env: Env, account: Account, mail: ReadMail, token: strin
     ...(mediasOf(mail).length === 0 ? {} : { keepFiles: keepMailFiles(env, mail) }),
   };
   try {
-    await takeIn(env, account, email, inbound, publicUrl, known);
+    await receiveInbound(env, account, email, inbound, publicUrl, known);
   } catch (error) {
     log('error', 'a mail could not be stored', { account: account.id, error: errorName(error) });
     throw error;

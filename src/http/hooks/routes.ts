@@ -1,11 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { takeIn } from './take-in.ts';
+import { receiveInbound } from './take-in.ts';
 import type { AppContext } from '../context.ts';
 import { ApiError, tooMany } from '../errors.ts';
 import { failures } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
-import { verdictOn, type Channel, type HookContent, type HookRequest } from '../../channels/contract.ts';
+import { providerSignal, type Channel, type HookContent, type HookRequest } from '../../channels/contract.ts';
 import { channelOf } from '../../channels/registry.ts';
 import { isUuid } from '../../domain/ids.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
@@ -106,10 +106,10 @@ async function hookRequest(c: AppContext): Promise<HookRequest> {
 /** One after the other, by the provider's clock: what one contact said keeps its order. */
 async function store(c: AppContext, account: Account, channel: Channel, content: HookContent): Promise<void> {
   const inOrder = content.inbound.toSorted((a, b) => a.occurredAt - b.occurredAt);
-  for (const inbound of inOrder) await takeIn(c.env, account, channel, inbound, publicUrlOf(c));
+  for (const inbound of inOrder) await receiveInbound(c.env, account, channel, inbound, publicUrlOf(c));
   for (const { conversationId, deliveryId, news } of content.receipts) {
     if (!isUuid(conversationId)) continue;
-    const told = { ...news, ...verdictOn(channel, news.error?.code) };
+    const told = { ...news, ...providerSignal(channel, news.error?.code) };
     await callObject(() =>
       getConversation(c.env, conversationId.toLowerCase()).receipt(account.customerId, deliveryId, told),
     );

@@ -1,4 +1,4 @@
-import { asKnown } from '../aliases.ts';
+import { resolveAlias } from '../aliases.ts';
 import { inOpenConversation, type Caller } from '../open-conversation.ts';
 import type { Channel, HookInbound } from '../../channels/contract.ts';
 import type { Automation, InboundItem } from '../../domain/conversation/commands.ts';
@@ -24,7 +24,7 @@ interface Known {
  * one message per provider id. A conversation that is over is followed by the next one.
  * @throws when an object does not answer: the provider gets a 500 and delivers again.
  */
-export async function takeIn(
+export async function receiveInbound(
   env: Env,
   account: Account,
   channel: Channel,
@@ -32,7 +32,7 @@ export async function takeIn(
   publicUrl: string,
   { messageId = crypto.randomUUID(), caller = {}, keepFiles }: Known = {},
 ): Promise<Received> {
-  const inbound = await asKnown(env, account, channel, told);
+  const inbound = await resolveAlias(env, account, channel, told);
   const ids = { messageId, deliveryId: crypto.randomUUID() };
   const settings = { ...(await findTimeouts(env, account.customerId)), publicUrl };
   const automation = await automationOf(env, account);

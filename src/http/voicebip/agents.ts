@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, idempotencyHeaders, security, webhookSecret } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { checkedTarget } from '../voipbin/webhook-target.ts';
@@ -72,7 +72,7 @@ voicebipAgentRoutes.openapi(listRoute, async (c) => {
 
 voicebipAgentRoutes.openapi(createAgentRoute, async (c) => {
   const { name, webhook_url: url, webhook_secret: secret = newWebhookSecret() } = c.req.valid('json');
-  const made = await once(c, async () => {
+  const made = await withIdempotencyKey(c, async () => {
     const at = microsOf(Date.now());
     const assistant: Assistant = {
       ...ASSISTANT_DEFAULTS,

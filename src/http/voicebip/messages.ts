@@ -1,11 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { carrierOf, type Carrier, type WantedMessage } from '../accept-message.ts';
+import { resolveAccount, type ResolvedAccount, type WantedMessage } from '../accept-message.ts';
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
-import { leaderOf } from '../aliases.ts';
+import { canonicalOf } from '../aliases.ts';
 import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
-import { orAsBefore, requestKeyOf } from '../request-keys.ts';
+import { replayEarlierAnswer, requestKeyOf } from '../request-keys.ts';
 import { sendToContact } from '../send-to-contact.ts';
 import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';
@@ -170,23 +170,23 @@ interface Ends {
 async function sendTo(c: AppContext, ends: Ends, channel: 'sms' | 'whatsapp', wanted: WantedMessage) {
   const earlier = async (claim: IdempotencyClaim) => (await requestKeyOf(c, claim)).holder();
   const attempt = async () => {
-    const carrier = await carrierFrom(c, ends, channel);
+    const resolved = await accountOfAgent(c, ends, channel);
     const { to_number: to } = ends;
     // Somebody who is known by number too is written to there.
-    const known = to.startsWith('+') ? to : ((await leaderOf(c.env, carrier.account, carrier.channel, to)) ?? to);
-    return sendToContact(c, carrier, peerOf(channel, known), wanted);
+    const known = to.startsWith('+') ? to : ((await canonicalOf(c.env, resolved.account, resolved.channel, to)) ?? to);
+    return sendToContact(c, resolved, peerOf(channel, known), wanted);
   };
-  return presentAccepted(await orAsBefore(c, earlier, attempt));
+  return presentAccepted(await replayEarlierAnswer(c, earlier, attempt));
 }
 
 const peerOf = (channel: 'sms' | 'whatsapp', to: string): Address =>
   address(channel === 'sms' ? 'tel' : 'whatsapp', to);
 
 /** `from_number` must be a number on which that agent answers. */
-async function carrierFrom(c: AppContext, { agent_id, from_number }: Ends, type: string): Promise<Carrier> {
+async function accountOfAgent(c: AppContext, { agent_id, from_number }: Ends, type: string): Promise<ResolvedAccount> {
   const { customerId } = c.get('principal');
   if (!(await findAssistant(c.env, customerId, agent_id))) throw invalidField('agent_id', 'is not an agent of yours');
   const id = await findByNumber(c.env, customerId, { type, number: from_number, assistantId: agent_id });
   if (id === null) throw invalidField('from_number', 'is not a number of this agent');
-  return carrierOf(c, id);
+  return resolveAccount(c, id);
 }

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { checkedTarget } from '../voipbin/webhook-target.ts';
@@ -53,7 +53,7 @@ export const voicebipWebhookRoutes = newRouter();
 
 voicebipWebhookRoutes.openapi(testRoute, async (c) => {
   const wanted = c.req.valid('json');
-  return c.json(await once(c, async () => ({ statements: [], answer: await tested(c, wanted) })), 200);
+  return c.json(await withIdempotencyKey(c, async () => ({ statements: [], answer: await tested(c, wanted) })), 200);
 });
 
 async function tested(c: AppContext, { webhook_url: url, event_type: name }: Wanted) {

@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError, invalidField, invalidFields } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { publicUrlOf } from '../origin.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { presentAccount } from './present-account.ts';
@@ -99,7 +99,7 @@ accountRoutes.openapi(listRoute, async (c) => {
 
 accountRoutes.openapi(createAccountRoute, async (c) => {
   const made = await unlessTaken(
-    once(c, async () => {
+    withIdempotencyKey(c, async () => {
       await checkAutomation(c, c.req.valid('json'));
       const account = newAccount(c.get('principal').customerId, c.req.valid('json'));
       const sealed = await sealAccount(c.env, account);

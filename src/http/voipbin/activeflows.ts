@@ -2,7 +2,7 @@ import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -65,7 +65,7 @@ activeflowRoutes.openapi(readRoute, async (c) =>
 );
 
 activeflowRoutes.openapi(stopRoute, async (c) => {
-  const stopped = await once(c, async () => {
+  const stopped = await withIdempotencyKey(c, async () => {
     const { activeflow } = await mine(c, c.req.valid('param').id);
     if (activeflow.status === 'running') await stop(c.env, activeflow);
     const answer = presentActiveflow(await mine(c, activeflow.id));

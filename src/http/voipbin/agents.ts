@@ -2,7 +2,7 @@ import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAgentRow } from './new-identity.ts';
@@ -119,7 +119,7 @@ agentRoutes.openapi(listRoute, async (c) => {
 agentRoutes.openapi(createAgentRoute, async (c) => {
   const wanted = c.req.valid('json');
   requireGrant(c, wanted.permission);
-  const made = await once(c, async () => {
+  const made = await withIdempotencyKey(c, async () => {
     const agent = await newAgentRow(c.get('principal').customerId, wanted, Date.now());
     return { statements: [insertAgent(c.env, agent)], answer: presentAgent(agent) };
   }).catch(refuseTaken);

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow, newAgentRow, newCustomerRow } from './new-identity.ts';
@@ -44,7 +44,9 @@ bootstrapRoutes.use('/customers', async (c, next) => {
 
 bootstrapRoutes.openapi(createCustomerRoute, async (c) => {
   const { name, username, password = newPassword() } = c.req.valid('json');
-  const made = await once(c, () => newCustomer(c.env, name, username, password), 'bootstrap').catch(refuseTaken);
+  const made = await withIdempotencyKey(c, () => newCustomer(c.env, name, username, password), 'bootstrap').catch(
+    refuseTaken,
+  );
   return c.json(made, 200);
 });
 

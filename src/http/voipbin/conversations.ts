@@ -2,7 +2,7 @@ import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -129,7 +129,7 @@ export function conversationRoutes(access: Access) {
   routes.openapi(unassignRoute(), async (c) => {
     const { id } = c.req.valid('param');
     const principal = c.get('principal');
-    const released = await once(c, async () => {
+    const released = await withIdempotencyKey(c, async () => {
       const stub = getConversation(c.env, id);
       const changed = await stub.unassign(principal.customerId, actorOf(principal), ownerActing(c));
       return { statements: [], about: id, answer: presentConversation(valueOf(changed).conversation) };

@@ -2,7 +2,7 @@ import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { checkedActions } from './flow-actions.ts';
@@ -72,7 +72,7 @@ flowRoutes.openapi(listRoute, async (c) => {
 
 flowRoutes.openapi(createFlowRoute, async (c) => {
   const { name, detail, fenced, actions } = c.req.valid('json');
-  const made = await once(c, async () => {
+  const made = await withIdempotencyKey(c, async () => {
     const at = microsOf(Date.now());
     const flow: Flow = {
       id: crypto.randomUUID(),

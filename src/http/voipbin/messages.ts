@@ -2,7 +2,7 @@ import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
 import { acceptMessage, commandIn, type WantedMessage } from '../accept-message.ts';
 import { valueOf } from '../errors.ts';
-import { askedBefore, everywhere, isShown } from '../merged-history.ts';
+import { askedBefore, listMergedMessages, isShown } from '../merged-history.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
@@ -144,7 +144,7 @@ export function messageRoutes(access: Access) {
   routes.openapi(listRoute(access), async (c) => {
     const { size, cursor } = pageRequest(c.req.valid('query'));
     const { id, customerId } = await readableConversation(c, c.req.valid('param').id);
-    const rows = await everywhere(c.env, customerId, id, (each) =>
+    const rows = await listMergedMessages(c.env, customerId, id, (each) =>
       callObject(() => getConversation(c.env, each).listMessages(customerId, askedBefore(cursor), size + 2)),
     );
     const fresh = rows.filter((row) => !isShown(row, cursor));

@@ -1,17 +1,17 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { invalidField, valueOf } from '../errors.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { participantOf } from '../participants.ts';
 import { newRouter } from '../router.ts';
-import { carrierFor, firstOpening } from '../ways.ts';
+import { accountFor, firstOpening } from '../ways.ts';
 import { guardOf } from './access.ts';
 import { claim } from './claims.ts';
 import { conversationSchema } from './schemas/conversation.ts';
 import { newConversationSchema } from './schemas/participants.ts';
-import type { Carrier } from '../accept-message.ts';
+import type { ResolvedAccount } from '../accept-message.ts';
 import { presentConversation } from '../../dialects/voipbin/conversation.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import type { ContactAddress, NewParticipant } from '../../domain/conversation/identity/participants.ts';
@@ -41,7 +41,10 @@ export const newConversationRoutes = newRouter();
 newConversationRoutes.openapi(createRouteOf, async (c) => {
   const wanted = c.req.valid('json');
   // No more is kept under the key: who is erased must not come back with the answer to a repeat.
-  const { id } = await once(c, async () => ({ statements: [], answer: { id: (await getOrCreate(c, wanted)).id } }));
+  const { id } = await withIdempotencyKey(c, async () => ({
+    statements: [],
+    answer: { id: (await getOrCreate(c, wanted)).id },
+  }));
   const { customerId } = c.get('principal');
   const made = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
   return c.json(presentConversation(made), 200);
@@ -76,7 +79,7 @@ const personOf = (customerId: string, each: Wanted['participants'][number]): Pro
   participantOf(customerId, each.name, each.addresses, each.preferred_channel);
 
 interface First {
-  carrier: Carrier;
+  resolved: ResolvedAccount;
   address: ContactAddress;
 }
 
@@ -84,8 +87,8 @@ interface First {
 async function firstWay(c: AppContext, addresses: ContactAddress[]): Promise<First | null> {
   const accounts = await findAllAccounts(c.env, c.get('principal').customerId);
   for (const address of addresses) {
-    const carrier = carrierFor(accounts, address);
-    if (carrier) return { carrier, address };
+    const resolved = accountFor(accounts, address);
+    if (resolved) return { resolved, address };
   }
   return null;
 }
@@ -93,12 +96,12 @@ async function firstWay(c: AppContext, addresses: ContactAddress[]): Promise<Fir
 async function openingFor(
   c: AppContext,
   { name, detail }: Wanted,
-  { carrier, address }: First,
+  { resolved, address }: First,
   conversationId: string,
   participants: NewParticipant[],
 ): Promise<Opening> {
   return {
-    ...(await firstOpening(c.env, carrier, address)),
+    ...(await firstOpening(c.env, resolved, address)),
     ...(name === '' ? {} : { name }),
     ...(detail === '' ? {} : { detail }),
     conversationId,

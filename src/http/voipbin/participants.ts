@@ -1,9 +1,9 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
-import { exclusively } from '../exclusively.ts';
+import { withCustomerLock } from '../exclusively.ts';
 import { moveAddresses } from '../join-conversations.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
 import { participantOf } from '../participants.ts';
 import { newRouter } from '../router.ts';
@@ -95,9 +95,9 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
   const { addresses, move } = c.req.valid('json');
   const { customerId } = c.get('principal');
   // No more is kept under the key: who is erased must not come back with the answer to a repeat.
-  const added = await once(c, async () => {
+  const added = await withIdempotencyKey(c, async () => {
     await openConversation(c, id);
-    if (move) await exclusively(c.env, customerId, () => moveHere(c.env, customerId, id, addresses));
+    if (move) await withCustomerLock(c.env, customerId, () => moveHere(c.env, customerId, id, addresses));
     await claimFor(c.env, customerId, id, addresses);
     return { statements: [], answer: { id: await participantAdded(c, id, c.req.valid('json')) } };
   });
@@ -159,8 +159,8 @@ async function removeAddress(c: AppContext, id: string, participantId: string, t
   if (addresses.length === 0) throw invalidField('address', 'is none of this participant’s');
   if (addresses.length === person.addresses.length)
     throw invalidField('address', 'is the only one: remove the participant');
-  const drop = { kind: 'drop' as const, addresses };
-  const after = valueOf(await callObject(() => getConversation(c.env, id).rearrange(customerId, drop)));
+  const drop = { kind: 'release_addresses' as const, addresses };
+  const after = valueOf(await callObject(() => getConversation(c.env, id).changeMembership(customerId, drop)));
   await callObject(() => getDirectory(c.env, customerId).release(addresses.map(addressText), id));
   const left = after.participants.find((each) => each.id === participantId) ?? person;
   return presentPerson(id, left);

@@ -1,9 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
-import { takeIn } from '../hooks/take-in.ts';
+import { receiveInbound } from '../hooks/take-in.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { idempotencyOf, once } from '../once.ts';
+import { idempotencyOf, withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, uuid, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
@@ -97,8 +97,8 @@ sandboxRoutes.openapi(inboundRoute, async (c) => {
   const parsed = channel.parse(request, account, Date.now());
   const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
   if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
-  const landed = await once(c, async () => {
-    const taken = await takeIn(c.env, account, channel, inbound, publicUrlOf(c));
+  const landed = await withIdempotencyKey(c, async () => {
+    const taken = await receiveInbound(c.env, account, channel, inbound, publicUrlOf(c));
     return { statements: [], answer: { message_id: taken.messageId, conversation_id: taken.conversationId } };
   });
   return c.json(landed, 200);
@@ -116,7 +116,10 @@ sandboxRoutes.openapi(faultsRoute, async (c) => {
   const { account } = await sandboxAccount(c, wanted.account_id);
   const { kind, count: remaining, retry_after: retryAfterS = null } = wanted;
   const fault = { accountId: account.id, kind, remaining, retryAfterS };
-  return c.json(await once(c, async () => ({ statements: [setFault(c.env, fault)], answer: wanted })), 200);
+  return c.json(
+    await withIdempotencyKey(c, async () => ({ statements: [setFault(c.env, fault)], answer: wanted })),
+    200,
+  );
 });
 
 /** A contact has a telephone number, and not the account's own. */

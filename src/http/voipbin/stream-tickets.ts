@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { MINUTE } from '../../domain/time.ts';
@@ -26,7 +26,7 @@ const createTicketRoute = createRoute({
 export const ticketRoutes = newRouter();
 
 ticketRoutes.openapi(createTicketRoute, async (c) => {
-  const made = await once(c, async () => {
+  const made = await withIdempotencyKey(c, async () => {
     const ticket = newTicket();
     const expiresMs = Date.now() + MINUTE;
     const holder = { principal: c.get('principal'), tokenVersion: c.get('tokenVersion') };

@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -132,7 +132,7 @@ webhookEndpointRoutes.openapi(createEndpointRoute, async (c) => {
   const { url, name, events, secret = newWebhookSecret(), dialect, status } = c.req.valid('json');
   checkedTarget(c.env, url, 'url');
   checkNames(events, dialect);
-  const made = await once(c, async () => {
+  const made = await withIdempotencyKey(c, async () => {
     const { customerId } = c.get('principal');
     const chosen = {
       id: crypto.randomUUID(),
@@ -179,7 +179,7 @@ webhookEndpointRoutes.openapi(deleteRoute, async (c) => {
 });
 
 webhookEndpointRoutes.openapi(rotateRoute, async (c) => {
-  const rotated = await once(c, async () => {
+  const rotated = await withIdempotencyKey(c, async () => {
     const endpoint = await mine(c, c.req.valid('param').id);
     const secret = newWebhookSecret();
     const changes = await rotatedSecret(c.env, endpoint, secret, Date.now());
@@ -192,7 +192,7 @@ webhookEndpointRoutes.openapi(rotateRoute, async (c) => {
 });
 
 webhookEndpointRoutes.openapi(testRoute, async (c) => {
-  const queued = await once(c, async () => {
+  const queued = await withIdempotencyKey(c, async () => {
     const endpoint = await mine(c, c.req.valid('param').id);
     const { statements, delivery } = await testDelivery(c.env, endpoint, Date.now());
     return { statements, answer: presentWebhookDelivery(delivery) };
@@ -206,7 +206,7 @@ webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
   const since = parseTime(c.req.valid('json').since);
   if (since === null) throw invalidField('since', 'must be a time, as 2026-01-01T00:00:00Z');
   if (endpoint.status !== 'enabled') throw new ApiError('WEBHOOK_ENDPOINT_DISABLED');
-  const recovered = await once(c, async () => {
+  const recovered = await withIdempotencyKey(c, async () => {
     const deliveries = await recoverEndpoint(c.env, endpoint, since, Date.now());
     return { statements: [], answer: { deliveries } };
   });

@@ -4,9 +4,15 @@ import { keepAllowed, NOTHING_PENDING, type Pending } from '../../domain/convers
 import type { ChangeReason } from '../../domain/conversation/change.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
 import { decideHandover } from '../../domain/conversation/decide-change.ts';
-import { unseenIn } from '../../domain/conversation/delivery/fallback.ts';
+import { pendingFallbacksIn } from '../../domain/conversation/delivery/fallback.ts';
 import { withFileTasks } from '../../domain/conversation/files.ts';
-import { judgeSends, maySendLess, refencedOf, type UnderWay, type Verdict } from '../../domain/conversation/automation/fencing.ts';
+import {
+  withdrawSends,
+  maySendLess,
+  refencedOf,
+  type UnderWay,
+  type WithdrawnSends,
+} from '../../domain/conversation/automation/fencing.ts';
 import { newSend } from '../../domain/conversation/delivery/sends.ts';
 import type { ConversationState, Delivery, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -24,10 +30,10 @@ type RecordParts = Partial<Pick<ConversationRecord, 'settings' | 'replyToken' | 
 };
 
 /** The same, and rows that belong to the same transaction. */
-export type Alongside = RecordParts & { rows?: () => void };
+export type CommitExtras = RecordParts & { rows?: () => void };
 
 /** One conversation's stored state and the only way to change it. Everything here is synchronous: no await can come between. */
-export class Room {
+export class ConversationAggregate {
   readonly storage: DurableObjectStorage;
   readonly store: ConversationStore;
   readonly log: LogStore;
@@ -70,7 +76,7 @@ export class Room {
    * Log, state, messages, sends and `rows`, all or nothing; with them what follows from the change: sends that it forbids fail, turns
    * that it ends are gone. @throws only on a bug or a broken disk, leaving nothing behind.
    */
-  commit(events: NewConversationEvent[], at: Micros, alongside: Alongside = {}): void {
+  commit(events: NewConversationEvent[], at: Micros, extras: CommitExtras = {}): void {
     this.storage.transactionSync(() => {
       this.store.prepare();
       const before = this.store.record();
@@ -78,7 +84,7 @@ export class Room {
       const changed = placed.reduce<ConversationState | null>(applyEvent, before?.conversation ?? null);
       const withdrawn = before && changed ? this.#withdraw(before.conversation, changed, authorOf(placed), at) : [];
       const after = withdrawn.reduce<ConversationState | null>(applyEvent, changed);
-      const { rows, ...parts } = alongside;
+      const { rows, ...parts } = extras;
       if (after && (placed.length > 0 || Object.keys(parts).length > 0)) {
         this.store.saveRecord(recordOf(before, after, placed, at, parts));
       }
@@ -122,10 +128,10 @@ export class Room {
   /** What is under way and may not be any more: it fails, or its attempt is the last one (fencing.ts). */
   #withdraw(before: ConversationState, after: ConversationState, by: Actor | null, at: Micros): ConversationEvent[] {
     if (!maySendLess(before, after)) return [];
-    const verdict = judgeSends(after, by, this.underWay(), at);
-    this.keepSends(verdict);
+    const withdrawnSends = withdrawSends(after, by, this.underWay(), at);
+    this.saveWithdrawn(withdrawnSends);
     refencedOf(after, by, this.#unseen()).forEach((message) => this.store.saveMessage(message));
-    return this.#append(verdict.events, after, at);
+    return this.#append(withdrawnSends.events, after, at);
   }
 
   #unseen(): Message[] {
@@ -134,7 +140,7 @@ export class Room {
   }
 
   /** Inside a commit, which also takes the verdict's events. */
-  keepSends({ failed, lastTry, refenced }: Verdict): void {
+  saveWithdrawn({ failed, lastTry, refenced }: WithdrawnSends): void {
     refenced.forEach(({ message }) => this.store.saveMessage(message));
     lastTry.forEach(({ send }) => this.store.saveSend(send));
     failed.forEach(({ send }) => this.store.dropSend(send.deliveryId));
@@ -155,9 +161,9 @@ export class Room {
       return;
     }
     this.store.saveMessage(event.message);
-    const isNew = ({ id }: Delivery) => event.type === 'message.created' || event.spares?.[id] !== undefined;
+    const isNew = ({ id }: Delivery) => event.type === 'message.created' || event.fallbackOptions?.[id] !== undefined;
     this.#saveDeliveries(event.message, event.message.deliveries.filter(isNew));
-    Object.entries(event.spares ?? {}).forEach(([id, ways]) => this.store.saveSpares(id, ways));
+    Object.entries(event.fallbackOptions ?? {}).forEach(([id, options]) => this.store.saveFallbackOptions(id, options));
   }
 
   #saveDeliveries({ id: messageId, sequence: position }: Message, deliveries: Delivery[]): void {
@@ -178,7 +184,7 @@ function recordOf(
   const record = { ...(before ?? firstRecord(conversation, at, parts.settings)), ...parts };
   const started = pending ? pending(record.pending, conversation, placed) : record.pending;
   const files = withFileTasks(started.files, placed, Date.now());
-  const unseen = [...started.unseen, ...unseenIn(placed, Date.now())];
+  const unseen = [...started.unseen, ...pendingFallbacksIn(placed, Date.now())];
   return { ...record, conversation, lastAt: at, pending: keepAllowed({ ...started, files, unseen }, conversation) };
 }
 

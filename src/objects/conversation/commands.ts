@@ -1,5 +1,5 @@
 import { withConsent } from './consent.ts';
-import type { Alongside, Room } from './aggregate.ts';
+import type { CommitExtras, ConversationAggregate } from './aggregate.ts';
 import { cancelSends } from './deliver.ts';
 import { withoutActiveflow } from '../../domain/conversation/automation/automation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
@@ -23,8 +23,10 @@ export interface Changed {
   changed: boolean;
 }
 
-export const updateConversation = (room: Room, command: UpdateCommand): Result<Changed, Refusal> =>
-  change(room, command.customerId, (state, at) => decideUpdate(state, command, at));
+export const updateConversation = (
+  aggregate: ConversationAggregate,
+  command: UpdateCommand,
+): Result<Changed, Refusal> => change(aggregate, command.customerId, (state, at) => decideUpdate(state, command, at));
 
 /** The place of an action in its activeflow: what a repeat of it has in common with it. */
 export interface FlowStep {
@@ -33,78 +35,102 @@ export interface FlowStep {
 }
 
 /** An update by a flow's action, once. @returns the mode epoch that it left. */
-export function updateByFlow(room: Room, command: UpdateCommand, step: FlowStep): Result<number, Refusal> {
+export function updateByFlow(
+  aggregate: ConversationAggregate,
+  command: UpdateCommand,
+  step: FlowStep,
+): Result<number, Refusal> {
   const key = `flow:${step.activeflowId} ${step.count}`;
-  const done = room.store.keys.used(key, Date.now());
+  const done = aggregate.store.keys.used(key, Date.now());
   if (done) return ok(Number(done.fingerprint));
-  if (isStopped(room, step.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
-  const epoch = () => room.store.record()?.conversation.modeEpoch ?? 0;
+  if (isStopped(aggregate, step.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
+  const epoch = () => aggregate.store.record()?.conversation.modeEpoch ?? 0;
   const rows = () =>
-    room.store.keys.save(key, { messageId: '', fingerprint: String(epoch()) }, Date.now() + STEP_LIFE_MS);
-  const changed = change(room, command.customerId, (state, at) => decideUpdate(state, command, at), { rows });
+    aggregate.store.keys.save(key, { messageId: '', fingerprint: String(epoch()) }, Date.now() + STEP_LIFE_MS);
+  const changed = change(aggregate, command.customerId, (state, at) => decideUpdate(state, command, at), { rows });
   return changed.ok ? ok(epoch()) : changed;
 }
 
-export const unassignConversation = (room: Room, customerId: string, actor: Actor, asOwner: string | null) =>
-  change(room, customerId, (state, at) => decideUnassign(state, actor, asOwner, at));
+export const unassignConversation = (
+  aggregate: ConversationAggregate,
+  customerId: string,
+  actor: Actor,
+  asOwner: string | null,
+) => change(aggregate, customerId, (state, at) => decideUnassign(state, actor, asOwner, at));
 
 /** The last state is the answer: nothing finds a deleted conversation any more. */
-export function deleteConversation(room: Room, customerId: string): Result<ConversationState, Refusal> {
-  const deleted = change(room, customerId, (state, at) => ok(decideDelete(state, at)));
+export function deleteConversation(
+  aggregate: ConversationAggregate,
+  customerId: string,
+): Result<ConversationState, Refusal> {
+  const deleted = change(aggregate, customerId, (state, at) => ok(decideDelete(state, at)));
   return deleted.ok ? ok(deleted.value.conversation) : deleted;
 }
 
 /** Nothing happens where the contact has said something newer. */
 export function learnConsent(
-  room: Room,
+  aggregate: ConversationAggregate,
   customerId: string,
   addressName: string,
   { optOut, at: saidAt }: Consent,
 ): Result<Changed, Refusal> {
-  const isNews = saidAt > (room.store.record()?.consents[addressName]?.at ?? 0);
-  if (!isNews) return change(room, customerId, () => ok([]));
-  const heard = withConsent(room, addressName, { at: saidAt, untold: null });
-  return change(room, customerId, (state, at) => ok(decideConsent(state, addressName, optOut, at, 'elsewhere')), heard);
+  const isNews = saidAt > (aggregate.store.record()?.consents[addressName]?.at ?? 0);
+  if (!isNews) return change(aggregate, customerId, () => ok([]));
+  const heard = withConsent(aggregate, addressName, { at: saidAt, untold: null });
+  return change(
+    aggregate,
+    customerId,
+    (state, at) => ok(decideConsent(state, addressName, optOut, at, 'elsewhere')),
+    heard,
+  );
 }
 
-export function deleteMessage(room: Room, customerId: string, messageId: string): Result<Message, Refusal> {
-  const found = room.findMessage(customerId, messageId);
+export function deleteMessage(
+  aggregate: ConversationAggregate,
+  customerId: string,
+  messageId: string,
+): Result<Message, Refusal> {
+  const found = aggregate.findMessage(customerId, messageId);
   if (!found.ok) return found;
-  const at = room.now();
-  room.commit(decideDeleteMessage(found.value, at), at, { rows: () => cancelSends(room, found.value) });
-  return ok(room.store.message(messageId) ?? found.value);
+  const at = aggregate.now();
+  aggregate.commit(decideDeleteMessage(found.value, at), at, { rows: () => cancelSends(aggregate, found.value) });
+  return ok(aggregate.store.message(messageId) ?? found.value);
 }
 
 const stopKey = (activeflowId: string): string => `stopped:${activeflowId}`;
 
 /** From this commit on nothing of the activeflow is accepted here, and nothing of it waits any more. */
-export function stopActiveflow(room: Room, customerId: string, activeflowId: string): Result<null, Refusal> {
-  const found = room.find(customerId);
+export function stopActiveflow(
+  aggregate: ConversationAggregate,
+  customerId: string,
+  activeflowId: string,
+): Result<null, Refusal> {
+  const found = aggregate.find(customerId);
   if (!found.ok) return found;
-  const at = room.now();
-  const verdict = stopSends(activeflowId, room.underWay(), at);
-  room.commit(verdict.events, at, {
+  const at = aggregate.now();
+  const withdrawnSends = stopSends(activeflowId, aggregate.underWay(), at);
+  aggregate.commit(withdrawnSends.events, at, {
     pending: (pending) => withoutActiveflow(pending, activeflowId),
     rows: () => {
-      room.keepSends(verdict);
-      room.store.keys.save(stopKey(activeflowId), { messageId: '', fingerprint: '' }, null);
+      aggregate.saveWithdrawn(withdrawnSends);
+      aggregate.store.keys.save(stopKey(activeflowId), { messageId: '', fingerprint: '' }, null);
     },
   });
   return ok(null);
 }
 
-export const isStopped = (room: Room, activeflowId: string | null): boolean =>
-  activeflowId !== null && room.store.keys.used(stopKey(activeflowId), Date.now()) !== null;
+export const isStopped = (aggregate: ConversationAggregate, activeflowId: string | null): boolean =>
+  activeflowId !== null && aggregate.store.keys.used(stopKey(activeflowId), Date.now()) !== null;
 
 type Decide = (state: ConversationState, at: Micros) => Result<NewConversationEvent[], Refusal>;
 
-function change(room: Room, customerId: string, decide: Decide, alongside: Alongside = {}) {
-  const found = room.find(customerId);
+function change(aggregate: ConversationAggregate, customerId: string, decide: Decide, extras: CommitExtras = {}) {
+  const found = aggregate.find(customerId);
   if (!found.ok) return found;
-  const at = room.now();
+  const at = aggregate.now();
   const decided = decide(found.value, at);
   if (!decided.ok) return decided;
-  room.commit(decided.value, at, alongside);
-  const conversation = room.store.record()?.conversation ?? found.value;
+  aggregate.commit(decided.value, at, extras);
+  const conversation = aggregate.store.record()?.conversation ?? found.value;
   return ok({ conversation, changed: decided.value.length > 0 });
 }

@@ -2,7 +2,7 @@ import { consentOutbox } from './consent.ts';
 import { ConversationFeed } from './feed.ts';
 import { flowOutbox } from './flow-starts.ts';
 import { ConversationHistory } from './history.ts';
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import { NET_MS } from '../runtime/alarm.ts';
 import { FeedSink } from '../projection/feed-sink.ts';
 import { FileSink } from './file-sink.ts';
@@ -11,7 +11,7 @@ import type { Outbox } from '../runtime/outbox.ts';
 import { SendSink } from './send-sink.ts';
 import { singleFlight } from '../runtime/single-flight.ts';
 import { TurnSink } from './turn-sink.ts';
-import { nextUnseenAt } from '../../domain/conversation/delivery/fallback.ts';
+import { nextPendingFallbackAt } from '../../domain/conversation/delivery/fallback.ts';
 import { nextFileAt } from '../../domain/conversation/files.ts';
 import { nextSendAt } from '../../domain/conversation/delivery/sends.ts';
 import { nextTurnAt } from '../../domain/conversation/automation/turns.ts';
@@ -36,7 +36,7 @@ export class Drains {
   readonly sends: SendSink;
   readonly feed: FeedSink;
   readonly #ctx: DurableObjectState;
-  readonly #room: Room;
+  readonly #aggregate: ConversationAggregate;
   readonly #rearm: () => void;
   readonly #turns: TurnSink;
   readonly #files: FileSink;
@@ -45,20 +45,20 @@ export class Drains {
   readonly #drainSends: () => Promise<void>;
   readonly #drainHistory: () => Promise<void>;
 
-  constructor(ctx: DurableObjectState, env: Env, room: Room, host: DrainsHost) {
+  constructor(ctx: DurableObjectState, env: Env, aggregate: ConversationAggregate, host: DrainsHost) {
     this.#ctx = ctx;
-    this.#room = room;
+    this.#aggregate = aggregate;
     this.#rearm = () => host.rearm();
-    this.history = new HistorySink(env, new ConversationHistory(env.DB, room.store, room.log));
-    this.feed = new FeedSink(env, new ConversationFeed(room));
-    this.sends = new SendSink(env, ctx.storage, room.store);
-    this.#turns = new TurnSink(env, room);
-    this.#files = new FileSink(env, room);
-    this.#consent = consentOutbox(env, room);
-    this.#flows = flowOutbox(env, room, () => host.committed());
+    this.history = new HistorySink(env, new ConversationHistory(env.DB, aggregate.store, aggregate.log));
+    this.feed = new FeedSink(env, new ConversationFeed(aggregate));
+    this.sends = new SendSink(env, ctx.storage, aggregate.store);
+    this.#turns = new TurnSink(env, aggregate);
+    this.#files = new FileSink(env, aggregate);
+    this.#consent = consentOutbox(env, aggregate);
+    this.#flows = flowOutbox(env, aggregate, () => host.committed());
     // Apart, so that a D1 that is slow holds up no send.
     this.#drainSends = singleFlight(() =>
-      this.#afterwards(this.sends.drain(room.store.record()?.conversation.id ?? null)),
+      this.#afterwards(this.sends.drain(aggregate.store.record()?.conversation.id ?? null)),
     );
     this.#drainHistory = singleFlight(() => this.#afterwards(this.history.drain()));
   }
@@ -85,7 +85,7 @@ export class Drains {
 
   /** D1 gets all of it once more. @throws where it does not take it now. */
   async historyAgain(): Promise<void> {
-    const head = this.#room.store.record()?.conversation.sequence ?? 0;
+    const head = this.#aggregate.store.record()?.conversation.sequence ?? 0;
     this.history.rewind();
     await this.#drainHistory();
     if (this.history.place() < head) throw new Error('D1 has not taken the history again');
@@ -105,14 +105,14 @@ export class Drains {
   /** When the alarm must bring a drain along, with a little patience for what one is busy with. */
   dueTimes(now: Millis): (Millis | null)[] {
     const patiently = (at: Millis | null) => (at === null ? null : Math.max(at, now + NET_MS));
-    const sendAt = nextSendAt(this.#room.store.sends());
+    const sendAt = nextSendAt(this.#aggregate.store.sends());
     return [
       ...[this.history, this.#consent, this.#flows].map((sink) => patiently(sink.retryAt())),
       sendAt === null ? null : sendAt <= now ? now + NET_MS : sendAt,
-      nextUnseenAt(this.#room.store.record()?.pending.unseen ?? []),
-      nextFileAt(this.#room.store.record()?.pending.files ?? []),
+      nextPendingFallbackAt(this.#aggregate.store.record()?.pending.unseen ?? []),
+      nextFileAt(this.#aggregate.store.record()?.pending.files ?? []),
       // Nothing but the alarm publishes a turn: its contact has to pause first.
-      nextTurnAt(this.#room.store.record()?.pending.turns ?? []),
+      nextTurnAt(this.#aggregate.store.record()?.pending.turns ?? []),
     ];
   }
 

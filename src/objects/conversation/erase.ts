@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import { CLOSE_UNAUTHORIZED } from '../live/protocol.ts';
 import { close } from '../live/socket.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
-import { linksOf, type Link } from '../../domain/conversation/identity/bindings.ts';
+import { bindingsOf, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import { holderOf, type ContactAddress, type Participant } from '../../domain/conversation/identity/participants.ts';
 import {
@@ -72,32 +72,32 @@ export function readTombstone(storage: DurableObjectStorage): Tombstone | null {
  * Takes a contact out of a conversation, in one synchronous stretch. Null where it is another customer's. Repeated, it gives the same
  * again. Of one that has nothing, though lists know it, an erasure broke off before its tombstone stood.
  */
-export function erase(ctx: DurableObjectState, room: Room, wanted: ToErase): Erased | null {
+export function erase(ctx: DurableObjectState, aggregate: ConversationAggregate, wanted: ToErase): Erased | null {
   const buried = readTombstone(ctx.storage);
   if (buried) return buried.customerId === wanted.customerId ? { isWhole: true, ...buried } : null;
-  const state = room.store.record()?.conversation;
-  if (!state) return bury(ctx, room, wanted.customerId, []);
+  const state = aggregate.store.record()?.conversation;
+  if (!state) return bury(ctx, aggregate, wanted.customerId, []);
   if (state.customerId !== wanted.customerId) return null;
-  const past = pastOf(room);
+  const past = pastOf(aggregate);
   const gone = goneFrom(state, wanted.contactIds, wanted.addresses, past.left);
-  const links = [...linksOf(state), ...past.links];
-  if (!isAlone(state, gone)) return scrub(room, gone, links, wanted.announced);
+  const bindings = [...bindingsOf(state), ...past.bindings];
+  if (!isAlone(state, gone)) return scrub(aggregate, gone, bindings, wanted.announced);
   ctx.getWebSockets().forEach((socket) => close(socket, CLOSE_UNAUTHORIZED, 'erased'));
-  return bury(ctx, room, wanted.customerId, links);
+  return bury(ctx, aggregate, wanted.customerId, bindings);
 }
 
 /** Outside the object nothing is left either. */
-export const endErasure = (room: Room): boolean => room.storage.kv.delete(TAKEN_OUT);
+export const endErasure = (aggregate: ConversationAggregate): boolean => aggregate.storage.kv.delete(TAKEN_OUT);
 
 /** It was taken out for good, and nobody has brought it in again: what comes from there begins another conversation. */
-export const isForgotten = (room: Room, { addressName, peer }: Opening): boolean => {
-  const record = room.store.record();
+export const isForgotten = (aggregate: ConversationAggregate, { addressName, peer }: Opening): boolean => {
+  const record = aggregate.store.record();
   return record?.forgotten?.includes(addressName) === true && holderOf(record.conversation, peer) === null;
 };
 
 /** Who has left the conversation, and by which ways it ever went. */
-function pastOf(room: Room): { left: Participant[]; links: Link[] } {
-  const rows = room.log.after(0, Number.MAX_SAFE_INTEGER).filter(({ messageId }) => messageId === null);
+function pastOf(aggregate: ConversationAggregate): { left: Participant[]; bindings: ChannelBinding[] } {
+  const rows = aggregate.log.after(0, Number.MAX_SAFE_INTEGER).filter(({ messageId }) => messageId === null);
   const events = rows.map((row) => fromLogRow(row, null));
   return {
     left: events.flatMap((event) =>
@@ -105,16 +105,16 @@ function pastOf(room: Room): { left: Participant[]; links: Link[] } {
         ? [event.participant]
         : [],
     ),
-    links: events.flatMap((event) => (isMessageEvent(event) ? [] : linksOf(event.conversation))),
+    bindings: events.flatMap((event) => (isMessageEvent(event) ? [] : bindingsOf(event.conversation))),
   };
 }
 
 /** The ways, messages and uploads that go. Of a whole conversation (`gone` null) that is all of them. */
-function partsOf(room: Room, gone: Gone | null, links: Link[]): Parts {
-  const before = room.store.everyMessage();
+function partsOf(aggregate: ConversationAggregate, gone: Gone | null, bindings: ChannelBinding[]): Parts {
+  const before = aggregate.store.everyMessage();
   const messages = gone === null ? before : before.filter((each) => isScrubbed(each, gone));
   const kept = uploadsIn(before.filter((each) => !messages.includes(each)));
-  const theirs = links.filter(({ peer }) => gone === null || targetIsGone(gone, peer.target));
+  const theirs = bindings.filter(({ peer }) => gone === null || targetIsGone(gone, peer.target));
   return {
     addressNames: [...new Set(theirs.map(({ addressName }) => addressName))].filter((name) => name !== ''),
     messageIds: messages.map(({ id }) => id),
@@ -134,53 +134,58 @@ const hashed = (key: string): string => createHash('sha256').update(key).digest(
  * Nothing is left but hashes and ids, so that neither a redelivery nor a rebuild brings anything back. Nothing is awaited: no message can
  * come between, and the tombstone is written with what it stands for.
  */
-function bury(ctx: DurableObjectState, room: Room, customerId: string, links: Link[]): Erased {
-  const parts = partsOf(room, null, links);
-  const tombstone: Tombstone = { customerId, keys: room.store.keys.incoming().map(hashed), ...parts };
+function bury(
+  ctx: DurableObjectState,
+  aggregate: ConversationAggregate,
+  customerId: string,
+  bindings: ChannelBinding[],
+): Erased {
+  const parts = partsOf(aggregate, null, bindings);
+  const tombstone: Tombstone = { customerId, keys: aggregate.store.keys.incoming().map(hashed), ...parts };
   // The answer waits for it: the output gate opens when what was written is durable.
   void ctx.storage.deleteAll();
-  room.store.forget();
+  aggregate.store.forget();
   ctx.storage.kv.put(TOMBSTONE, JSON.stringify(tombstone));
   return { isWhole: true, ...parts };
 }
 
 /** The contact's part of a conversation with others in it: their own stays. D1 gets it anew by `rebuild`. */
-function scrub(room: Room, gone: Gone, links: Link[], announced: number): Erased {
-  const at = room.now();
-  return room.storage.transactionSync(() => {
-    const parts = joined(readTakenOut(room), partsOf(room, gone, links));
-    room.storage.kv.put(TAKEN_OUT, JSON.stringify(parts));
-    for (const message of room.store.everyMessage()) scrubOne(room, message, gone, at);
-    for (const row of room.log.after(0, Number.MAX_SAFE_INTEGER)) room.log.replace(scrubRow(row, gone));
-    for (const id of parts.messageIds) room.store.dropSendsOf(id);
-    scrubRecord(room, gone, parts, announced, at);
+function scrub(aggregate: ConversationAggregate, gone: Gone, bindings: ChannelBinding[], announced: number): Erased {
+  const at = aggregate.now();
+  return aggregate.storage.transactionSync(() => {
+    const parts = joined(readTakenOut(aggregate), partsOf(aggregate, gone, bindings));
+    aggregate.storage.kv.put(TAKEN_OUT, JSON.stringify(parts));
+    for (const message of aggregate.store.everyMessage()) scrubOne(aggregate, message, gone, at);
+    for (const row of aggregate.log.after(0, Number.MAX_SAFE_INTEGER)) aggregate.log.replace(scrubRow(row, gone));
+    for (const id of parts.messageIds) aggregate.store.dropSendsOf(id);
+    scrubRecord(aggregate, gone, parts, announced, at);
     return { isWhole: false, ...parts };
   });
 }
 
-function scrubOne(room: Room, message: Message, gone: Gone, at: Micros): void {
+function scrubOne(aggregate: ConversationAggregate, message: Message, gone: Gone, at: Micros): void {
   for (const { id } of lostDeliveries(message, gone)) {
-    room.store.dropSend(id);
-    room.store.dropSpares(id);
+    aggregate.store.dropSend(id);
+    aggregate.store.dropFallbackOptions(id);
   }
   for (const { id } of message.deliveries) {
-    const ways = room.store.spares(id);
-    const left = ways.filter(({ link }) => !targetIsGone(gone, link.peer.target));
-    if (left.length === ways.length) continue;
-    room.store.dropSpares(id);
-    room.store.saveSpares(id, left);
+    const options = aggregate.store.fallbackOptions(id);
+    const left = options.filter(({ binding }) => !targetIsGone(gone, binding.peer.target));
+    if (left.length === options.length) continue;
+    aggregate.store.dropFallbackOptions(id);
+    aggregate.store.saveFallbackOptions(id, left);
   }
-  room.store.saveMessage(scrubMessage(message, gone, at));
+  aggregate.store.saveMessage(scrubMessage(message, gone, at));
 }
 
-function scrubRecord(room: Room, gone: Gone, parts: Parts, announced: number, at: Micros): void {
+function scrubRecord(aggregate: ConversationAggregate, gone: Gone, parts: Parts, announced: number, at: Micros): void {
   const { addressNames, messageIds } = parts;
-  const record = room.store.record();
+  const record = aggregate.store.record();
   if (!record) return;
   const conversation: ConversationState = { ...scrubState(record.conversation, gone), updatedAt: at };
   const kept = <T>(byWay: Record<string, T>): Record<string, T> =>
     Object.fromEntries(Object.entries(byWay).filter(([name]) => !addressNames.includes(name)));
-  room.store.saveRecord({
+  aggregate.store.saveRecord({
     ...record,
     conversation,
     replyToken: null,
@@ -194,8 +199,8 @@ function scrubRecord(room: Room, gone: Gone, parts: Parts, announced: number, at
 }
 
 /** Of an erasure that broke off: its second run finds nothing here, and must end what is outside. */
-function readTakenOut(room: Room): Parts {
-  const stored = room.storage.kv.get<string>(TAKEN_OUT);
+function readTakenOut(aggregate: ConversationAggregate): Parts {
+  const stored = aggregate.storage.kv.get<string>(TAKEN_OUT);
   return stored === undefined ? NOTHING : partsSchema.parse(JSON.parse(stored));
 }
 

@@ -1,4 +1,4 @@
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import type { PublishedEvent, Publication } from '../live/feed-protocol.ts';
 import type { FeedSource } from '../projection/feed-sink.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
@@ -7,32 +7,32 @@ import { fromLogRow } from '../../domain/conversation/log-row.ts';
 
 /** What the feed hears of a conversation: everything under the customer's topic, and under its owner's. */
 export class ConversationFeed implements FeedSource {
-  readonly #room: Room;
+  readonly #aggregate: ConversationAggregate;
   /** After the last event that has passed, and after the last one that was asked for. */
   #ownerId: string | null;
   #nextOwnerId: string | null;
 
-  constructor(room: Room) {
-    this.#room = room;
-    this.#ownerId = room.store.record()?.conversation.ownerId ?? null;
+  constructor(aggregate: ConversationAggregate) {
+    this.#aggregate = aggregate;
+    this.#ownerId = aggregate.store.record()?.conversation.ownerId ?? null;
     this.#nextOwnerId = this.#ownerId;
   }
 
   head(): number {
-    return this.#room.store.record()?.conversation.sequence ?? 0;
+    return this.#aggregate.store.record()?.conversation.sequence ?? 0;
   }
 
   customerId(): string {
-    return this.#room.store.record()?.conversation.customerId ?? '';
+    return this.#aggregate.store.record()?.conversation.customerId ?? '';
   }
 
   publication(cursor: number, limit: number): { publication: Publication; cursor: number } {
-    const conversation = this.#room.store.record()?.conversation;
+    const conversation = this.#aggregate.store.record()?.conversation;
     if (!conversation) throw new Error('a conversation that is not there has no events');
     this.#nextOwnerId = this.#ownerId;
-    const rows = this.#room.log.after(cursor, limit);
+    const rows = this.#aggregate.log.after(cursor, limit);
     const events = rows.map((row) =>
-      this.#published(fromLogRow(row, row.messageId === null ? null : this.#room.store.message(row.messageId))),
+      this.#published(fromLogRow(row, row.messageId === null ? null : this.#aggregate.store.message(row.messageId))),
     );
     const { id, customerId } = conversation;
     const publication = { customerId, resource: 'conversation' as const, id, agents: [], isPrivate: false, events };

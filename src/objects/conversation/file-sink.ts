@@ -1,4 +1,4 @@
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import { takeDue } from '../../domain/conversation/files.ts';
 import { errorName, log as notice } from '../../log.ts';
 import { enqueue } from '../../queues/jobs.ts';
@@ -6,20 +6,20 @@ import { enqueue } from '../../queues/jobs.ts';
 /** The drain towards the queue `file-copies`. A task stays until its consumer has reported it; a queue that refuses is asked again later. */
 export class FileSink {
   readonly #env: Env;
-  readonly #room: Room;
+  readonly #aggregate: ConversationAggregate;
 
-  constructor(env: Env, room: Room) {
+  constructor(env: Env, aggregate: ConversationAggregate) {
     this.#env = env;
-    this.#room = room;
+    this.#aggregate = aggregate;
   }
 
   /** Never throws. */
   async drain(): Promise<void> {
-    const record = this.#room.store.record();
+    const record = this.#aggregate.store.record();
     if (!record) return;
     const { due, tasks } = takeDue(record.pending.files, Date.now());
     if (tasks === record.pending.files) return;
-    this.#room.savePending({ ...record.pending, files: tasks });
+    this.#aggregate.savePending({ ...record.pending, files: tasks });
     const { id: conversationId } = record.conversation;
     try {
       await enqueue(

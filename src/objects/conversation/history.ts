@@ -1,5 +1,5 @@
 import type { HistorySource, Projected } from '../projection/history-sink.ts';
-import { messagesJson, nextStretch, type Stretch } from '../projection/log-batch.ts';
+import { messagesJson, nextLogBatch, type LogBatch } from '../projection/log-batch.ts';
 import type { ConversationStore } from './store.ts';
 import type { LogStore } from '../runtime/log-store.ts';
 import { announceAll } from '../../dialects/announce.ts';
@@ -42,20 +42,20 @@ export class ConversationHistory implements HistorySource {
     const record = this.#store.record();
     if (!record) return { cursor, due: [] };
     const { conversation } = record;
-    const stretch = nextStretch(this.#log, cursor, (id) => this.#store.messageText(id));
-    const { rows } = stretch;
-    const events = rows.map((row) => fromLogRow(row, messageOf(stretch, row)));
+    const batch = nextLogBatch(this.#log, cursor, (id) => this.#store.messageText(id));
+    const { rows } = batch;
+    const events = rows.map((row) => fromLogRow(row, messageOf(batch, row)));
     const news = events.filter(({ sequence }) => sequence > (record.quietUntil ?? 0));
     const announcements = news.flatMap((event) => announceAll(conversation.id, event));
     const found = searchTextsOf(conversation, events);
-    const written = { conversation, rows, messages: messagesJson(stretch), announcements, found };
+    const written = { conversation, rows, messages: messagesJson(batch), announcements, found };
     const due = await projectConversation(this.#db, written, Date.now());
     return { cursor: rows.at(-1)?.sequence ?? cursor, due };
   }
 }
 
 /** What the row's event is about, or null for an event of the conversation itself. */
-function messageOf({ messages }: Stretch, { messageId }: LogRow): Message | null {
+function messageOf({ messages }: LogBatch, { messageId }: LogRow): Message | null {
   const text = messageId === null ? undefined : messages.get(messageId);
   return text === undefined ? null : readMessage(text);
 }

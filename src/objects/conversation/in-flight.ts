@@ -1,4 +1,4 @@
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import { CLAIM_LEASE_MS } from '../../domain/conversation/delivery/sends.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 
@@ -13,11 +13,11 @@ const LONGEST_WAIT_MS: Millis = 3 * SECOND;
  * nothing of an assistant's or a fenced flow's reaches the provider (invariant 7).
  */
 export class InFlight {
-  readonly #room: Room;
+  readonly #aggregate: ConversationAggregate;
   #waiting: (() => void)[] = [];
 
-  constructor(room: Room) {
-    this.#room = room;
+  constructor(aggregate: ConversationAggregate) {
+    this.#aggregate = aggregate;
   }
 
   /** An attempt is over. */
@@ -35,7 +35,7 @@ export class InFlight {
 
   /** Until when an attempt that is not to be may still reach its provider; 0 when none is under way. */
   #busyUntil(): Millis {
-    const forbidden = this.#room.store.sends().filter((send) => send.phase === 'claimed' && send.withdrawn);
+    const forbidden = this.#aggregate.store.sends().filter((send) => send.phase === 'claimed' && send.withdrawn);
     return Math.max(0, ...forbidden.map(({ dueAt }) => dueAt - CLAIM_LEASE_MS + LONGEST_WAIT_MS));
   }
 

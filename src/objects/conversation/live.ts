@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import { mayVisit, reached, visitorFrames, type Visitor } from './visitors.ts';
 import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from '../live/protocol.ts';
 import { Sessions } from '../live/sessions.ts';
@@ -24,22 +24,22 @@ const readSchema = z.object({ type: z.literal('read'), sequence: z.number().int(
 /** The sockets of one conversation: those who work in it, and its visitors (spec section 11), who are shown what is theirs. */
 export class ConversationLive {
   readonly sessions: Sessions;
-  readonly #room: Room;
+  readonly #aggregate: ConversationAggregate;
   readonly #host: LiveHost;
   /** By visitor and status: how far it has said that it got. */
   readonly #reachedAt = new Map<string, number>();
 
-  constructor(ctx: DurableObjectState, env: Env, room: Room, host: LiveHost) {
-    this.#room = room;
+  constructor(ctx: DurableObjectState, env: Env, aggregate: ConversationAggregate, host: LiveHost) {
+    this.#aggregate = aggregate;
     this.#host = host;
     this.sessions = new Sessions(ctx, {
-      head: () => room.store.record()?.conversation.sequence ?? 0,
+      head: () => aggregate.store.record()?.conversation.sequence ?? 0,
       framesAfter: (sequence, limit, view) =>
         view.startsWith(VISITOR)
-          ? visitorFrames(room, view.slice(VISITOR.length), sequence, limit)
-          : framesAfter(room, sequence, limit),
+          ? visitorFrames(aggregate, view.slice(VISITOR.length), sequence, limit)
+          : framesAfter(aggregate, sequence, limit),
       viewOf: (reader) => (reader.kind === 'visitor' ? `${VISITOR}${reader.target}` : ''),
-      mayRead: (reader) => mayRead(room, reader),
+      mayRead: (reader) => mayRead(aggregate, reader),
       revoked: (readers) => revokedReaders(env, readers),
       command: (reader, frame) => this.#command(reader, frame),
       acknowledged: (reader, sequence) => this.#reached(reader, 'delivered', sequence),
@@ -51,7 +51,8 @@ export class ConversationLive {
   accept(request: Request): Response {
     const session = sessionRequestSchema.parse(JSON.parse(request.headers.get(SESSION_HEADER) ?? 'null'));
     const { reader } = session;
-    const isOpen = reader.kind === 'visitor' ? mayVisit(this.#room, reader) : this.#room.find(reader.customerId).ok;
+    const isOpen =
+      reader.kind === 'visitor' ? mayVisit(this.#aggregate, reader) : this.#aggregate.find(reader.customerId).ok;
     return isOpen ? this.sessions.accept(session) : new Response(null, { status: 404 });
   }
 
@@ -68,7 +69,7 @@ export class ConversationLive {
     // Said again it is no news, and looking for news costs something.
     if (reader.kind !== 'visitor' || sequence <= (this.#reachedAt.get(key) ?? 0)) return null;
     this.#reachedAt.set(key, sequence);
-    if (reached(this.#room, reader, status, sequence)) this.#host.committed();
+    if (reached(this.#aggregate, reader, status, sequence)) this.#host.committed();
     return null;
   }
 
@@ -77,9 +78,12 @@ export class ConversationLive {
     const sender = senderOf(reader);
     const isVisitor = (other: Reader): boolean => other.kind === 'visitor';
     const isSame = (other: Reader): boolean => senderOf(other).id === sender.id;
-    this.sessions.whisper({ type: 'typing', data: { is_typing, sender } }, (one) => isVisitor(one) || isSame(one));
+    this.sessions.sendEphemeral(
+      { type: 'typing', data: { is_typing, sender } },
+      (one) => isVisitor(one) || isSame(one),
+    );
     if (!isVisitor(reader))
-      this.sessions.whisper({ type: 'typing', data: { is_typing, name: '' } }, (one) => !isVisitor(one));
+      this.sessions.sendEphemeral({ type: 'typing', data: { is_typing, name: '' } }, (one) => !isVisitor(one));
     return null;
   }
 }
@@ -90,13 +94,17 @@ function senderOf(reader: Reader): { type: string; id: string } {
 }
 
 /** An agent that reads as the owner reads for as long as it is the owner. */
-const mayRead = (room: Room, reader: Reader): boolean =>
+const mayRead = (aggregate: ConversationAggregate, reader: Reader): boolean =>
   reader.kind === 'visitor'
-    ? mayVisit(room, reader satisfies Visitor)
-    : hasRole(reader, 'manager-or-admin') || isOwner(reader, room.store.record()?.conversation.ownerId ?? null);
+    ? mayVisit(aggregate, reader satisfies Visitor)
+    : hasRole(reader, 'manager-or-admin') || isOwner(reader, aggregate.store.record()?.conversation.ownerId ?? null);
 
-const framesAfter = (room: Room, after: number, limit: number): { sequence: number; text: string }[] =>
-  room.log.after(after, limit).map((row) => {
-    const message = row.messageId === null ? null : room.store.message(row.messageId);
+const framesAfter = (
+  aggregate: ConversationAggregate,
+  after: number,
+  limit: number,
+): { sequence: number; text: string }[] =>
+  aggregate.log.after(after, limit).map((row) => {
+    const message = row.messageId === null ? null : aggregate.store.message(row.messageId);
     return { sequence: row.sequence, text: JSON.stringify(presentFrame(fromLogRow(row, message))) };
   });

@@ -1,6 +1,6 @@
 import { AlarmClock } from '../runtime/alarm.ts';
 import * as commands from './commands.ts';
-import { claimSend, commitStep, followUnseen, receipt, reportSend, type SendOrder } from './deliver.ts';
+import { claimSend, commitStep, runPendingFallbacks, receipt, reportSend, type SendOrder } from './deliver.ts';
 import { endErasure, erase, type Erased } from './erase.ts';
 import { Drains } from './drains.ts';
 import { InFlight } from './in-flight.ts';
@@ -28,7 +28,7 @@ const AFTER_FAILURE_MS = 60_000;
 
 /**
  * One conversation: the truth about it, its order, its sends and its assistants' turns. Every public method is an RPC command or
- * question; commands are safe to repeat. Decisions are made in domain/, committed by Room, and followed by `#settle`.
+ * question; commands are safe to repeat. Decisions are made in domain/, committed by ConversationAggregate, and followed by `#settle`.
  */
 export class ConversationObject extends ConversationPeople {
   readonly #alarm: AlarmClock;
@@ -39,12 +39,12 @@ export class ConversationObject extends ConversationPeople {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#alarm = new AlarmClock(ctx);
-    this.#inFlight = new InFlight(this.room);
-    this.#drains = new Drains(ctx, env, this.room, {
+    this.#inFlight = new InFlight(this.aggregate);
+    this.#drains = new Drains(ctx, env, this.aggregate, {
       rearm: () => this.#rearm(),
       committed: () => ctx.waitUntil(this.#settle()),
     });
-    this.#live = new ConversationLive(ctx, env, this.room, {
+    this.#live = new ConversationLive(ctx, env, this.aggregate, {
       rearm: () => this.#rearm(),
       committed: () => ctx.waitUntil(this.#settle()),
     });
@@ -58,56 +58,56 @@ export class ConversationObject extends ConversationPeople {
 
   /** An inbound item, once. Refuses with CONVERSATION_CLOSED when the conversation is over and the next one must take it. */
   async receive(command: ReceiveCommand): Promise<Result<Received, Refusal>> {
-    const erased = await redelivered(this.room, command);
+    const erased = await redelivered(this.aggregate, command);
     if (erased) return ok(erased);
-    const received = receive(this.room, command);
+    const received = receive(this.aggregate, command);
     const settled = this.settled(received);
     await this.#drains.consentTold();
     return settled;
   }
 
   send(command: SendCommand): Promise<Result<Message, Refusal>> {
-    return this.settled(send(this.room, command));
+    return this.settled(send(this.aggregate, command));
   }
 
   /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
   update(command: UpdateCommand): Promise<Result<commands.Changed, Refusal>> {
-    return this.settled(commands.updateConversation(this.room, command));
+    return this.settled(commands.updateConversation(this.aggregate, command));
   }
 
   /** The same by a flow's action, once over all its repeats. @returns the mode epoch that it left. */
   updateByFlow(command: UpdateCommand, step: commands.FlowStep): Promise<Result<number, Refusal>> {
-    return this.settled(commands.updateByFlow(this.room, command, step));
+    return this.settled(commands.updateByFlow(this.aggregate, command, step));
   }
 
   /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
   unassign(customerId: string, actor: Actor, asOwner: string | null): Promise<Result<commands.Changed, Refusal>> {
-    return this.settled(commands.unassignConversation(this.room, customerId, actor, asOwner));
+    return this.settled(commands.unassignConversation(this.aggregate, customerId, actor, asOwner));
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
   remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.settled(commands.deleteConversation(this.room, customerId));
+    return this.settled(commands.deleteConversation(this.aggregate, customerId));
   }
 
   removeMessage(customerId: string, messageId: string): Promise<Result<Message, Refusal>> {
-    return this.settled(commands.deleteMessage(this.room, customerId, messageId));
+    return this.settled(commands.deleteMessage(this.aggregate, customerId, messageId));
   }
 
   /** What another conversation with this contact has heard of its consent. */
   learnConsent(customerId: string, addressName: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
-    return this.settled(commands.learnConsent(this.room, customerId, addressName, consent));
+    return this.settled(commands.learnConsent(this.aggregate, customerId, addressName, consent));
   }
 
   /** The queue's consumer takes one attempt; null: not its turn. */
   claim(deliveryId: string, attempt: number, policy: SendPolicy): SendOrder | null {
-    const order = claimSend(this.room, deliveryId, attempt, policy);
+    const order = claimSend(this.aggregate, deliveryId, attempt, policy);
     this.#rearm();
     return order;
   }
 
   async report(deliveryId: string, attempt: number, outcome: SendOutcome): Promise<void> {
-    reportSend(this.room, deliveryId, attempt, outcome);
+    reportSend(this.aggregate, deliveryId, attempt, outcome);
     this.#inFlight.reported();
     await this.#settle();
   }
@@ -115,7 +115,7 @@ export class ConversationObject extends ConversationPeople {
   /** A provider's status callback. False when this conversation has no such delivery of that customer. */
   async receipt(customerId: string, deliveryId: string, news: DeliveryNews): Promise<boolean> {
     if (this.state()?.customerId !== customerId) return false;
-    const known = receipt(this.room, deliveryId, news);
+    const known = receipt(this.aggregate, deliveryId, news);
     this.#inFlight.reported();
     await this.#settle();
     return known;
@@ -123,29 +123,29 @@ export class ConversationObject extends ConversationPeople {
 
   /** The queue's consumer takes an assistant's turn; null: it is over, or not this attempt's. */
   claimTurn(turnId: string, claim: TurnClaim & { history: number }): turns.TurnOrder | null {
-    const order = turns.claim(this.room, turnId, claim);
+    const order = turns.claim(this.aggregate, turnId, claim);
     this.#rearm();
     return order;
   }
 
   /** How the attempt ended. MODE_CHANGED: people took over meanwhile, and nothing of it is said. */
   reportTurn(report: TurnReport): Promise<Result<null, Refusal>> {
-    return this.settled(turns.report(this.room, report));
+    return this.settled(turns.report(this.aggregate, report));
   }
 
   /** A flow has an assistant answer. @returns whether to wait for it: false when the assistant has answered already. */
   requestTurn(customerId: string, wanted: turns.RequestedTurn): Promise<Result<boolean, Refusal>> {
-    return this.settled(turns.request(this.room, customerId, wanted));
+    return this.settled(turns.request(this.aggregate, customerId, wanted));
   }
 
   filesDone(messageId: string, wasDeleted: boolean): void {
-    files.filesDone(this.room, messageId, wasDeleted);
+    files.filesDone(this.aggregate, messageId, wasDeleted);
     this.#rearm();
   }
 
   /** From the answer on, nothing of that activeflow is accepted here. */
   stopActiveflow(customerId: string, activeflowId: string): Promise<Result<null, Refusal>> {
-    return this.settled(commands.stopActiveflow(this.room, customerId, activeflowId));
+    return this.settled(commands.stopActiveflow(this.aggregate, customerId, activeflowId));
   }
 
   /**
@@ -155,7 +155,7 @@ export class ConversationObject extends ConversationPeople {
   async erase(customerId: string, contactIds: string[], addresses: ContactAddress[] = []): Promise<Erased | null> {
     await this.#drains.historySettled();
     const announced = this.#drains.history.place();
-    const erased = erase(this.ctx, this.room, { customerId, contactIds, addresses, announced });
+    const erased = erase(this.ctx, this.aggregate, { customerId, contactIds, addresses, announced });
     // What went to D1 just before has got there when it is dropped there.
     await this.#drains.historySettled();
     return erased;
@@ -164,11 +164,11 @@ export class ConversationObject extends ConversationPeople {
   /** D1 gets all of it as it is since an erasure, and nobody is told anew. @throws where it does not take it now. */
   async rebuild(): Promise<void> {
     await this.#drains.historyAgain();
-    endErasure(this.room);
+    endErasure(this.aggregate);
   }
 
   /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */
-  async nudge(): Promise<void> {
+  async backstop(): Promise<void> {
     await this.#catchUp();
   }
 
@@ -208,19 +208,19 @@ export class ConversationObject extends ConversationPeople {
   }
 
   #passTime(now: Millis): void {
-    const record = this.room.store.record();
+    const record = this.aggregate.store.record();
     if (!record) return;
-    this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.room, expired, step));
-    turns.expireTurns(this.room, now);
-    followUnseen(this.room, now);
+    this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.aggregate, expired, step));
+    turns.expireTurns(this.aggregate, now);
+    runPendingFallbacks(this.aggregate, now);
     this.#inFlight.reported();
     this.#live.sessions.dropStalled(now);
-    this.room.store.keys.dropExpired(now);
+    this.aggregate.store.keys.dropExpired(now);
     this.#drains.history.saveCursor();
-    const at = this.room.now();
+    const at = this.aggregate.now();
     const state = this.state();
     const events = state ? decideLifecycle(state, record.settings, now, at) : [];
-    if (events.length > 0) this.room.commit(events, at);
+    if (events.length > 0) this.aggregate.commit(events, at);
   }
 
   /** A command's answer, when what follows from it is under way and what it forbids is over. */
@@ -239,7 +239,7 @@ export class ConversationObject extends ConversationPeople {
 
   /** Sets the alarm to the next thing that is due. */
   #rearm(): void {
-    const record = this.room.store.record();
+    const record = this.aggregate.store.record();
     if (!record) return;
     this.#alarm.wakeBy([
       ...this.#drains.dueTimes(Date.now()),

@@ -1,19 +1,19 @@
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
 import {
-  decideMeet,
+  decideAttachPerson,
   decideMerge,
-  decidePart,
+  decideSplitOff,
   decideUnmerge,
-  type Meeting,
-  type Parting,
+  type PersonAttachment,
+  type SplitOff,
 } from '../../domain/conversation/identity/merge.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
 import {
   decideAdd,
-  decideDrop,
+  decideReleaseAddresses,
   decideRemove,
   type ContactAddress,
   type NewParticipant,
@@ -33,18 +33,18 @@ export interface OpenCommand {
 }
 
 export function openWith(
-  room: Room,
+  aggregate: ConversationAggregate,
   { customerId, opening, people, settings }: OpenCommand,
 ): Result<ConversationState, Refusal> {
-  const at = room.now();
-  if (room.isErased()) return err({ code: 'CONVERSATION_CLOSED' });
-  const present = room.store.record()?.conversation ?? null;
+  const at = aggregate.now();
+  if (aggregate.isErased()) return err({ code: 'CONVERSATION_CLOSED' });
+  const present = aggregate.store.record()?.conversation ?? null;
   if (present ? present.customerId !== customerId : opening === null) return err({ code: 'CONVERSATION_NOT_FOUND' });
   if (present && isOver(present)) return err({ code: 'CONVERSATION_CLOSED' });
   const events = present ? joined(present, people, at) : ok(opening ? [created(opening, at)] : []);
   if (!events.ok) return events;
-  room.commit(events.value, at, { settings });
-  return room.find(customerId);
+  aggregate.commit(events.value, at, { settings });
+  return aggregate.find(customerId);
 }
 
 const created = (opening: Opening, at: Micros): NewConversationEvent => ({
@@ -69,25 +69,25 @@ function joined(
   return ok(events);
 }
 
-export const addParticipant = (room: Room, customerId: string, person: NewParticipant) =>
-  decided(room, customerId, (state, at) => joined(state, [person], at));
+export const addParticipant = (aggregate: ConversationAggregate, customerId: string, person: NewParticipant) =>
+  decided(aggregate, customerId, (state, at) => joined(state, [person], at));
 
 /** What may be done to a conversation's people from outside it, each safe to repeat. */
-export type Rearrangement =
+export type MembershipChange =
   /** What is told of somebody who is here already, and the ways by which it may be answered. Refused where the conversation is over. */
-  | ({ kind: 'meet' } & Meeting)
+  | ({ kind: 'attach_person' } & PersonAttachment)
   /** Some of its addresses go to another conversation. */
-  | { kind: 'drop'; addresses: ContactAddress[] }
+  | { kind: 'release_addresses'; addresses: ContactAddress[] }
   /** Who came with a conversation that was merged into it leaves with that again. */
-  | ({ kind: 'part' } & Parting)
+  | ({ kind: 'split_off' } & SplitOff)
   /** It goes on in another one, or no longer does. */
   | { kind: 'merge' | 'unmerge'; into: string };
 
-export const rearrange = (room: Room, customerId: string, wanted: Rearrangement) =>
-  decided(room, customerId, (state, at) => {
-    if (wanted.kind === 'meet') return decideMeet(state, wanted, at);
-    if (wanted.kind === 'drop') return decideDrop(state, wanted.addresses, at);
-    if (wanted.kind === 'part') return decidePart(state, wanted, at);
+export const changeMembership = (aggregate: ConversationAggregate, customerId: string, wanted: MembershipChange) =>
+  decided(aggregate, customerId, (state, at) => {
+    if (wanted.kind === 'attach_person') return decideAttachPerson(state, wanted, at);
+    if (wanted.kind === 'release_addresses') return decideReleaseAddresses(state, wanted.addresses, at);
+    if (wanted.kind === 'split_off') return decideSplitOff(state, wanted, at);
     if (wanted.kind === 'merge') return decideMerge(state, wanted.into, at);
     return ok(decideUnmerge(state, wanted.into, at));
   });
@@ -95,27 +95,31 @@ export const rearrange = (room: Room, customerId: string, wanted: Rearrangement)
 type Decide = (state: ConversationState, at: Micros) => Result<NewConversationEvent[], Refusal>;
 
 /** @returns the conversation afterwards. */
-function decided(room: Room, customerId: string, decide: Decide): Result<ConversationState, Refusal> {
-  const found = room.find(customerId);
+function decided(
+  aggregate: ConversationAggregate,
+  customerId: string,
+  decide: Decide,
+): Result<ConversationState, Refusal> {
+  const found = aggregate.find(customerId);
   if (!found.ok) return found;
-  const at = room.now();
+  const at = aggregate.now();
   const events = decide(found.value, at);
   if (!events.ok) return events;
-  room.commit(events.value, at);
-  return room.find(customerId);
+  aggregate.commit(events.value, at);
+  return aggregate.find(customerId);
 }
 
 /** @returns the conversation as it was before: who calls must give the addresses back. */
 export function removeParticipant(
-  room: Room,
+  aggregate: ConversationAggregate,
   customerId: string,
   participantId: string,
 ): Result<ConversationState, Refusal> {
-  const found = room.find(customerId);
+  const found = aggregate.find(customerId);
   if (!found.ok) return found;
-  const at = room.now();
+  const at = aggregate.now();
   const events = decideRemove(found.value, participantId, at);
   if (!events.ok) return events;
-  room.commit(events.value, at);
+  aggregate.commit(events.value, at);
   return found;
 }

@@ -1,10 +1,10 @@
 import { withConsent } from './consent.ts';
 import { isForgotten, readTombstone } from './erase.ts';
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import { startAutomation } from '../../domain/conversation/automation/automation.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import { consentIn } from '../../domain/conversation/consent.ts';
-import { moved, NO_HORIZON } from '../../domain/conversation/delivery/watermark.ts';
+import { moved, NO_WATERMARK } from '../../domain/conversation/delivery/watermark.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -23,63 +23,68 @@ export interface Received {
 const keyOf = (providerKey: string): string => `in:${providerKey}`;
 
 /** The same also of one that is erased, by the hashes that it left. */
-export async function knewKey(room: Room, providerKey: string): Promise<boolean> {
-  const tombstone = room.store.record() === null ? readTombstone(room.storage) : null;
-  return tombstone ? tombstone.keys.includes(await sha256Hex(keyOf(providerKey))) : knowsKey(room, providerKey);
+export async function knewKey(aggregate: ConversationAggregate, providerKey: string): Promise<boolean> {
+  const tombstone = aggregate.store.record() === null ? readTombstone(aggregate.storage) : null;
+  return tombstone ? tombstone.keys.includes(await sha256Hex(keyOf(providerKey))) : knowsKey(aggregate, providerKey);
 }
 
-export const knowsKey = (room: Room, providerKey: string): boolean =>
-  room.store.keys.used(keyOf(providerKey), Date.now()) !== null;
+export const knowsKey = (aggregate: ConversationAggregate, providerKey: string): boolean =>
+  aggregate.store.keys.used(keyOf(providerKey), Date.now()) !== null;
 
 /** What an erased conversation had is not to begin anew. */
-export async function redelivered(room: Room, { opening, item }: ReceiveCommand): Promise<Received | null> {
-  if (!room.isErased() || !(await knewKey(room, item.dedupeKey))) return null;
+export async function redelivered(
+  aggregate: ConversationAggregate,
+  { opening, item }: ReceiveCommand,
+): Promise<Received | null> {
+  if (!aggregate.isErased() || !(await knewKey(aggregate, item.dedupeKey))) return null;
   return { conversationId: opening.conversationId, messageId: '', duplicate: true };
 }
 
-const takesNothing = (room: Room, opening: Opening): boolean => room.isErased() || isForgotten(room, opening);
+const takesNothing = (aggregate: ConversationAggregate, opening: Opening): boolean =>
+  aggregate.isErased() || isForgotten(aggregate, opening);
 
 /** Takes an item once: the provider's key, the message and what it sets in motion are one commit. */
-export function receive(room: Room, command: ReceiveCommand): Result<Received, Refusal> {
+export function receive(aggregate: ConversationAggregate, command: ReceiveCommand): Result<Received, Refusal> {
   const { opening, item, settings, automation } = command;
   const { conversationId } = opening;
-  const known = room.store.keys.used(keyOf(item.dedupeKey), Date.now());
+  const known = aggregate.store.keys.used(keyOf(item.dedupeKey), Date.now());
   if (known) return ok({ conversationId, messageId: known.messageId, duplicate: true });
-  if (takesNothing(room, opening)) return err({ code: 'CONVERSATION_CLOSED' });
-  const state = room.store.record()?.conversation ?? null;
-  const at = room.now();
-  const decided = decideReceive(state, opening, item, targetsOf(room, item), at);
+  if (takesNothing(aggregate, opening)) return err({ code: 'CONVERSATION_CLOSED' });
+  const state = aggregate.store.record()?.conversation ?? null;
+  const at = aggregate.now();
+  const decided = decideReceive(state, opening, item, targetsOf(aggregate, item), at);
   if (!decided.ok) return decided;
   const messageId = 'messageId' in item ? item.messageId : '';
   const replyToken = 'replyToken' in item ? item.replyToken : null;
-  room.commit(decided.value, at, {
-    settings: { ...settings, publicUrl: settings.publicUrl || (room.store.record()?.settings.publicUrl ?? '') },
+  aggregate.commit(decided.value, at, {
+    settings: { ...settings, publicUrl: settings.publicUrl || (aggregate.store.record()?.settings.publicUrl ?? '') },
     ...(replyToken ? { replyToken: { ...replyToken, addressName: opening.addressName } } : {}),
-    ...heardConsent(room, item, opening, at),
-    ...seenHorizon(room, item, opening),
+    ...heardConsent(aggregate, item, opening, at),
+    ...seenWatermark(aggregate, item, opening),
     pending: (pending, after, placed) =>
       toAnswer(item, placed).reduce(
         (rest, message) => startAutomation(rest, after, message, automation, Date.now()),
         pending,
       ),
     rows: () => {
-      for (const key of keysOf(room, item)) room.store.keys.save(keyOf(key), { messageId, fingerprint: '' }, null);
+      for (const key of keysOf(aggregate, item))
+        aggregate.store.keys.save(keyOf(key), { messageId, fingerprint: '' }, null);
     },
   });
   return ok({ conversationId, messageId, duplicate: false });
 }
 
 /** A word about consent is told on even where it changes nothing here: another conversation may know it otherwise. */
-function heardConsent(room: Room, item: InboundItem, { peer, addressName }: Opening, at: Micros) {
+function heardConsent(aggregate: ConversationAggregate, item: InboundItem, { peer, addressName }: Opening, at: Micros) {
   const optOut = item.kind === 'message' ? consentIn(item, peer) : null;
-  return optOut === null ? {} : withConsent(room, addressName, { at, untold: { optOut, at } });
+  return optOut === null ? {} : withConsent(aggregate, addressName, { at, untold: { optOut, at } });
 }
 
-function seenHorizon(room: Room, item: InboundItem, { addressName }: Opening) {
-  if (item.kind !== 'horizon') return {};
-  const horizons = room.store.record()?.horizons ?? {};
-  const horizon = moved(horizons[addressName] ?? NO_HORIZON, item.status, item.until);
-  return { horizons: { ...horizons, [addressName]: horizon } };
+function seenWatermark(aggregate: ConversationAggregate, item: InboundItem, { addressName }: Opening) {
+  if (item.kind !== 'watermark') return {};
+  const horizons = aggregate.store.record()?.horizons ?? {};
+  const watermark = moved(horizons[addressName] ?? NO_WATERMARK, item.status, item.until);
+  return { horizons: { ...horizons, [addressName]: watermark } };
 }
 
 /** The message of a contact that automation may answer, if these events brought one: an echo is none. */
@@ -92,20 +97,20 @@ function toAnswer(item: InboundItem, placed: ConversationEvent[]): Message[] {
  * The keys that are used up: the item's own and, where a message was taken back before it came, that message's.
  * Providers keep no order, and what a contact has taken back must not be shown when it arrives at last.
  */
-const keysOf = (room: Room, item: InboundItem): string[] => {
+const keysOf = (aggregate: ConversationAggregate, item: InboundItem): string[] => {
   // Said again it changes nothing, and every reading contact says it often.
-  if (item.kind === 'horizon') return [];
-  const isEarly = item.kind === 'redaction' && !knowsKey(room, item.targetKey);
+  if (item.kind === 'watermark') return [];
+  const isEarly = item.kind === 'redaction' && !knowsKey(aggregate, item.targetKey);
   return isEarly ? [item.dedupeKey, item.targetKey] : [item.dedupeKey];
 };
 
 /** As many messages as one horizon moves: older ones were moved by the one before. */
 const MOST_MOVED = 100;
 
-function targetsOf(room: Room, item: InboundItem): Message[] {
-  if (item.kind === 'horizon') return room.store.sentUntil(item.until, MOST_MOVED);
+function targetsOf(aggregate: ConversationAggregate, item: InboundItem): Message[] {
+  if (item.kind === 'watermark') return aggregate.store.sentUntil(item.until, MOST_MOVED);
   if (item.kind !== 'redaction') return [];
-  const known = room.store.keys.used(keyOf(item.targetKey), Date.now());
-  const target = known && room.store.message(known.messageId);
+  const known = aggregate.store.keys.used(keyOf(item.targetKey), Date.now());
+  const target = known && aggregate.store.message(known.messageId);
   return target ? [target] : [];
 }

@@ -1,5 +1,5 @@
 import { isStopped } from './commands.ts';
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import type { IdempotencyClaim, SendCommand } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../domain/conversation/decide-send.ts';
@@ -15,23 +15,24 @@ const KEY_LIFE_MS = 24 * HOUR;
 const UNSEEN_LIMIT = 100;
 
 /** Accepts a message once per idempotency key and once per message id (a repeated RPC). The answer is the message as it was accepted. */
-export function send(room: Room, command: SendCommand): Result<Message, Refusal> {
-  const earlier = earlierAnswer(room, command);
+export function send(aggregate: ConversationAggregate, command: SendCommand): Result<Message, Refusal> {
+  const earlier = earlierAnswer(aggregate, command);
   if (earlier) return earlier;
-  const at = room.now();
-  const found = standing(room, command, at);
+  const at = aggregate.now();
+  const found = standing(aggregate, command, at);
   if (!found.ok) return found;
   const { state, opened } = found.value;
-  if (isStopped(room, command.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
+  if (isStopped(aggregate, command.activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
   const unseen =
-    command.expectedSequence === null ? [] : room.store.messagesAfter(command.expectedSequence, UNSEEN_LIMIT);
+    command.expectedSequence === null ? [] : aggregate.store.messagesAfter(command.expectedSequence, UNSEEN_LIMIT);
   const decided = decideSend(state, command, unseen, at);
   if (!decided.ok) return decided;
   const { idempotency, settings } = command;
   const rows = () =>
-    idempotency && room.store.keys.save(keyOf(idempotency), usedBy(command, idempotency), Date.now() + KEY_LIFE_MS);
-  room.commit([...opened, ...decided.value], at, { ...(settings ? { settings } : {}), rows });
-  return asAccepted(room, command.messageId);
+    idempotency &&
+    aggregate.store.keys.save(keyOf(idempotency), usedBy(command, idempotency), Date.now() + KEY_LIFE_MS);
+  aggregate.commit([...opened, ...decided.value], at, { ...(settings ? { settings } : {}), rows });
+  return asAccepted(aggregate, command.messageId);
 }
 
 interface Standing {
@@ -40,13 +41,17 @@ interface Standing {
   opened: NewConversationEvent[];
 }
 
-function standing(room: Room, { customerId, first }: SendCommand, at: Micros): Result<Standing, Refusal> {
-  if (room.isErased()) return err({ code: first ? 'CONVERSATION_CLOSED' : 'CONVERSATION_NOT_FOUND' });
-  if (first && !room.store.record()) {
+function standing(
+  aggregate: ConversationAggregate,
+  { customerId, first }: SendCommand,
+  at: Micros,
+): Result<Standing, Refusal> {
+  if (aggregate.isErased()) return err({ code: first ? 'CONVERSATION_CLOSED' : 'CONVERSATION_NOT_FOUND' });
+  if (first && !aggregate.store.record()) {
     const state = openConversation(first, at);
     return ok({ state, opened: [{ type: 'conversation.created', conversation: state, change: null }] });
   }
-  const found = room.find(customerId);
+  const found = aggregate.find(customerId);
   if (found.ok) return ok({ state: found.value, opened: [] });
   // A deleted conversation is over: the contact's next one takes the message.
   return first ? err({ code: 'CONVERSATION_CLOSED' }) : found;
@@ -61,22 +66,22 @@ const usedBy = (command: SendCommand, claim: IdempotencyClaim) => ({
 
 /** Also where the conversation is over, or deleted, since. */
 export function earlierAnswer(
-  room: Room,
+  aggregate: ConversationAggregate,
   command: Pick<SendCommand, 'customerId' | 'messageId' | 'idempotency'>,
 ): Result<Message, Refusal> | null {
-  if (room.store.record()?.conversation.customerId !== command.customerId) return null;
-  if (room.store.message(command.messageId)) return asAccepted(room, command.messageId);
+  if (aggregate.store.record()?.conversation.customerId !== command.customerId) return null;
+  if (aggregate.store.message(command.messageId)) return asAccepted(aggregate, command.messageId);
   if (!command.idempotency) return null;
-  const used = room.store.keys.used(keyOf(command.idempotency), Date.now());
+  const used = aggregate.store.keys.used(keyOf(command.idempotency), Date.now());
   if (!used) return null;
   if (used.fingerprint !== command.idempotency.fingerprint) return err({ code: 'IDEMPOTENCY_KEY_REUSED' });
-  return asAccepted(room, used.messageId);
+  return asAccepted(aggregate, used.messageId);
 }
 
 /** The message as its first event had it, so that a repeated request gets the same answer while the send goes on. */
-function asAccepted(room: Room, messageId: string): Result<Message, Refusal> {
-  const message = room.store.message(messageId);
-  const row = message && room.log.after(message.sequence - 1, 1)[0];
+function asAccepted(aggregate: ConversationAggregate, messageId: string): Result<Message, Refusal> {
+  const message = aggregate.store.message(messageId);
+  const row = message && aggregate.log.after(message.sequence - 1, 1)[0];
   const event = row ? fromLogRow(row, message) : null;
   return event && isMessageEvent(event) ? ok(event.message) : err({ code: 'CONVERSATION_MESSAGE_NOT_FOUND' });
 }

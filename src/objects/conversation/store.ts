@@ -1,9 +1,9 @@
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
 import { NOTHING_PENDING, type Pending } from '../../domain/conversation/automation/automation.ts';
 import type { Change } from '../../domain/conversation/change.ts';
-import type { Way } from '../../domain/conversation/delivery/channel-choice.ts';
+import type { ChannelOption } from '../../domain/conversation/delivery/channel-choice.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
-import type { Horizon } from '../../domain/conversation/delivery/watermark.ts';
+import type { Watermark } from '../../domain/conversation/delivery/watermark.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { Send } from '../../domain/conversation/delivery/sends.ts';
 import { OLDER_CONVERSATION, readMessage } from '../../domain/conversation/log-row.ts';
@@ -52,7 +52,7 @@ export interface ConversationRecord {
   consents: Record<string, KnownConsent>;
   pending: Pending;
   /** By the way that each is about. */
-  horizons: Record<string, Horizon>;
+  horizons: Record<string, Watermark>;
 }
 
 export interface KnownConsent {
@@ -211,19 +211,19 @@ export class ConversationStore {
     this.#storage.sql.exec(query, send.deliveryId, JSON.stringify(send));
   }
 
-  spares(deliveryId: string): Way[] {
+  fallbackOptions(deliveryId: string): ChannelOption[] {
     const query = 'SELECT data FROM spares WHERE delivery_id = ?';
     const row = this.#storage.sql.exec<{ data: string }>(query, deliveryId).toArray()[0];
-    return row ? readOwnJson<Way[]>(row.data) : [];
+    return row ? readOwnJson<ChannelOption[]>(row.data) : [];
   }
 
-  saveSpares(deliveryId: string, ways: Way[]): void {
-    if (ways.length === 0) return;
+  saveFallbackOptions(deliveryId: string, options: ChannelOption[]): void {
+    if (options.length === 0) return;
     const query = 'INSERT OR REPLACE INTO spares (delivery_id, data) VALUES (?, ?)';
-    this.#storage.sql.exec(query, deliveryId, JSON.stringify(ways));
+    this.#storage.sql.exec(query, deliveryId, JSON.stringify(options));
   }
 
-  dropSpares(deliveryId: string): void {
+  dropFallbackOptions(deliveryId: string): void {
     this.#storage.sql.exec('DELETE FROM spares WHERE delivery_id = ?', deliveryId);
   }
 

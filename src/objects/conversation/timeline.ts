@@ -1,4 +1,4 @@
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import type { ChangeKind } from './store.ts';
 import type { Change } from '../../domain/conversation/change.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
@@ -20,21 +20,26 @@ export type TimelineEntry =
   | { kind: 'change'; sequence: number; entry: ChangeEntry };
 
 /** Newest first: the changes of one kind before a time (null: all). */
-export function listChanges(room: Room, kind: ChangeKind, before: Micros | null, limit: number): ChangeEntry[] {
-  return room.store.changesBefore(kind, before, limit).flatMap((sequence) => entryAt(room, sequence));
+export function listChanges(
+  aggregate: ConversationAggregate,
+  kind: ChangeKind,
+  before: Micros | null,
+  limit: number,
+): ChangeEntry[] {
+  return aggregate.store.changesBefore(kind, before, limit).flatMap((sequence) => entryAt(aggregate, sequence));
 }
 
-function entryAt(room: Room, sequence: number): ChangeEntry[] {
-  const row = room.log.after(sequence - 1, 1)[0];
+function entryAt(aggregate: ConversationAggregate, sequence: number): ChangeEntry[] {
+  const row = aggregate.log.after(sequence - 1, 1)[0];
   const event = row && fromLogRow(row, null);
   if (!event || isMessageEvent(event) || !event.change) return [];
   return [{ conversationId: event.conversation.id, sequence, createdAt: event.at, change: event.change }];
 }
 
 /** Newest first: both together, those before a place in the log. */
-export function listTimeline(room: Room, before: number, limit: number): TimelineEntry[] {
-  const messages = room.store.messagesUnder(before, limit);
-  const changes = room.store.changesUnder(before, limit).flatMap((sequence) => entryAt(room, sequence));
+export function listTimeline(aggregate: ConversationAggregate, before: number, limit: number): TimelineEntry[] {
+  const messages = aggregate.store.messagesUnder(before, limit);
+  const changes = aggregate.store.changesUnder(before, limit).flatMap((sequence) => entryAt(aggregate, sequence));
   return [
     ...messages.map((message): TimelineEntry => ({ kind: 'message', sequence: message.sequence, message })),
     ...changes.map((entry): TimelineEntry => ({ kind: 'change', sequence: entry.sequence, entry })),

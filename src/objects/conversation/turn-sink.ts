@@ -1,4 +1,4 @@
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import { publishTurn, type Turn } from '../../domain/conversation/automation/turns.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 import { errorName, log as notice } from '../../log.ts';
@@ -9,18 +9,18 @@ const REPUBLISH_MS = 2 * SECOND;
 /** The drain towards the queue `assistant-turns`. */
 export class TurnSink {
   readonly #env: Env;
-  readonly #room: Room;
+  readonly #aggregate: ConversationAggregate;
 
-  constructor(env: Env, room: Room) {
+  constructor(env: Env, aggregate: ConversationAggregate) {
     this.#env = env;
-    this.#room = room;
+    this.#aggregate = aggregate;
   }
 
   /** Marks what is due as published, then queues it; what the queue refuses goes back to waiting. Never throws. */
   async drain(): Promise<void> {
     const now = Date.now();
     const due = this.#turns().filter((turn) => turn.phase === 'waiting' && turn.dueAt <= now);
-    const conversationId = this.#room.store.record()?.conversation.id;
+    const conversationId = this.#aggregate.store.record()?.conversation.id;
     if (due.length === 0 || conversationId === undefined) return;
     this.#replace(due, (turn) => publishTurn(turn, now));
     try {
@@ -35,7 +35,7 @@ export class TurnSink {
   }
 
   #turns(): Turn[] {
-    return this.#room.store.record()?.pending.turns ?? [];
+    return this.#aggregate.store.record()?.pending.turns ?? [];
   }
 
   /** Only those that nobody claimed meanwhile: a queue may take a batch and still answer with an error. */
@@ -50,10 +50,10 @@ export class TurnSink {
 
   #replace(chosen: Turn[], change: (turn: Turn) => Turn): void {
     const ids = new Set(chosen.map(({ id }) => id));
-    const pending = this.#room.store.record()?.pending;
+    const pending = this.#aggregate.store.record()?.pending;
     if (!pending) return;
     const turns = pending.turns.map((turn) => (ids.has(turn.id) ? change(turn) : turn));
-    this.#room.savePending({ ...pending, turns });
+    this.#aggregate.savePending({ ...pending, turns });
   }
 }
 

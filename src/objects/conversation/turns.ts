@@ -1,5 +1,5 @@
 import { isStopped } from './commands.ts';
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import {
   decideTurnEnd,
   decideTurnReport,
@@ -28,31 +28,35 @@ export interface TurnOrder {
 const MOST_MESSAGES = 50;
 
 /** Leases one attempt to the consumer; null when the job is a repeat, stale, or the turn is over. */
-export function claim(room: Room, turnId: string, taken: TurnClaim & { history: number }): TurnOrder | null {
-  const record = room.store.record();
+export function claim(
+  aggregate: ConversationAggregate,
+  turnId: string,
+  taken: TurnClaim & { history: number },
+): TurnOrder | null {
+  const record = aggregate.store.record();
   const turn = record?.pending.turns.find(({ id }) => id === turnId);
   if (!record || !turn) return null;
   const { conversation, settings } = record;
   const claimed = claimTurn(turn, taken, conversation.sequence, Date.now());
   if (!claimed) return null;
   const turns = record.pending.turns.map((each) => (each.id === turnId ? claimed : each));
-  room.savePending({ ...record.pending, turns });
-  const messages = room.store.incomingSince(turn.from, MOST_MESSAGES).toReversed();
-  if (messages.length === 0) return endInSilence(room, turnId, taken.attempt);
-  const history = taken.history === 0 ? [] : newestOthers(room, messages, taken.history);
+  aggregate.savePending({ ...record.pending, turns });
+  const messages = aggregate.store.incomingSince(turn.from, MOST_MESSAGES).toReversed();
+  if (messages.length === 0) return endInSilence(aggregate, turnId, taken.attempt);
+  const history = taken.history === 0 ? [] : newestOthers(aggregate, messages, taken.history);
   return { conversation, messages, history, publicUrl: settings.publicUrl };
 }
 
 /** The contact has taken back everything that was to be answered. */
-function endInSilence(room: Room, turnId: string, attempt: number): null {
-  report(room, { turnId, attempt, outcome: 'answered', answer: null });
+function endInSilence(aggregate: ConversationAggregate, turnId: string, attempt: number): null {
+  report(aggregate, { turnId, attempt, outcome: 'answered', answer: null });
   return null;
 }
 
 /** The newest of the rest: what was said before the turn, and what was answered meanwhile. */
-function newestOthers(room: Room, messages: Message[], limit: number): Message[] {
+function newestOthers(aggregate: ConversationAggregate, messages: Message[], limit: number): Message[] {
   const told = new Set(messages.map(({ id }) => id));
-  return room.store
+  return aggregate.store
     .messagesBefore(null, limit + messages.length)
     .filter(({ id }) => !told.has(id))
     .slice(0, limit)
@@ -60,28 +64,28 @@ function newestOthers(room: Room, messages: Message[], limit: number): Message[]
 }
 
 /** The consumer's word on one attempt. MODE_CHANGED when the turn is over: people took over, or another attempt runs. */
-export function report(room: Room, told: TurnReport): Result<null, Refusal> {
-  const record = room.store.record();
+export function report(aggregate: ConversationAggregate, told: TurnReport): Result<null, Refusal> {
+  const record = aggregate.store.record();
   if (!record) return err({ code: 'CONVERSATION_NOT_FOUND' });
   const { conversation, pending } = record;
-  const at = room.now();
+  const at = aggregate.now();
   const decided = decideTurnReport(conversation, pending, told, Date.now(), at);
   if (!decided.ok) return decided;
-  commit(room, decided.value, at);
+  commit(aggregate, decided.value, at);
   return ok(null);
 }
 
-const commit = (room: Room, { events, pending }: TurnDecision, at: Micros): void =>
-  room.commit(events, at, { pending: () => pending });
+const commit = (aggregate: ConversationAggregate, { events, pending }: TurnDecision, at: Micros): void =>
+  aggregate.commit(events, at, { pending: () => pending });
 
 /** What leases that ran out leave. */
-export function expireTurns(room: Room, now: number): void {
-  for (const turn of room.store.record()?.pending.turns ?? []) {
-    const record = room.store.record();
+export function expireTurns(aggregate: ConversationAggregate, now: number): void {
+  for (const turn of aggregate.store.record()?.pending.turns ?? []) {
+    const record = aggregate.store.record();
     const step = expireTurn(turn, now);
     if (!record || step.turn === turn) continue;
-    const at = room.now();
-    commit(room, decideTurnEnd(record.conversation, record.pending, turn, step, at), at);
+    const at = aggregate.now();
+    commit(aggregate, decideTurnEnd(record.conversation, record.pending, turn, step, at), at);
   }
 }
 
@@ -97,31 +101,35 @@ export interface RequestedTurn {
 }
 
 /** A flow's wish that an assistant answers. @returns whether it has to be waited for: false when that is answered already. */
-export function request(room: Room, customerId: string, wanted: RequestedTurn): Result<boolean, Refusal> {
-  const found = room.find(customerId);
-  const record = room.store.record();
+export function request(
+  aggregate: ConversationAggregate,
+  customerId: string,
+  wanted: RequestedTurn,
+): Result<boolean, Refusal> {
+  const found = aggregate.find(customerId);
+  const record = aggregate.store.record();
   if (!found.ok || !record) return err({ code: 'CONVERSATION_NOT_FOUND' });
   const { turnId: id, messageId, assistantId, debounceMs, activeflowId } = wanted;
-  if (isStopped(room, activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
+  if (isStopped(aggregate, activeflowId)) return err({ code: 'ACTIVEFLOW_STOPPED' });
   if (isTurnOpen(record.pending, id)) return ok(true);
-  const from = firstUnanswered(room, messageId, record.pending.answered[assistantId] ?? 0);
+  const from = firstUnanswered(aggregate, messageId, record.pending.answered[assistantId] ?? 0);
   if (from === null) return ok(false);
   const epoch = wanted.epoch ?? record.conversation.modeEpoch;
   const begin = { id, assistantId, epoch, from, at: Date.now(), debounceMs, askedBy: [activeflowId] };
   const requested = requestTurn(found.value, record.pending, begin);
   if (!requested.ok) return requested;
-  if (requested.value) room.savePending(requested.value);
+  if (requested.value) aggregate.savePending(requested.value);
   return ok(requested.value !== null);
 }
 
 /** Where the turn of a flow begins: with its own message, or after what the assistant has answered. Null when nothing is new. */
-function firstUnanswered(room: Room, messageId: string, answered: number): number | null {
-  const own = room.store.message(messageId)?.sequence ?? 0;
+function firstUnanswered(aggregate: ConversationAggregate, messageId: string, answered: number): number | null {
+  const own = aggregate.store.message(messageId)?.sequence ?? 0;
   if (own > answered) return own;
-  return room.store.incomingSince(answered + 1, 1).length > 0 ? answered + 1 : null;
+  return aggregate.store.incomingSince(answered + 1, 1).length > 0 ? answered + 1 : null;
 }
 
-export const isOpen = (room: Room, turnId: string): boolean => {
-  const record = room.store.record();
+export const isOpen = (aggregate: ConversationAggregate, turnId: string): boolean => {
+  const record = aggregate.store.record();
   return record !== null && isTurnOpen(record.pending, turnId);
 };

@@ -1,4 +1,4 @@
-import type { Room } from './aggregate.ts';
+import type { ConversationAggregate } from './aggregate.ts';
 import type { Reader } from '../live/protocol.ts';
 import { visitorFrame } from '../../dialects/chat/frame.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
@@ -16,19 +16,19 @@ export type Visitor = Extract<Reader, { kind: 'visitor' }>;
 const addressOf = ({ target }: Pick<Visitor, 'target'>): ContactAddress => ({ type: 'chat', target });
 
 /** Before its first message a visitor waits in a conversation that nobody has begun; after that it must be in it, and it must go on here. */
-export function mayVisit(room: Room, visitor: Visitor): boolean {
-  const state = room.store.record()?.conversation;
+export function mayVisit(aggregate: ConversationAggregate, visitor: Visitor): boolean {
+  const state = aggregate.store.record()?.conversation;
   if (!state) return true;
   const address = addressOf(visitor);
   const isOwn = state.customerId === visitor.customerId && state.deletedAt === null && state.mergedInto === null;
   return isOwn && !isReleased(state, address) && holderOf(state, address) !== null;
 }
 
-export function visitorFrames(room: Room, target: string, after: number, limit: number) {
-  const state = room.store.record()?.conversation;
+export function visitorFrames(aggregate: ConversationAggregate, target: string, after: number, limit: number) {
+  const state = aggregate.store.record()?.conversation;
   if (!state) return [];
-  return room.log.after(after, limit).map((row) => {
-    const message = row.messageId === null ? null : room.store.message(row.messageId);
+  return aggregate.log.after(after, limit).map((row) => {
+    const message = row.messageId === null ? null : aggregate.store.message(row.messageId);
     const frame = visitorFrame(state, addressOf({ target }), fromLogRow(row, message));
     return { sequence: row.sequence, text: JSON.stringify(frame) };
   });
@@ -38,14 +38,19 @@ export function visitorFrames(room: Room, target: string, after: number, limit: 
 const MOST_MOVED = 100;
 
 /** The visitor has, or has read, everything up to a place in the log. @returns whether that was news. */
-export function reached(room: Room, visitor: Visitor, status: 'delivered' | 'read', sequence: number): boolean {
-  if (!room.store.record() || !mayVisit(room, visitor)) return false;
-  const at = room.now();
-  const events: NewConversationEvent[] = room.store
+export function reached(
+  aggregate: ConversationAggregate,
+  visitor: Visitor,
+  status: 'delivered' | 'read',
+  sequence: number,
+): boolean {
+  if (!aggregate.store.record() || !mayVisit(aggregate, visitor)) return false;
+  const at = aggregate.now();
+  const events: NewConversationEvent[] = aggregate.store
     .messagesUnder(sequence + 1, MOST_MOVED)
     .filter(({ direction }) => direction === 'outgoing')
     .flatMap((message) => decideReached(message, visitor.addressName, status, at, at));
-  if (events.length > 0) room.commit(events, at);
+  if (events.length > 0) aggregate.commit(events, at);
   return events.length > 0;
 }
 
@@ -54,17 +59,17 @@ const STEP = 200;
 
 /** Newest first: what is there of these addresses (participants.ts, addressesOf) that is older than a time (null: all), at most `limit`. */
 export function visibleMessages(
-  room: Room,
+  aggregate: ConversationAggregate,
   customerId: string,
   addresses: string[],
   before: Micros | null,
   limit: number,
 ): Result<Message[], Refusal> {
-  const found = room.find(customerId);
+  const found = aggregate.find(customerId);
   if (!found.ok) return found;
   const visible: Message[] = [];
   for (let at = before; visible.length < limit;) {
-    const step = room.store.messagesBefore(at, STEP);
+    const step = aggregate.store.messagesBefore(at, STEP);
     visible.push(...step.filter((message) => isVisibleTo(addresses, message)));
     at = step.at(-1)?.createdAt ?? null;
     if (step.length < STEP) break;
@@ -74,13 +79,13 @@ export function visibleMessages(
 
 /** One of them, also one that was deleted. */
 export function visibleMessage(
-  room: Room,
+  aggregate: ConversationAggregate,
   customerId: string,
   addresses: string[],
   messageId: string,
 ): Result<Message, Refusal> {
-  const found = room.find(customerId);
+  const found = aggregate.find(customerId);
   if (!found.ok) return found;
-  const message = room.store.message(messageId);
+  const message = aggregate.store.message(messageId);
   return message && isVisibleTo(addresses, message) ? ok(message) : err({ code: 'CONVERSATION_MESSAGE_NOT_FOUND' });
 }

@@ -11,19 +11,19 @@ export abstract class ConversationPeople extends ConversationQuestions {
   protected abstract settled<T>(result: T): Promise<T>;
 
   openWith(command: people.OpenCommand): Promise<Result<ConversationState, Refusal>> {
-    return this.settled(people.openWith(this.room, command));
+    return this.settled(people.openWith(this.aggregate, command));
   }
 
   addParticipant(customerId: string, person: NewParticipant): Promise<Result<ConversationState, Refusal>> {
-    return this.settled(people.addParticipant(this.room, customerId, person));
+    return this.settled(people.addParticipant(this.aggregate, customerId, person));
   }
 
   /** Who is who, and where it goes on: mergers, and addresses that go elsewhere. @returns the conversation afterwards. */
-  rearrange(customerId: string, wanted: people.Rearrangement): Promise<Result<ConversationState, Refusal>> {
-    return this.settled(people.rearrange(this.room, customerId, wanted));
+  changeMembership(customerId: string, wanted: people.MembershipChange): Promise<Result<ConversationState, Refusal>> {
+    return this.settled(people.changeMembership(this.aggregate, customerId, wanted));
   }
 
   removeParticipant(customerId: string, participantId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.settled(people.removeParticipant(this.room, customerId, participantId));
+    return this.settled(people.removeParticipant(this.aggregate, customerId, participantId));
   }
 }

@@ -8,7 +8,7 @@ export interface Frame {
 }
 
 /** What is sent to one reader at once: the frames one by one, or as one array. */
-export interface Parcel {
+export interface FrameChunk {
   /** Of its last event. */
   sequence: number;
   texts: string[];
@@ -25,11 +25,11 @@ export interface FrameSource {
 
 const PAGE = 100;
 /** No frame of many events is larger, and no reader is sent more before its window is looked at again. Bytes. */
-const PARCEL_BYTES = 64 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 /** Renders each stretch of the log once in one round of sending, however many readers stand at the same place. */
-export function parcels(source: FrameSource): (live: LiveReader, events: number) => Parcel {
-  const made = new Map<string, Parcel>();
+export function frameChunks(source: FrameSource): (live: LiveReader, events: number) => FrameChunk {
+  const made = new Map<string, FrameChunk>();
   return ({ cursor, batch, reader }, events) => {
     const limit = Math.min(events, PAGE);
     const view = source.viewOf?.(reader) ?? '';
@@ -41,12 +41,12 @@ export function parcels(source: FrameSource): (live: LiveReader, events: number)
 }
 
 /** As many frames as make a parcel, and at least one. */
-function pack(frames: Frame[], batch: boolean): Parcel {
+function pack(frames: Frame[], batch: boolean): FrameChunk {
   const texts: string[] = [];
   let bytes = 0;
   for (const { text } of frames) {
     bytes += bytesOf(text);
-    if (texts.length > 0 && bytes > PARCEL_BYTES) break;
+    if (texts.length > 0 && bytes > CHUNK_BYTES) break;
     texts.push(text);
   }
   const sequence = frames[texts.length - 1]?.sequence ?? 0;
@@ -66,7 +66,7 @@ const LATELY_MS = 250;
  * When to send, and to whom first. One person's next message comes when the last one has been seen, and waits for nothing. Where
  * several write at once, rounds are as far apart as one takes, so that what happens while readers are served goes out together.
  */
-export class Pace {
+export class FlushScheduler {
   #sentAt: Millis = 0;
   readonly #wroteAt = new Map<WebSocket, Millis>();
 

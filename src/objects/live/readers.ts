@@ -14,7 +14,7 @@ export interface LiveReader {
   stalledAt: Millis | null;
   caughtUp: boolean;
   /** What was whispered to it since it was last heard of, and when that was. */
-  whispered: number;
+  ephemeralBytes: number;
   heardAt: Millis;
   /** When its credential was last found good. */
   checkedAt: Millis;
@@ -31,7 +31,7 @@ export const newReader = ({ reader, batch }: Who, cursor: number, checkedAt: Mil
   bytes: 0,
   stalledAt: null,
   caughtUp: false,
-  whispered: 0,
+  ephemeralBytes: 0,
   heardAt: 0,
   checkedAt,
 });
@@ -47,12 +47,12 @@ export function wokenReader(attachment: Attachment, head: number): LiveReader {
 }
 
 /** How much more may be sent now to a reader with a window of so many bytes. */
-export const roomOf = (live: LiveReader, bytes: number): Room => ({
+export const budgetOf = (live: LiveReader, bytes: number): SendBudget => ({
   events: Math.max(0, WINDOW - (live.cursor - live.acked)),
   bytes: bytes - live.bytes,
 });
 
-export interface Room {
+export interface SendBudget {
   events: number;
   bytes: number;
 }
@@ -73,7 +73,7 @@ export function acknowledged(live: LiveReader, sequence: number): void {
 
 /** Any frame of its own shows that it reads. */
 export function heard(live: LiveReader, now: Millis): void {
-  live.whispered = 0;
+  live.ephemeralBytes = 0;
   live.heardAt = now;
 }
 

@@ -1,6 +1,6 @@
 import { checkedOnEntry, CredentialWatch } from './credential-watch.ts';
-import { Pace, parcels, type FrameSource } from './fan-out.ts';
-import { acknowledged, behindOf, heard, newReader, roomOf, sent, wokenReader, type LiveReader } from './readers.ts';
+import { FlushScheduler, frameChunks, type FrameSource } from './fan-out.ts';
+import { acknowledged, behindOf, heard, newReader, budgetOf, sent, wokenReader, type LiveReader } from './readers.ts';
 import {
   ackFrameSchema,
   attachmentSchema,
@@ -36,8 +36,8 @@ export interface SessionHost extends FrameSource {
   rearm(): void;
 }
 
-/** What may be whispered to a socket between two signs of life. */
-const WHISPER_BYTES = 64 * 1024;
+/** What may be sent outside the log to a socket between two signs of life. */
+const EPHEMERAL_BYTES = 64 * 1024;
 
 /** The hibernatable sockets of one object: accept, replay, follow, cut off. */
 export class Sessions {
@@ -45,7 +45,7 @@ export class Sessions {
   readonly #host: SessionHost;
   readonly #live = new Map<WebSocket, LiveReader>();
   readonly #credentials: CredentialWatch;
-  readonly #pace = new Pace();
+  readonly #flushes = new FlushScheduler();
   #isFlushDue = false;
 
   constructor(ctx: DurableObjectState, host: SessionHost) {
@@ -81,7 +81,7 @@ export class Sessions {
     this.#save(server, live, behindOf(live));
     if (greeting !== null) tell(server, live, greeting);
     if (fromFuture) tell(server, live, resyncFrame(head));
-    this.#pump(server, live, parcels(this.#host));
+    this.#flushTo(server, live, frameChunks(this.#host));
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -93,7 +93,7 @@ export class Sessions {
   /** After a commit: everyone who is not behind gets what is new, at once or together with what follows (fan-out.ts). */
   broadcast(): void {
     if (this.#isFlushDue) return;
-    const wait = this.#pace.wait(this.#live.size, Date.now());
+    const wait = this.#flushes.wait(this.#live.size, Date.now());
     if (wait <= 0) return this.#flush();
     this.#isFlushDue = true;
     // An object is not put to sleep while this waits: whoever is live would count as having had it all.
@@ -101,12 +101,13 @@ export class Sessions {
   }
 
   /** A frame outside the log (typing, presence): to those who are there now and up to date, but for `except`. */
-  whisper(frame: unknown, except: (reader: Reader) => boolean = () => false): void {
+  sendEphemeral(frame: unknown, except: (reader: Reader) => boolean = () => false): void {
     const stale = [...this.#live.values()].some((live) => !this.#credentials.isFresh(live));
     const text = JSON.stringify(frame);
     const tellAll = (): void => {
       for (const [socket, live] of this.#live) {
-        if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live)) this.#whisperTo(socket, live, text);
+        if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live))
+          this.#sendEphemeralTo(socket, live, text);
       }
     };
     if (stale) this.#ctx.waitUntil(this.#credentials.check().then(tellAll));
@@ -114,13 +115,13 @@ export class Sessions {
   }
 
   /** No window holds such frames back, so a socket that shows no sign of life gets a few of them and no more. */
-  #whisperTo(socket: WebSocket, live: LiveReader, text: string): void {
-    if (live.whispered > WHISPER_BYTES) {
+  #sendEphemeralTo(socket: WebSocket, live: LiveReader, text: string): void {
+    if (live.ephemeralBytes > EPHEMERAL_BYTES) {
       const pinged = this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
       if (pinged <= live.heardAt) return;
       heard(live, pinged);
     }
-    live.whispered += text.length;
+    live.ephemeralBytes += text.length;
     send(socket, live.batch ? `[${text}]` : text);
   }
 
@@ -137,13 +138,13 @@ export class Sessions {
     if (frame === undefined) return tell(socket, live, errorFrame('expected a frame of JSON'));
     const ack = isAck(frame) ? ackFrameSchema.safeParse(frame) : null;
     if (!ack?.success) {
-      this.#pace.wrote(socket, Date.now());
+      this.#flushes.wrote(socket, Date.now());
       const answer = this.#host.command(live.reader, frame);
       return answer === null ? undefined : tell(socket, live, answer);
     }
     acknowledged(live, ack.data.sequence);
     this.#host.acknowledged?.(live.reader, live.acked);
-    this.#pump(socket, live, parcels(this.#host));
+    this.#flushTo(socket, live, frameChunks(this.#host));
   }
 
   /** @returns who read there, also when it was cut off here, or closed while the object slept. */
@@ -170,22 +171,22 @@ export class Sessions {
 
   #flush(): void {
     this.#isFlushDue = false;
-    const parcelOf = parcels(this.#host);
-    for (const socket of this.#pace.begin(Date.now())) {
+    const chunkOf = frameChunks(this.#host);
+    for (const socket of this.#flushes.begin(Date.now())) {
       const live = this.#live.get(socket);
-      if (live) this.#pump(socket, live, parcelOf);
+      if (live) this.#flushTo(socket, live, chunkOf);
     }
-    for (const [socket, live] of this.#live) this.#pump(socket, live, parcelOf);
+    for (const [socket, live] of this.#live) this.#flushTo(socket, live, chunkOf);
   }
 
   /** Sends what the window lets through, then says so once the reader has everything. */
-  #pump(socket: WebSocket, live: LiveReader, parcelOf: ReturnType<typeof parcels>): void {
+  #flushTo(socket: WebSocket, live: LiveReader, chunkOf: ReturnType<typeof frameChunks>): void {
     if (!this.#isAllowed(socket, live)) return;
     const head = this.#host.head();
     while (live.cursor < head) {
-      const room = roomOf(live, windowBytes(this.#live.size));
-      if (room.events === 0 || room.bytes <= 0) return this.#stall(socket, live);
-      const { sequence, texts, bytes } = parcelOf(live, room.events);
+      const budget = budgetOf(live, windowBytes(this.#live.size));
+      if (budget.events === 0 || budget.bytes <= 0) return this.#stall(socket, live);
+      const { sequence, texts, bytes } = chunkOf(live, budget.events);
       texts.forEach((text) => send(socket, text));
       sent(live, sequence, bytes);
     }

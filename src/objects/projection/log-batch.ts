@@ -5,14 +5,14 @@ import type { LogRow } from '../../domain/log-row.ts';
 const ROWS = 200;
 const CHARACTERS = 400_000;
 
-export interface Stretch {
+export interface LogBatch {
   rows: LogRow[];
   /** The messages that the rows are about, as they are now, each once: their JSON, as it is stored, by id. */
   messages: Map<string, string>;
 }
 
 /** As much of the log after the cursor as fits into one batch, and at least one row where there is any. */
-export function nextStretch(log: LogStore, cursor: number, messageText: (id: string) => string | null): Stretch {
+export function nextLogBatch(log: LogStore, cursor: number, messageText: (id: string) => string | null): LogBatch {
   const rows: LogRow[] = [];
   const messages = new Map<string, string>();
   let characters = 0;
@@ -28,4 +28,4 @@ export function nextStretch(log: LogStore, cursor: number, messageText: (id: str
 }
 
 /** The messages as one JSON array, without having been read and written anew. */
-export const messagesJson = ({ messages }: Stretch): string => `[${[...messages.values()].join(',')}]`;
+export const messagesJson = ({ messages }: LogBatch): string => `[${[...messages.values()].join(',')}]`;

@@ -9,7 +9,7 @@ import type { LogStore } from '../runtime/log-store.ts';
 import type { TalkStore } from './store.ts';
 
 /** One talk's stored state and the only way to change it. Everything here is synchronous: no await can come between. */
-export class TalkRoom {
+export class TalkAggregate {
   readonly storage: DurableObjectStorage;
   readonly store: TalkStore;
   readonly log: LogStore;

@@ -1,27 +1,27 @@
-import type { TalkRoom } from './aggregate.ts';
+import type { TalkAggregate } from './aggregate.ts';
 import type { Publication } from '../live/feed-protocol.ts';
 import type { FeedSource } from '../projection/feed-sink.ts';
 
 /** What the feed hears of a talk: participants all of it, a channel's events everybody who may listen to the customer. */
 export class TalkFeed implements FeedSource {
-  readonly #room: TalkRoom;
+  readonly #aggregate: TalkAggregate;
 
-  constructor(room: TalkRoom) {
-    this.#room = room;
+  constructor(aggregate: TalkAggregate) {
+    this.#aggregate = aggregate;
   }
 
   head(): number {
-    return this.#room.talk?.state.sequence ?? 0;
+    return this.#aggregate.talk?.state.sequence ?? 0;
   }
 
   customerId(): string {
-    return this.#room.talk?.state.customerId ?? '';
+    return this.#aggregate.talk?.state.customerId ?? '';
   }
 
   publication(cursor: number, limit: number): { publication: Publication; cursor: number } {
-    const { talk } = this.#room;
+    const { talk } = this.#aggregate;
     if (!talk) throw new Error('a talk that is not there has no events');
-    const events = this.#room.framesAfter(cursor, limit);
+    const events = this.#aggregate.framesAfter(cursor, limit);
     const { id, customerId, type } = talk.state;
     const agents = [...talk.participants.keys()];
     const publication = { customerId, resource: 'chat' as const, id, agents, isPrivate: type !== 'channel', events };

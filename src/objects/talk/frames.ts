@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { moveRead } from './commands.ts';
 import { deleteMessage, editMessage, react, sendMessage, unreact } from './messages.ts';
-import type { TalkRoom } from './aggregate.ts';
+import type { TalkAggregate } from './aggregate.ts';
 import { presentParticipant, presentTalkMessage } from '../../dialects/voipbin/talk.ts';
 import { talkEditOf, talkFrameSchema, talkSendOf, type TalkFrame } from '../../dialects/voipbin/talk-bodies.ts';
 import { REFUSAL_MESSAGES, type Refusal } from '../../domain/errors.ts';
@@ -11,57 +11,57 @@ import type { TalkActor } from '../../domain/talk/commands.ts';
 import type { TalkMessage } from '../../domain/talk/state.ts';
 
 /** What became of one frame: the answer to its sender, and what the room is told beside the log. */
-export interface Obeyed {
+export interface Handled {
   reply: unknown;
-  whisper: Whisper | null;
+  sendEphemeral: Ephemeral | null;
 }
 
-interface Whisper {
+interface Ephemeral {
   frame: unknown;
   /** Whether the agent's own sockets hear it too: its other devices must know what it has read, and not that it types. */
   toSelf: boolean;
 }
 
-type Outcome = Result<{ data: unknown; whisper?: Whisper }, Refusal>;
+type Outcome = Result<{ data: unknown; sendEphemeral?: Ephemeral }, Refusal>;
 
 /** Does what a socket's frame says. Its fault is its own: the answer is an `error` frame, and the socket stays open. */
-export function obey(room: TalkRoom, actor: TalkActor, frame: unknown): Obeyed {
+export function handleFrame(aggregate: TalkAggregate, actor: TalkActor, frame: unknown): Handled {
   const parsed = talkFrameSchema.safeParse(frame);
-  if (!parsed.success) return { reply: malformed(frame, parsed.error), whisper: null };
+  if (!parsed.success) return { reply: malformed(frame, parsed.error), sendEphemeral: null };
   const { client_id } = parsed.data;
-  const outcome = carryOut(room, actor, parsed.data);
-  if (!outcome.ok) return { reply: { type: 'error', client_id, error: problem(outcome.error) }, whisper: null };
-  const { data, whisper = null } = outcome.value;
-  return { reply: { type: 'ack', client_id, data }, whisper };
+  const outcome = dispatch(aggregate, actor, parsed.data);
+  if (!outcome.ok) return { reply: { type: 'error', client_id, error: problem(outcome.error) }, sendEphemeral: null };
+  const { data, sendEphemeral = null } = outcome.value;
+  return { reply: { type: 'ack', client_id, data }, sendEphemeral };
 }
 
-function carryOut(room: TalkRoom, actor: TalkActor, frame: TalkFrame): Outcome {
+function dispatch(aggregate: TalkAggregate, actor: TalkActor, frame: TalkFrame): Outcome {
   switch (frame.type) {
     case 'send':
-      return shown(sendMessage(room, actor, talkSendOf(frame), null));
+      return shown(sendMessage(aggregate, actor, talkSendOf(frame), null));
     case 'edit':
-      return shown(editMessage(room, actor, frame.message_id, talkEditOf(frame)));
+      return shown(editMessage(aggregate, actor, frame.message_id, talkEditOf(frame)));
     case 'delete':
-      return shown(deleteMessage(room, actor, frame.message_id));
+      return shown(deleteMessage(aggregate, actor, frame.message_id));
     case 'react':
-      return shown(react(room, actor, frame.message_id, frame.emoji, null));
+      return shown(react(aggregate, actor, frame.message_id, frame.emoji, null));
     case 'unreact':
-      return shown(unreact(room, actor, frame.message_id, frame.emoji));
+      return shown(unreact(aggregate, actor, frame.message_id, frame.emoji));
     case 'read':
-      return read(room, actor, frame.sequence);
+      return read(aggregate, actor, frame.sequence);
     case 'typing':
-      return typing(room, actor);
+      return typing(aggregate, actor);
   }
 }
 
 const shown = (result: Result<TalkMessage, Refusal>): Outcome =>
   result.ok ? ok({ data: presentTalkMessage(result.value) }) : result;
 
-function read(room: TalkRoom, actor: TalkActor, sequence: number): Outcome {
-  const moved = moveRead(room, actor, sequence);
+function read(aggregate: TalkAggregate, actor: TalkActor, sequence: number): Outcome {
+  const moved = moveRead(aggregate, actor, sequence);
   if (!moved.ok) return moved;
   if (!moved.value) return ok({ data: null });
-  return ok({ data: presentParticipant(moved.value), whisper: { frame: readFrame(moved.value), toSelf: true } });
+  return ok({ data: presentParticipant(moved.value), sendEphemeral: { frame: readFrame(moved.value), toSelf: true } });
 }
 
 /** How far somebody has read; outside the log, like typing and presence. */
@@ -70,11 +70,11 @@ export const readFrame = (participant: Parameters<typeof presentParticipant>[0])
   data: presentParticipant(participant),
 });
 
-function typing(room: TalkRoom, actor: TalkActor): Outcome {
-  const found = mayAct(room.talk, actor);
+function typing(aggregate: TalkAggregate, actor: TalkActor): Outcome {
+  const found = mayAct(aggregate.talk, actor);
   if (!found.ok) return err(found.error);
   const data = { chat_id: found.value.state.id, owner_type: 'agent', owner_id: actor.agentId };
-  return ok({ data, whisper: { frame: { type: 'typing', data }, toSelf: false } });
+  return ok({ data, sendEphemeral: { frame: { type: 'typing', data }, toSelf: false } });
 }
 
 const clientIdSchema = z.object({ client_id: z.string() });

@@ -1,6 +1,6 @@
 import { isParticipant } from './commands.ts';
-import { obey, readFrame } from './frames.ts';
-import type { TalkRoom } from './aggregate.ts';
+import { handleFrame, readFrame } from './frames.ts';
+import type { TalkAggregate } from './aggregate.ts';
 import { paced } from '../runtime/paced.ts';
 import { errorFrame, type Reader, type SessionRequest } from '../live/protocol.ts';
 import { Sessions } from '../live/sessions.ts';
@@ -26,19 +26,19 @@ interface TalkLiveHost {
 export class TalkLive {
   readonly sessions: Sessions;
   readonly #ctx: DurableObjectState;
-  readonly #room: TalkRoom;
+  readonly #aggregate: TalkAggregate;
   readonly #host: TalkLiveHost;
   /** Who came or went since the room was last told. */
   readonly #moved = new Map<string, Status>();
-  readonly #tellOfMoves = paced(() => this.#whisperMoves(), PRESENCE_GAP_MS);
+  readonly #tellOfMoves = paced(() => this.#sendPresence(), PRESENCE_GAP_MS);
 
-  constructor(ctx: DurableObjectState, env: Env, room: TalkRoom, host: TalkLiveHost) {
+  constructor(ctx: DurableObjectState, env: Env, aggregate: TalkAggregate, host: TalkLiveHost) {
     this.#ctx = ctx;
-    this.#room = room;
+    this.#aggregate = aggregate;
     this.#host = host;
     this.sessions = new Sessions(ctx, {
-      head: () => room.talk?.state.sequence ?? 0,
-      framesAfter: (sequence, limit) => room.framesAfter(sequence, limit),
+      head: () => aggregate.talk?.state.sequence ?? 0,
+      framesAfter: (sequence, limit) => aggregate.framesAfter(sequence, limit),
       mayRead: (reader) => this.mayRead(reader),
       revoked: (readers) => revokedReaders(env, readers),
       command: (reader, frame) => this.#command(reader, frame),
@@ -48,7 +48,7 @@ export class TalkLive {
 
   /** Participants alone, and only as long as they are. */
   mayRead(reader: Reader): boolean {
-    return reader.kind === 'agent' && isParticipant(this.#room, reader.customerId, reader.agentId);
+    return reader.kind === 'agent' && isParticipant(this.#aggregate, reader.customerId, reader.agentId);
   }
 
   /** The newcomer is told who is there, and those who are there of the newcomer, where that is news. */
@@ -66,14 +66,18 @@ export class TalkLive {
     this.#note(agentOf(reader), 'offline');
   }
 
-  whisperRead(participant: Participant): void {
-    this.sessions.whisper(readFrame(participant));
+  sendRead(participant: Participant): void {
+    this.sessions.sendEphemeral(readFrame(participant));
   }
 
   #command(reader: Reader, frame: unknown): unknown {
     if (reader.kind !== 'agent') return errorFrame('this socket only reads');
-    const { reply, whisper } = obey(this.#room, actorOf(reader), frame);
-    if (whisper) this.sessions.whisper(whisper.frame, (other) => !whisper.toSelf && agentOf(other) === reader.agentId);
+    const { reply, sendEphemeral } = handleFrame(this.#aggregate, actorOf(reader), frame);
+    if (sendEphemeral)
+      this.sessions.sendEphemeral(
+        sendEphemeral.frame,
+        (other) => !sendEphemeral.toSelf && agentOf(other) === reader.agentId,
+      );
     this.#host.settle();
     return reply;
   }
@@ -88,15 +92,15 @@ export class TalkLive {
   }
 
   /** After a deploy a thousand come back at once: told one by one, that would be a million frames. */
-  #whisperMoves(): Promise<void> {
-    if (this.#moved.size > 0) this.sessions.whisper(this.#presence([...this.#moved]));
+  #sendPresence(): Promise<void> {
+    if (this.#moved.size > 0) this.sessions.sendEphemeral(this.#presence([...this.#moved]));
     this.#moved.clear();
     return Promise.resolve();
   }
 
   #presence(agents: [string, Status][]) {
     const people = agents.map(([owner_id, status]) => ({ owner_type: 'agent', owner_id, status }));
-    return { type: 'presence', data: { chat_id: this.#room.talk?.state.id ?? '', agents: people } };
+    return { type: 'presence', data: { chat_id: this.#aggregate.talk?.state.id ?? '', agents: people } };
   }
 }
 

@@ -11,7 +11,7 @@ import { TalkFeed } from './feed.ts';
 import { TalkHistory } from './history.ts';
 import { TalkLive } from './live.ts';
 import * as messages from './messages.ts';
-import { TalkRoom } from './aggregate.ts';
+import { TalkAggregate } from './aggregate.ts';
 import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -28,11 +28,11 @@ const AFTER_FAILURE_MS = 60_000;
 
 /**
  * One talk: the truth about it, its order and its sockets. Every public method is an RPC command or question; commands are safe to
- * repeat. Decisions are made in domain/talk/, committed by TalkRoom, and followed by `#settle`.
+ * repeat. Decisions are made in domain/talk/, committed by TalkAggregate, and followed by `#settle`.
  */
 export class TalkObject extends DurableObject<Env> {
   readonly #alarm: AlarmClock;
-  readonly #room: TalkRoom;
+  readonly #aggregate: TalkAggregate;
   readonly #live: TalkLive;
   readonly #history: TalkHistory;
   readonly #sink: HistorySink;
@@ -42,11 +42,11 @@ export class TalkObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#alarm = new AlarmClock(ctx);
-    this.#room = new TalkRoom(ctx.storage, new TalkStore(ctx.storage), new LogStore(ctx.storage.sql));
-    this.#history = new TalkHistory(env.DB, this.#room);
+    this.#aggregate = new TalkAggregate(ctx.storage, new TalkStore(ctx.storage), new LogStore(ctx.storage.sql));
+    this.#history = new TalkHistory(env.DB, this.#aggregate);
     this.#sink = new HistorySink(env, this.#history);
-    this.#feed = new FeedSink(env, new TalkFeed(this.#room));
-    this.#live = new TalkLive(ctx, env, this.#room, {
+    this.#feed = new FeedSink(env, new TalkFeed(this.#aggregate));
+    this.#live = new TalkLive(ctx, env, this.#aggregate, {
       settle: () => ctx.waitUntil(this.#settle()),
       rearm: () => this.#rearm(),
     });
@@ -64,57 +64,57 @@ export class TalkObject extends DurableObject<Env> {
 
   /** Makes the talk; where its pair has it already, answers and completes it. */
   open(command: OpenCommand, creatorId: string): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.openTalk(this.#room, command, creatorId));
+    return this.#settled(commands.openTalk(this.#aggregate, command, creatorId));
   }
 
   read(actor: TalkActor): Result<commands.TalkView, Refusal> {
-    const found = mayRead(this.#room.talk, actor);
-    return found.ok ? ok(commands.viewOf(this.#room, found.value, actor.agentId)) : found;
+    const found = mayRead(this.#aggregate.talk, actor);
+    return found.ok ? ok(commands.viewOf(this.#aggregate, found.value, actor.agentId)) : found;
   }
 
   /** Whether these two cannot have this one as their 1:1 talk any more. False for a talk that is only just being opened. */
   isLostTo(agents: string[]): boolean {
-    const state = this.#room.talk?.state;
+    const state = this.#aggregate.talk?.state;
     return state !== undefined && (state.deletedAt !== null || state.pair?.some((id) => !agents.includes(id)) === true);
   }
 
   update(actor: TalkActor, changes: TalkChanges): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.updateTalk(this.#room, actor, changes));
+    return this.#settled(commands.updateTalk(this.#aggregate, actor, changes));
   }
 
   close(actor: TalkActor): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.closeTalk(this.#room, actor));
+    return this.#settled(commands.closeTalk(this.#aggregate, actor));
   }
 
   /** `self`: who reopens, in case that it has to come in again. */
   reopen(actor: TalkActor, self: Newcomer): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.reopenTalk(this.#room, actor, self));
+    return this.#settled(commands.reopenTalk(this.#aggregate, actor, self));
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
   remove(actor: TalkActor): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.deleteTalk(this.#room, actor));
+    return this.#settled(commands.deleteTalk(this.#aggregate, actor));
   }
 
   /** Newest first. */
   listParticipants(actor: TalkActor): Result<Participant[], Refusal> {
-    const found = mayRead(this.#room.talk, actor);
+    const found = mayRead(this.#aggregate.talk, actor);
     return found.ok ? ok([...found.value.participants.values()].toSorted((a, b) => b.joinedAt - a.joinedAt)) : found;
   }
 
   join(actor: TalkActor, newcomer: Newcomer): Promise<Result<Participant, Refusal>> {
-    return this.#settled(commands.joinTalk(this.#room, actor, newcomer));
+    return this.#settled(commands.joinTalk(this.#aggregate, actor, newcomer));
   }
 
   leave(actor: TalkActor, participantId: string): Promise<Result<Participant, Refusal>> {
-    return this.#settled(commands.leaveTalk(this.#room, actor, participantId));
+    return this.#settled(commands.leaveTalk(this.#aggregate, actor, participantId));
   }
 
   /** How far the agent has read. @returns the talk, with what is unread then. */
   async markRead(actor: TalkActor, sequence: number): Promise<Result<commands.TalkView, Refusal>> {
-    const moved = commands.moveRead(this.#room, actor, sequence);
+    const moved = commands.moveRead(this.#aggregate, actor, sequence);
     if (!moved.ok) return moved;
-    if (moved.value) this.#live.whisperRead(moved.value);
+    if (moved.value) this.#live.sendRead(moved.value);
     await this.#settle();
     return this.read(actor);
   }
@@ -126,9 +126,9 @@ export class TalkObject extends DurableObject<Env> {
     before: Border | null,
     limit: number,
   ): Result<TalkMessage[], Refusal> {
-    const found = mayRead(this.#room.talk, actor);
+    const found = mayRead(this.#aggregate.talk, actor);
     if (!found.ok) return found;
-    const { store } = this.#room;
+    const { store } = this.#aggregate;
     if (parentId === null) return ok(store.messagesBefore(before, limit));
     if (!store.message(parentId)) return err({ code: 'TALK_MESSAGE_NOT_FOUND' });
     return ok(store.repliesBefore(parentId, before, limit));
@@ -136,28 +136,28 @@ export class TalkObject extends DurableObject<Env> {
 
   /** A deleted one too, without what it said: it keeps its place. */
   readMessage(actor: TalkActor, messageId: string): Result<TalkMessage, Refusal> {
-    const found = mayRead(this.#room.talk, actor);
+    const found = mayRead(this.#aggregate.talk, actor);
     if (!found.ok) return found.error.code === 'TALK_NOT_FOUND' ? err({ code: 'TALK_MESSAGE_NOT_FOUND' }) : found;
-    const message = this.#room.store.message(messageId);
+    const message = this.#aggregate.store.message(messageId);
     return message ? ok(message) : err({ code: 'TALK_MESSAGE_NOT_FOUND' });
   }
 
   /** What the message said before it was edited, oldest first. */
   listEdits(actor: TalkActor, messageId: string): Result<TalkVersion[], Refusal> {
     const found = this.readMessage(actor, messageId);
-    return found.ok ? ok(this.#room.store.edits(messageId)) : found;
+    return found.ok ? ok(this.#aggregate.store.edits(messageId)) : found;
   }
 
   send(actor: TalkActor, command: TalkSend, claim: IdempotencyClaim): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.sendMessage(this.#room, actor, command, claim));
+    return this.#settled(messages.sendMessage(this.#aggregate, actor, command, claim));
   }
 
   edit(actor: TalkActor, messageId: string, edit: TalkEdit): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.editMessage(this.#room, actor, messageId, edit));
+    return this.#settled(messages.editMessage(this.#aggregate, actor, messageId, edit));
   }
 
   removeMessage(actor: TalkActor, messageId: string): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.deleteMessage(this.#room, actor, messageId));
+    return this.#settled(messages.deleteMessage(this.#aggregate, actor, messageId));
   }
 
   react(
@@ -166,15 +166,15 @@ export class TalkObject extends DurableObject<Env> {
     emoji: string,
     claim: IdempotencyClaim | null,
   ): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.react(this.#room, actor, messageId, emoji, claim));
+    return this.#settled(messages.react(this.#aggregate, actor, messageId, emoji, claim));
   }
 
   unreact(actor: TalkActor, messageId: string, emoji: string): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.unreact(this.#room, actor, messageId, emoji));
+    return this.#settled(messages.unreact(this.#aggregate, actor, messageId, emoji));
   }
 
   /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */
-  async nudge(): Promise<void> {
+  async backstop(): Promise<void> {
     await this.#catchUp();
   }
 
@@ -206,7 +206,7 @@ export class TalkObject extends DurableObject<Env> {
     try {
       const now = Date.now();
       this.#live.sessions.dropStalled(now);
-      this.#room.store.keys.dropExpired(now);
+      this.#aggregate.store.keys.dropExpired(now);
       this.#sink.saveCursor();
       await this.#settle();
     } catch (error) {
@@ -232,7 +232,7 @@ export class TalkObject extends DurableObject<Env> {
 
   /** Sets the alarm to the next thing that is due, with a little patience for work that a drain is busy with. */
   #rearm(): void {
-    if (!this.#room.talk) return;
+    if (!this.#aggregate.talk) return;
     const historyAt = this.#sink.retryAt();
     this.#alarm.wakeBy([
       historyAt === null ? null : Math.max(historyAt, Date.now() + NET_MS),

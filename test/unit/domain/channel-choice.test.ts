@@ -2,42 +2,50 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aConversation, anOpening, aPerson, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
-import { chooseWays, type Recipient, type Way } from '../../../src/domain/conversation/delivery/channel-choice.ts';
+import {
+  chooseChannels,
+  type Recipient,
+  type ChannelOption,
+} from '../../../src/domain/conversation/delivery/channel-choice.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { newLink, type Link } from '../../../src/domain/conversation/identity/bindings.ts';
+import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { HOUR } from '../../../src/domain/time.ts';
 
 const PERSON = aPerson().id;
-const link = (type: string, parts: Partial<Link> = {}): Link => ({
-  ...newLink(
+const binding = (type: string, parts: Partial<ChannelBinding> = {}): ChannelBinding => ({
+  ...newBinding(
     anOpening({ type, addressName: `pair ${type}`, accountId: `account ${type}`, peer: address('tel', `to ${type}`) }),
   ),
   ...parts,
 });
-const way = (of: Link, obstacle: Way['obstacle'] = null): Way => ({
-  link: of,
+const option = (of: ChannelBinding, obstacle: ChannelOption['obstacle'] = null): ChannelOption => ({
+  binding: of,
   obstacle,
   segments: null,
   fallsBack: false,
 });
-const to = (ways: Way[], participantId = PERSON): Recipient => ({
+const to = (options: ChannelOption[], participantId = PERSON): Recipient => ({
   participantId,
   deliveryId: `to ${participantId}`,
-  ways,
+  options,
 });
 const TOO_LONG = { field: 'text', problem: 'is too long' };
 
-function choice(ways: Way[], { channel = '', isHuman = false, preferred = '' } = {}) {
+function choice(options: ChannelOption[], { channel = '', isHuman = false, preferred = '' } = {}) {
   const state = aConversation();
   const people = state.participants.map((each) => ({ ...each, preferredChannel: preferred }));
-  const [chosen] = chooseWays({ ...state, participants: people }, [to(ways)], { channel, isHuman }, NOW);
+  const [chosen] = chooseChannels({ ...state, participants: people }, [to(options)], { channel, isHuman }, NOW);
   return [chosen?.choice.chosen?.channel ?? null, chosen?.choice.rejected.map((each) => [each.channel, each.reason])];
 }
 
 describe('the channel is chosen', () => {
   test('by where the participant was active last, before its preference', () => {
-    const ways = [way(link('message', { heardAt: 5 })), way(link('line', { heardAt: 9 })), way(link('email'))];
-    expect(choice(ways, { preferred: 'email' })).toEqual([
+    const options = [
+      option(binding('message', { heardAt: 5 })),
+      option(binding('line', { heardAt: 9 })),
+      option(binding('email')),
+    ];
+    expect(choice(options, { preferred: 'email' })).toEqual([
       'line',
       [
         ['message', 'NOT_NEEDED'],
@@ -47,25 +55,25 @@ describe('the channel is chosen', () => {
   });
 
   test('by what the content needs', () => {
-    const ways = [way(link('message', { heardAt: 5 }), TOO_LONG), way(link('email'))];
-    expect(choice(ways)).toEqual(['email', [['message', 'CONTENT']]]);
+    const options = [option(binding('message', { heardAt: 5 }), TOO_LONG), option(binding('email'))];
+    expect(choice(options)).toEqual(['email', [['message', 'CONTENT']]]);
   });
 
   test('by preference where nobody has written yet', () => {
-    const ways = [way(link('message')), way(link('email'))];
-    expect(choice(ways, { preferred: 'email' })[0]).toBe('email');
-    expect(choice(ways)[0]).toBe('message');
+    const options = [option(binding('message')), option(binding('email'))];
+    expect(choice(options, { preferred: 'email' })[0]).toBe('email');
+    expect(choice(options)[0]).toBe('message');
   });
 
   test('by what is available: not where the contact opted out, nor after the window, and rather where it can be reached', () => {
     const over = { until: NOW - 1, warned: true, humanExtraMs: HOUR };
-    const ways = [
-      way(link('message', { heardAt: 9, optOut: true })),
-      way(link('whatsapp', { heardAt: 8, window: over })),
-      way(link('line', { reachable: false })),
-      way(link('email')),
+    const options = [
+      option(binding('message', { heardAt: 9, optOut: true })),
+      option(binding('whatsapp', { heardAt: 8, window: over })),
+      option(binding('line', { reachable: false })),
+      option(binding('email')),
     ];
-    expect(choice(ways)).toEqual([
+    expect(choice(options)).toEqual([
       'email',
       [
         ['message', 'OPTED_OUT'],
@@ -73,17 +81,17 @@ describe('the channel is chosen', () => {
         ['line', 'NOT_NEEDED'],
       ],
     ]);
-    expect(choice(ways, { isHuman: true })[0]).toBe('whatsapp');
+    expect(choice(options, { isHuman: true })[0]).toBe('whatsapp');
   });
 
   test('by the sender, who may insist', () => {
-    const ways = [way(link('line', { heardAt: 9 })), way(link('message'))];
-    expect(choice(ways, { channel: 'message' })).toEqual(['message', [['line', 'OTHER_CHANNEL']]]);
-    expect(choice(ways, { channel: 'email' })[0]).toBeNull();
+    const options = [option(binding('line', { heardAt: 9 })), option(binding('message'))];
+    expect(choice(options, { channel: 'message' })).toEqual(['message', [['line', 'OTHER_CHANNEL']]]);
+    expect(choice(options, { channel: 'email' })[0]).toBeNull();
   });
 
   test('the same whatever order the ways come in, and never one that cannot carry it', () => {
-    const ways = fc.uniqueArray(
+    const options = fc.uniqueArray(
       fc.record({
         type: fc.constantFrom('message', 'line', 'email', 'chat', 'whatsapp'),
         heardAt: fc.nat(3),
@@ -93,17 +101,18 @@ describe('the channel is chosen', () => {
       { selector: ({ heardAt }) => heardAt },
     );
     fc.assert(
-      fc.property(ways, fc.nat(), (given, turn) => {
+      fc.property(options, fc.nat(), (given, turn) => {
         const made = given.map(({ type, isTooLong, ...rest }, index) =>
-          way(link(type, { ...rest, addressName: `${index}` }), isTooLong ? TOO_LONG : null),
+          option(binding(type, { ...rest, addressName: `${index}` }), isTooLong ? TOO_LONG : null),
         );
         const turned = [...made.slice(turn % (made.length + 1)), ...made.slice(0, turn % (made.length + 1))];
-        const pick = (list: Way[]) => chooseWays(aConversation(), [to(list)], { channel: '', isHuman: false }, NOW)[0];
-        expect(pick(turned)?.way?.link).toEqual(pick(made)?.way?.link);
+        const pick = (list: ChannelOption[]) =>
+          chooseChannels(aConversation(), [to(list)], { channel: '', isHuman: false }, NOW)[0];
+        expect(pick(turned)?.option?.binding).toEqual(pick(made)?.option?.binding);
         const isPossible = given.some(({ optOut, isTooLong }) => !optOut && !isTooLong);
-        expect(pick(made)?.way !== null).toBe(isPossible);
-        const chosen = pick(made)?.way;
-        if (chosen) expect([chosen.link.optOut, chosen.obstacle]).toEqual([false, null]);
+        expect(pick(made)?.option !== null).toBe(isPossible);
+        const chosen = pick(made)?.option;
+        if (chosen) expect([chosen.binding.optOut, chosen.obstacle]).toEqual([false, null]);
         expect(pick(made)?.choice.rejected).toHaveLength(made.length - (chosen ? 1 : 0));
       }),
     );
@@ -114,7 +123,7 @@ describe('a message', () => {
   const send = (recipients: Recipient[]) => decideSend(aConversation(), aSend({ recipients }), [], NOW);
 
   test('goes to each participant by its own way, and says why', () => {
-    const decided = send([to([way(link('message'))]), to([way(link('line'))], 'bob'), to([], 'nobody')]);
+    const decided = send([to([option(binding('message'))]), to([option(binding('line'))], 'bob'), to([], 'nobody')]);
     const [message] = decided.ok ? decided.value.flatMap((event) => ('message' in event ? [event.message] : [])) : [];
     expect(message).toMatchObject({
       channel: 'message',
@@ -128,9 +137,9 @@ describe('a message', () => {
   });
 
   test('that nobody can get is refused for what stands in the way of the best way', () => {
-    const out = way(link('message', { optOut: true, heardAt: 3 }));
-    const shut = way(link('whatsapp', { window: { until: 1, warned: true, humanExtraMs: 0 }, heardAt: 2 }));
-    const long = way(link('line', { heardAt: 1 }), TOO_LONG);
+    const out = option(binding('message', { optOut: true, heardAt: 3 }));
+    const shut = option(binding('whatsapp', { window: { until: 1, warned: true, humanExtraMs: 0 }, heardAt: 2 }));
+    const long = option(binding('line', { heardAt: 1 }), TOO_LONG);
     expect(send([to([long, shut, out])])).toEqual({ ok: false, error: { code: 'CONTACT_OPTED_OUT' } });
     expect(send([to([long, shut])])).toEqual({ ok: false, error: { code: 'WINDOW_CLOSED' } });
     expect(send([to([long])])).toEqual({ ok: false, error: { code: 'INVALID_FIELD', ...TOO_LONG } });
@@ -138,7 +147,7 @@ describe('a message', () => {
   });
 
   test('by a new way leaves the conversation with it, and the contact’s last one at its top', () => {
-    const decided = send([to([way(link('line'))])]);
+    const decided = send([to([option(binding('line'))])]);
     const [changed] = decided.ok ? decided.value : [];
     expect(changed).toMatchObject({ type: 'conversation.updated', conversation: { type: 'message' } });
     const parked = changed && 'conversation' in changed ? changed.conversation.parked : [];

@@ -12,7 +12,7 @@ import { decideDeliveryNews } from '../../../src/domain/conversation/decide-mess
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideTurnEnd, decideTurnReport } from '../../../src/domain/conversation/automation/decide-turn.ts';
 import { isMessageEvent, type NewConversationEvent } from '../../../src/domain/conversation/events.ts';
-import { judgeSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/automation/fencing.ts';
+import { withdrawSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/automation/fencing.ts';
 import {
   claim,
   CLAIM_LEASE_MS,
@@ -25,7 +25,12 @@ import {
   type SendStep,
 } from '../../../src/domain/conversation/delivery/sends.ts';
 import type { Message } from '../../../src/domain/conversation/state.ts';
-import { claimTurn, expireTurn, publishTurn, type TurnOutcome } from '../../../src/domain/conversation/automation/turns.ts';
+import {
+  claimTurn,
+  expireTurn,
+  publishTurn,
+  type TurnOutcome,
+} from '../../../src/domain/conversation/automation/turns.ts';
 import { aConversation, anInbound, anOpening, aSend, SOMEBODY } from './support.ts';
 
 const ASSISTANT = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
@@ -125,7 +130,7 @@ export class TakeoverWorld {
       message: this.#message(send.messageId),
     }));
     const by = events.flatMap((event) => ('change' in event && event.change?.mode ? [event.change.actor] : [])).at(-1);
-    const verdict = judgeSends(this.state, by ?? null, underWay, at);
+    const verdict = withdrawSends(this.state, by ?? null, underWay, at);
     verdict.refenced.forEach(({ message }) => this.messages.set(message.id, message));
     verdict.lastTry.forEach(({ send }) => this.sends.set(send.deliveryId, send));
     verdict.failed.forEach(({ send }) => this.sends.delete(send.deliveryId));

@@ -1,6 +1,6 @@
 import type { Millis } from '../../time.ts';
 import type { Automation } from '../commands.ts';
-import type { Unseen } from '../delivery/fallback.ts';
+import type { PendingFallback } from '../delivery/fallback.ts';
 import type { FileTask } from '../files.ts';
 import { isOver } from '../lifecycle.ts';
 import type { ConversationState, Message } from '../state.ts';
@@ -24,7 +24,7 @@ export interface Pending {
   /** Files to copy from the provider (files.ts). */
   files: FileTask[];
   /** Answers that visitors have not been seen to get. */
-  unseen: Unseen[];
+  unseen: PendingFallback[];
 }
 
 export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {}, files: [], unseen: [] };

@@ -3,14 +3,14 @@ import type { Micros } from '../../time.ts';
 import { isFencedOut } from '../decide-change.ts';
 import { decideDeliveryNews } from '../decide-message.ts';
 import type { NewConversationEvent } from '../events.ts';
-import { findLink, linkAtTop, linksOf } from '../identity/bindings.ts';
+import { findBinding, activeBinding, bindingsOf } from '../identity/bindings.ts';
 import type { Send } from '../delivery/sends.ts';
 import type { ConversationState, Message, ProviderError } from '../state.ts';
 
 /** Whether a change of the conversation may forbid sends that it allowed before. An end is no takeover: what was accepted goes out. */
 export const maySendLess = (before: ConversationState, after: ConversationState): boolean =>
   (before.modeEpoch !== after.modeEpoch && (after.lifecycle !== 'closed' || isAssigned(before, after))) ||
-  linksOf(after).some((link) => link.optOut && !findLink(before, link.addressName)?.optOut);
+  bindingsOf(after).some((binding) => binding.optOut && !findBinding(before, binding.addressName)?.optOut);
 
 const isAssigned = (before: ConversationState, after: ConversationState): boolean =>
   after.ownerId !== null && after.ownerId !== before.ownerId;
@@ -22,7 +22,7 @@ export interface UnderWay {
 }
 
 /** What a change does to the sends that are under way. */
-export interface Verdict {
+export interface WithdrawnSends {
   /** Those that wait for their turn, or for another attempt: they fail, visibly, in the commit that makes the change. */
   failed: UnderWay[];
   /** Those whose attempt cannot be called back: it is the last one. */
@@ -33,14 +33,19 @@ export interface Verdict {
 }
 
 /** `by`: who made the change. */
-export function judgeSends(state: ConversationState, by: Actor | null, underWay: UnderWay[], at: Micros): Verdict {
+export function withdrawSends(
+  state: ConversationState,
+  by: Actor | null,
+  underWay: UnderWay[],
+  at: Micros,
+): WithdrawnSends {
   const isOwn = (each: UnderWay) =>
     !isOptedOut(state, each) && each.message.fence !== null && isAutomaton(by) && isBy(each.message, by);
   const own = underWay.filter(isOwn);
   const others = underWay.filter((each) => !own.includes(each));
   const forbidden = others.flatMap((each) => withdrawn(each, whyWithdrawn(state, each)));
   const refenced = own.map(({ send, message }) => ({ send, message: { ...message, fence: state.modeEpoch } }));
-  return verdictOn(forbidden, refenced, at);
+  return providerSignal(forbidden, refenced, at);
 }
 
 /** The same for messages that are there already, and may have to follow their reader by another way (fallback.ts). */
@@ -50,17 +55,17 @@ export const refencedOf = (state: ConversationState, by: Actor | null, messages:
     .map((message) => ({ ...message, fence: state.modeEpoch }));
 
 /** What an activeflow has said is withdrawn when it is stopped. */
-export function stopSends(activeflowId: string, underWay: UnderWay[], at: Micros): Verdict {
+export function stopSends(activeflowId: string, underWay: UnderWay[], at: Micros): WithdrawnSends {
   const its = underWay.filter(({ message }) => isBy(message, { type: 'flow', id: activeflowId }));
   const error = { code: 'ACTIVEFLOW_STOPPED', text: 'the activeflow was stopped before it was sent' };
-  return verdictOn(
+  return providerSignal(
     its.flatMap((each) => withdrawn(each, error)),
     [],
     at,
   );
 }
 
-function verdictOn(forbidden: UnderWay[], refenced: UnderWay[], at: Micros): Verdict {
+function providerSignal(forbidden: UnderWay[], refenced: UnderWay[], at: Micros): WithdrawnSends {
   const lastTry = forbidden.filter(({ send }) => send.phase === 'claimed');
   const failed = forbidden.filter(({ send }) => send.phase !== 'claimed');
   const events = failed.flatMap(({ send: { deliveryId, withdrawn: error = null }, message }) =>
@@ -81,7 +86,7 @@ const withdrawn = ({ send, message }: UnderWay, error: ProviderError | null): Un
 /** By the way that it goes: a contact that opted out of one may still be written to by another. */
 function isOptedOut(state: ConversationState, { send, message }: UnderWay): boolean {
   const name = message.deliveries.find(({ id }) => id === send.deliveryId)?.addressName ?? '';
-  return (findLink(state, name) ?? linkAtTop(state)).optOut;
+  return (findBinding(state, name) ?? activeBinding(state)).optOut;
 }
 
 function whyWithdrawn(state: ConversationState, each: UnderWay): ProviderError | null {

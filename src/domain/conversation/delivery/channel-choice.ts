@@ -1,13 +1,13 @@
-import type { Link } from '../identity/bindings.ts';
-import { findLink } from '../identity/bindings.ts';
+import type { ChannelBinding } from '../identity/bindings.ts';
+import { findBinding } from '../identity/bindings.ts';
 import type { ConversationState, Segments } from '../state.ts';
 import type { Micros } from '../../time.ts';
 import { isWindowClosed } from './service-window.ts';
 
 /** A way by which somebody could be written to: an account of the customer's that reaches one of its addresses. */
-export interface Way {
+export interface ChannelOption {
   /** As it begins if it was never used; the conversation's own counts where it has one by that name. */
-  link: Link;
+  binding: ChannelBinding;
   /** What its channel does not take of this content, under the field's name; null when it takes it. */
   obstacle: { field: string; problem: string } | null;
   segments: Segments | null;
@@ -19,7 +19,7 @@ export interface Way {
 export interface Recipient {
   participantId: string;
   deliveryId: string;
-  ways: Way[];
+  options: ChannelOption[];
 }
 
 export type Reason =
@@ -46,9 +46,9 @@ export interface Wish {
 
 export interface Chosen {
   choice: Choice;
-  way: Way | null;
+  option: ChannelOption | null;
   /** The others that would do, the best first. */
-  spares: Way[];
+  fallbackOptions: ChannelOption[];
   deliveryId: string;
 }
 
@@ -56,47 +56,65 @@ export interface Chosen {
  * Seed 002's priority: the channel on which the participant was active last, what the content needs, the participant's preference,
  * availability. What cannot carry the message is out; of what can, the best goes.
  */
-export const chooseWays = (state: ConversationState, recipients: Recipient[], wish: Wish, at: Micros): Chosen[] =>
+export const chooseChannels = (state: ConversationState, recipients: Recipient[], wish: Wish, at: Micros): Chosen[] =>
   recipients.map((recipient) => chooseFor(state, recipient, wish, at));
 
 function chooseFor(
   state: ConversationState,
-  { participantId, deliveryId, ways }: Recipient,
+  { participantId, deliveryId, options }: Recipient,
   wish: Wish,
   at: Micros,
 ): Chosen {
   const preferred = state.participants.find(({ id }) => id === participantId)?.preferredChannel ?? '';
-  const known = ways.map((way) => ({ ...way, link: findLink(state, way.link.addressName) ?? way.link }));
-  const ranked = known.toSorted((a, b) => rank(b, preferred) - rank(a, preferred) || b.link.heardAt - a.link.heardAt);
-  const judged = ranked.map((way) => ({ way, reason: reasonAgainst(state, way, wish, at) }));
-  const best = judged.find(({ reason }) => reason === null)?.way ?? null;
+  const known = options.map((option) => ({
+    ...option,
+    binding: findBinding(state, option.binding.addressName) ?? option.binding,
+  }));
+  const ranked = known.toSorted(
+    (a, b) => rank(b, preferred) - rank(a, preferred) || b.binding.heardAt - a.binding.heardAt,
+  );
+  const judged = ranked.map((option) => ({ option, reason: reasonAgainst(state, option, wish, at) }));
+  const best = judged.find(({ reason }) => reason === null)?.option ?? null;
   const rejected = judged
-    .filter(({ way }) => way !== best)
-    .map(({ way, reason }) => ({ ...placeOf(way), reason: reason ?? 'NOT_NEEDED', problem: problemOf(way, reason) }));
-  const spares = judged.flatMap(({ way, reason }) => (reason === null && way !== best ? [way] : []));
-  return { choice: { participantId, chosen: best && placeOf(best), rejected }, way: best, spares, deliveryId };
+    .filter(({ option }) => option !== best)
+    .map(({ option, reason }) => ({
+      ...placeOf(option),
+      reason: reason ?? 'NOT_NEEDED',
+      problem: problemOf(option, reason),
+    }));
+  const fallbackOptions = judged.flatMap(({ option, reason }) => (reason === null && option !== best ? [option] : []));
+  return {
+    choice: { participantId, chosen: best && placeOf(best), rejected },
+    option: best,
+    fallbackOptions,
+    deliveryId,
+  };
 }
 
 /** Those by which the participant has written come first, then what it likes, then what it can be reached by. */
-function rank({ link }: Way, preferred: string): number {
-  if (link.heardAt > 0) return 3;
-  if (link.type === preferred) return 2;
-  return link.reachable ? 1 : 0;
+function rank({ binding }: ChannelOption, preferred: string): number {
+  if (binding.heardAt > 0) return 3;
+  if (binding.type === preferred) return 2;
+  return binding.reachable ? 1 : 0;
 }
 
 export function reasonAgainst(
   state: ConversationState,
-  { link, obstacle }: Way,
+  { binding, obstacle }: ChannelOption,
   wish: Wish,
   at: Micros,
 ): Reason | null {
-  if (wish.channel !== '' && link.type !== wish.channel) return 'OTHER_CHANNEL';
+  if (wish.channel !== '' && binding.type !== wish.channel) return 'OTHER_CHANNEL';
   if (obstacle) return 'CONTENT';
-  if (link.optOut) return 'OPTED_OUT';
-  return isWindowClosed({ ...state, window: link.window }, wish.isHuman, at) ? 'WINDOW_CLOSED' : null;
+  if (binding.optOut) return 'OPTED_OUT';
+  return isWindowClosed({ ...state, window: binding.window }, wish.isHuman, at) ? 'WINDOW_CLOSED' : null;
 }
 
-const placeOf = ({ link }: Way) => ({ channel: link.type, accountId: link.accountId, target: link.peer.target });
+const placeOf = ({ binding }: ChannelOption) => ({
+  channel: binding.type,
+  accountId: binding.accountId,
+  target: binding.peer.target,
+});
 
-const problemOf = ({ obstacle }: Way, reason: Reason | null): string =>
+const problemOf = ({ obstacle }: ChannelOption, reason: Reason | null): string =>
   reason === 'CONTENT' && obstacle ? `${obstacle.field}: ${obstacle.problem}` : '';

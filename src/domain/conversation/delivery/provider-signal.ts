@@ -1,12 +1,12 @@
 import type { DeliveryNews } from '../commands.ts';
 import { decideConsent, decideWindowClosed } from '../decide-change.ts';
 import type { NewConversationEvent } from '../events.ts';
-import { findLink, linkAtTop } from '../identity/bindings.ts';
+import { findBinding, activeBinding } from '../identity/bindings.ts';
 import type { ConversationState, Message } from '../state.ts';
 import type { Micros } from '../../time.ts';
 
 /** What a provider's refusal of one delivery says of the contact, beside that the message failed. */
-export interface Verdict {
+export interface ProviderSignal {
   /** The way that it is about (Link.addressName). */
   addressName: string;
   events: NewConversationEvent[];
@@ -18,17 +18,17 @@ export interface Verdict {
  * A verdict is as old as the message that it is about: after the contact's later word it says nothing new.
  * `consentAt`: when its consent by that way was last heard of.
  */
-export function decideVerdict(
+export function decideProviderSignal(
   state: ConversationState,
   message: Message,
   deliveryId: string,
   news: DeliveryNews,
   consentAt: (addressName: string) => Micros,
   at: Micros,
-): Verdict {
+): ProviderSignal {
   const named = message.deliveries.find(({ id }) => id === deliveryId)?.addressName ?? '';
-  const link = findLink(state, named) ?? linkAtTop(state);
-  const { addressName, heardAt } = link;
+  const binding = findBinding(state, named) ?? activeBinding(state);
+  const { addressName, heardAt } = binding;
   const isOptOut = news.optedOut === true && message.createdAt > consentAt(addressName);
   const optOut = isOptOut ? decideConsent(state, addressName, true, at) : [];
   const isWindow = news.windowClosed === true && message.createdAt > heardAt;

@@ -1,7 +1,7 @@
-import { chooseWays, type Choice, type Chosen, type Recipient, type Way } from './channel-choice.ts';
+import { chooseChannels, type Choice, type Chosen, type Recipient, type ChannelOption } from './channel-choice.ts';
 import type { Opening, SendCommand } from '../commands.ts';
-import { knownSpares, sparesOf, type Spares } from './fallback.ts';
-import { bringUp, newLink, withLink } from '../identity/bindings.ts';
+import { knownFallbackOptions, fallbackOptionsOf, type FallbackOptions } from './fallback.ts';
+import { activate, newBinding, withBinding } from '../identity/bindings.ts';
 import { newDelivery } from '../new-message.ts';
 import { isReleased } from '../identity/participants.ts';
 import type { ConversationState, Delivery } from '../state.ts';
@@ -16,7 +16,7 @@ export interface Route {
   seen: ConversationState;
   deliveries: Delivery[];
   routing: Choice[];
-  spares: Spares;
+  fallbackOptions: FallbackOptions;
 }
 
 type Send = Pick<SendCommand, 'actor' | 'template' | 'first' | 'recipients' | 'channel' | 'deliveryId' | 'segments'>;
@@ -31,7 +31,7 @@ function namedRoute(state: ConversationState, send: Send, at: Micros): Result<Ro
   if (seen.optOut) return err({ code: 'CONTACT_OPTED_OUT' });
   if (send.template === null && isWindowClosed(seen, isHuman(send), at)) return err({ code: 'WINDOW_CLOSED' });
   const deliveries = [newDelivery(seen, send.deliveryId, send.segments, at)];
-  return ok({ seen, deliveries, routing: [], spares: { [send.deliveryId]: knownSpares(seen) } });
+  return ok({ seen, deliveries, routing: [], fallbackOptions: { [send.deliveryId]: knownFallbackOptions(seen) } });
 }
 
 const isHuman = ({ actor }: Send): boolean => actor.type === 'agent';
@@ -42,7 +42,7 @@ const isHuman = ({ actor }: Send): boolean => actor.type === 'agent';
  */
 function through(state: ConversationState, wanted: Opening | undefined): ConversationState {
   if (!wanted) return state;
-  const seen = bringUp(state, newLink(wanted));
+  const seen = activate(state, newBinding(wanted));
   return seen.accountId === wanted.accountId ? seen : { ...seen, accountId: wanted.accountId };
 }
 
@@ -53,18 +53,26 @@ function chosenRoute(
   send: Send,
   at: Micros,
 ): Result<Route, Refusal> {
-  const chosen = chooseWays(state, recipients, { channel: send.channel, isHuman: isHuman(send) }, at);
-  const going = chosen.flatMap(({ way, deliveryId }) => (way ? [{ way, deliveryId }] : []));
+  const chosen = chooseChannels(state, recipients, { channel: send.channel, isHuman: isHuman(send) }, at);
+  const going = chosen.flatMap(({ option, deliveryId }) => (option ? [{ option, deliveryId }] : []));
   const [first] = going;
   if (!first) return err(refusalOf(chosen, recipients));
-  const known = going.reduce((latest, { way }) => withLink(latest, way.link), state);
-  const deliveries = going.map(({ way, deliveryId }) =>
-    newDelivery(bringUp(known, way.link), deliveryId, way.segments, at),
+  const known = going.reduce((latest, { option }) => withBinding(latest, option.binding), state);
+  const deliveries = going.map(({ option, deliveryId }) =>
+    newDelivery(activate(known, option.binding), deliveryId, option.segments, at),
   );
-  const spares = Object.fromEntries(
-    chosen.map(({ way, spares: others, deliveryId }) => [deliveryId, way ? sparesOf(way, others) : []]),
+  const fallbackOptions = Object.fromEntries(
+    chosen.map(({ option, fallbackOptions: others, deliveryId }) => [
+      deliveryId,
+      option ? fallbackOptionsOf(option, others) : [],
+    ]),
   );
-  return ok({ seen: bringUp(known, first.way.link), deliveries, routing: chosen.map(({ choice }) => choice), spares });
+  return ok({
+    seen: activate(known, first.option.binding),
+    deliveries,
+    routing: chosen.map(({ choice }) => choice),
+    fallbackOptions,
+  });
 }
 
 /** What stands in the way of the best way of all: the first that was rejected for more than the sender's wish. */
@@ -73,8 +81,9 @@ function refusalOf(chosen: Chosen[], recipients: Recipient[]): Refusal {
   const reason = rejected[0]?.reason;
   if (reason === 'OPTED_OUT') return { code: 'CONTACT_OPTED_OUT' };
   if (reason === 'WINDOW_CLOSED') return { code: 'WINDOW_CLOSED' };
-  const obstacle = reason === 'CONTENT' ? obstacleIn(recipients.flatMap(({ ways }) => ways)) : null;
+  const obstacle = reason === 'CONTENT' ? obstacleIn(recipients.flatMap(({ options }) => options)) : null;
   return obstacle ? { code: 'INVALID_FIELD', ...obstacle } : { code: 'NO_CHANNEL_AVAILABLE' };
 }
 
-const obstacleIn = (ways: Way[]): Way['obstacle'] => ways.find(({ obstacle }) => obstacle !== null)?.obstacle ?? null;
+const obstacleIn = (options: ChannelOption[]): ChannelOption['obstacle'] =>
+  options.find(({ obstacle }) => obstacle !== null)?.obstacle ?? null;

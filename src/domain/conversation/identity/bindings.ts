@@ -8,7 +8,7 @@ import { neverOpened, type ServiceWindow } from '../delivery/service-window.ts';
  * One way between us and one address of a contact: an account of ours, and what holds on it. A conversation has the one that its
  * contact used last at its top, where seed 000 shows it, and the others in `parked`.
  */
-export interface Link {
+export interface ChannelBinding {
   /** The text that names the AddressObject of this pair of addresses (objects/stubs.ts). Empty on links of older versions. */
   addressName: string;
   accountId: string;
@@ -28,7 +28,16 @@ export interface Link {
 }
 
 /** A way that nobody has used yet. */
-export const newLink = ({ addressName, accountId, type, dialogId, self, peer, optOut, window }: Opening): Link => ({
+export const newBinding = ({
+  addressName,
+  accountId,
+  type,
+  dialogId,
+  self,
+  peer,
+  optOut,
+  window,
+}: Opening): ChannelBinding => ({
   addressName,
   accountId,
   type,
@@ -42,42 +51,49 @@ export const newLink = ({ addressName, accountId, type, dialogId, self, peer, op
 });
 
 /** The one that the contact used last. */
-export const linkAtTop = (state: ConversationState): Link => {
+export const activeBinding = (state: ConversationState): ChannelBinding => {
   const { addressName, accountId, type, dialogId, self, peer, optOut, window, reachable, heardAt } = state;
   return { addressName, accountId, type, dialogId, self, peer, optOut, window, reachable, heardAt };
 };
 
 /** All of them, the one used last first. */
-export const linksOf = (state: ConversationState): Link[] => [linkAtTop(state), ...state.parked];
+export const bindingsOf = (state: ConversationState): ChannelBinding[] => [activeBinding(state), ...state.parked];
 
-export const findLink = (state: ConversationState, addressName: string): Link | null =>
-  linksOf(state).find((link) => link.addressName === addressName) ?? null;
+export const findBinding = (state: ConversationState, addressName: string): ChannelBinding | null =>
+  bindingsOf(state).find((binding) => binding.addressName === addressName) ?? null;
 
 /** The conversation with that link at its top, added if it is new; the same object when it is there already. */
-export function bringUp(state: ConversationState, link: Link): ConversationState {
-  if (state.addressName === link.addressName) return state;
+export function activate(state: ConversationState, binding: ChannelBinding): ConversationState {
+  if (state.addressName === binding.addressName) return state;
   // Of before links had names: it is the only one, and it learns its name.
-  if (state.addressName === '') return { ...state, addressName: link.addressName };
-  const known = state.parked.find(({ addressName }) => addressName === link.addressName);
-  const parked = [linkAtTop(state), ...state.parked.filter((other) => other !== known)];
-  return { ...state, ...(known ?? link), parked };
+  if (state.addressName === '') return { ...state, addressName: binding.addressName };
+  const known = state.parked.find(({ addressName }) => addressName === binding.addressName);
+  const parked = [activeBinding(state), ...state.parked.filter((other) => other !== known)];
+  return { ...state, ...(known ?? binding), parked };
 }
 
 /** The conversation with a way that it may not have used yet, among the parked ones. */
-export const withLink = (state: ConversationState, link: Link): ConversationState =>
-  findLink(state, link.addressName) ? state : { ...state, parked: [...state.parked, link] };
+export const withBinding = (state: ConversationState, binding: ChannelBinding): ConversationState =>
+  findBinding(state, binding.addressName) ? state : { ...state, parked: [...state.parked, binding] };
 
 /** The conversation without some of its ways; the last one stays, because a conversation has one. */
-export function withoutLinks(state: ConversationState, isGone: (link: Link) => boolean): ConversationState {
-  const [top, ...parked] = linksOf(state).filter((link) => !isGone(link));
+export function withoutBindings(
+  state: ConversationState,
+  isGone: (binding: ChannelBinding) => boolean,
+): ConversationState {
+  const [top, ...parked] = bindingsOf(state).filter((binding) => !isGone(binding));
   return top ? { ...state, ...top, parked } : { ...state, parked: [] };
 }
 
 /** The conversation with one link changed, wherever it stands; the same object when `change` gives the same link back. */
-export function changeLink(state: ConversationState, name: string, change: (link: Link) => Link): ConversationState {
-  const before = findLink(state, name);
+export function changeBinding(
+  state: ConversationState,
+  name: string,
+  change: (binding: ChannelBinding) => ChannelBinding,
+): ConversationState {
+  const before = findBinding(state, name);
   const after = before && change(before);
   if (!after || after === before) return state;
   if (state.addressName === name) return { ...state, ...after };
-  return { ...state, parked: state.parked.map((link) => (link.addressName === name ? after : link)) };
+  return { ...state, parked: state.parked.map((binding) => (binding.addressName === name ? after : binding)) };
 }

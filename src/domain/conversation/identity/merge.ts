@@ -1,8 +1,14 @@
-import { asBefore, type PeopleBefore } from './restore-participants.ts';
+import { restoreParticipants, type PeopleBefore } from './restore-participants.ts';
 import type { NewConversationEvent } from '../events.ts';
 import { isOver } from '../lifecycle.ts';
-import { withLink, type Link } from './bindings.ts';
-import { addressText, decideDrop, toldOf, type ContactAddress, type NewParticipant } from './participants.ts';
+import { withBinding, type ChannelBinding } from './bindings.ts';
+import {
+  addressText,
+  decideReleaseAddresses,
+  toldOf,
+  type ContactAddress,
+  type NewParticipant,
+} from './participants.ts';
 import type { ConversationState } from '../state.ts';
 import type { Refusal } from '../../errors.ts';
 import { err, ok, type Result } from '../../result.ts';
@@ -29,37 +35,37 @@ export const decideUnmerge = (state: ConversationState, into: string, at: Micros
   state.mergedInto === into ? updated({ ...state, mergedInto: null, updatedAt: at }) : [];
 
 /** What is told of somebody who is here already, and the ways by which it may be answered. */
-export function decideMeet(
+export function decideAttachPerson(
   state: ConversationState,
-  { person, links, from }: Meeting,
+  { person, bindings, from }: PersonAttachment,
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
   const texts = person.addresses.map(addressText);
   const released = state.released.filter((text) => !texts.includes(text));
   const mergedFrom = [...new Set([...state.mergedFrom, ...from])];
-  const told = links.reduce(withLink, toldOf(state, person));
+  const told = bindings.reduce(withBinding, toldOf(state, person));
   const isSame = released.length === state.released.length && mergedFrom.length === state.mergedFrom.length;
   return ok(told === state && isSame ? [] : updated({ ...told, released, mergedFrom, updatedAt: at }));
 }
 
-export interface Meeting {
+export interface PersonAttachment {
   person: NewParticipant;
-  links: Link[];
+  bindings: ChannelBinding[];
   /** The conversations that go on here with it. */
   from: string[];
 }
 
 /** Those who came with a conversation that was merged into this one leave with it, and what had gone on in that one goes on there. */
-export function decidePart(
+export function decideSplitOff(
   state: ConversationState,
-  { from, addresses, people }: Parting,
+  { from, addresses, people }: SplitOff,
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (!from.some((id) => state.mergedFrom.includes(id))) return ok([]);
   const mergedFrom = state.mergedFrom.filter((id) => !from.includes(id));
   const parted = { ...state, mergedFrom, updatedAt: at };
-  const dropped = decideDrop(parted, addresses, at);
+  const dropped = decideReleaseAddresses(parted, addresses, at);
   const events = dropped.ok && dropped.value.length > 0 ? dropped.value : updated(parted);
   return ok(
     events.map((event) => ('conversation' in event ? { ...event, ...restored(event, people, addresses) } : event)),
@@ -71,10 +77,10 @@ const restored = (
   people: PeopleBefore,
   gone: ContactAddress[],
 ): { conversation: ConversationState } => ({
-  conversation: { ...conversation, participants: asBefore(conversation.participants, people, gone) },
+  conversation: { ...conversation, participants: restoreParticipants(conversation.participants, people, gone) },
 });
 
-export interface Parting {
+export interface SplitOff {
   /** It, and what had gone on in it. */
   from: string[];
   addresses: ContactAddress[];

@@ -1,6 +1,6 @@
 import type { AddressType } from '../../addresses.ts';
 import type { NewConversationEvent } from '../events.ts';
-import { withoutLinks, type Link } from './bindings.ts';
+import { withoutBindings, type ChannelBinding } from './bindings.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { Refusal } from '../../errors.ts';
 import type { Micros } from '../../time.ts';
@@ -177,10 +177,10 @@ export function decideRemove(
     return err({ code: 'INVALID_FIELD', field: 'participant_id', problem: 'is the last one of this conversation' });
   }
   const theirs = [...participant.addresses, ...(participant.unverified ?? [])];
-  const isTheirs = ({ peer }: Link) => isIn(peer, theirs);
+  const isTheirs = ({ peer }: ChannelBinding) => isIn(peer, theirs);
   const conversation: ConversationState = {
     // What answers by the way used last must not write to who has left.
-    ...withoutLinks(state, isTheirs),
+    ...withoutBindings(state, isTheirs),
     participants: state.participants.filter((other) => other !== participant),
     released: [...new Set([...state.released, ...theirs.map(addressText)])],
     updatedAt: at,
@@ -192,7 +192,7 @@ export function decideRemove(
  * Some addresses go to another conversation. Who has no other one left goes with them; somebody must stay, or else the whole conversation
  * goes on elsewhere (decide-merge.ts).
  */
-export function decideDrop(
+export function decideReleaseAddresses(
   state: ConversationState,
   gone: ContactAddress[],
   at: Micros,
@@ -204,7 +204,7 @@ export function decideDrop(
   const held = gone.filter((one) => holderOf(state, one) !== null);
   if (held.length === 0) return ok([]);
   const conversation: ConversationState = {
-    ...withoutLinks(state, ({ peer }) => isIn(peer, gone)),
+    ...withoutBindings(state, ({ peer }) => isIn(peer, gone)),
     participants: kept,
     released: [...new Set([...state.released, ...held.map(addressText)])],
     updatedAt: at,

@@ -8,7 +8,11 @@ export interface PeopleBefore {
 }
 
 /** The people of a conversation as they were before `came` came; what they have learned since about themselves stays. `gone` left. */
-export function asBefore(now: Participant[], { here, came }: PeopleBefore, gone: ContactAddress[]): Participant[] {
+export function restoreParticipants(
+  now: Participant[],
+  { here, came }: PeopleBefore,
+  gone: ContactAddress[],
+): Participant[] {
   const held = textsOf(now.flatMap(({ addresses }) => addresses));
   // Who had become one with another by it. Who has left by itself since has nothing here any more.
   const apart = here

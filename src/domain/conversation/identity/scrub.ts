@@ -3,7 +3,7 @@ import { EVENTS } from '../../events.ts';
 import { readOwnJson, type LogRow } from '../../log-row.ts';
 import type { Micros } from '../../time.ts';
 import type { Pending } from '../automation/automation.ts';
-import { linksOf, withoutLinks } from './bindings.ts';
+import { bindingsOf, withoutBindings } from './bindings.ts';
 import { addressText, withoutAddresses, type ContactAddress, type Participant } from './participants.ts';
 import type { ConversationState, Delivery, Message } from '../state.ts';
 
@@ -52,8 +52,8 @@ const scrubAddress = (gone: Gone, address: Address): Address => (isGone(gone, ad
 
 /** A conversation as if they had never been in it. */
 export function scrubState(state: ConversationState, gone: Gone): ConversationState {
-  const left = withoutLinks(state, ({ peer }) => isGone(gone, peer));
-  const isBare = linksOf(left).every(({ peer }) => isGone(gone, peer));
+  const left = withoutBindings(state, ({ peer }) => isGone(gone, peer));
+  const isBare = bindingsOf(left).every(({ peer }) => isGone(gone, peer));
   const words = wordsOf(state, gone);
   return {
     ...left,
@@ -75,7 +75,7 @@ const stayingOf = (participants: Participant[], gone: Gone): Participant[] =>
 /** By which a conversation's name may call them. */
 function wordsOf(state: ConversationState, gone: Gone): string[] {
   const names = state.participants.filter(({ contactId }) => gone.contactIds.includes(contactId));
-  const peers = linksOf(state).filter(({ peer }) => isGone(gone, peer));
+  const peers = bindingsOf(state).filter(({ peer }) => isGone(gone, peer));
   const words = [...gone.names, ...names.map(({ name }) => name), ...peers.map(({ peer }) => peer.targetName)];
   return [...words, ...gone.addresses.map(({ target }) => target)].filter((word) => word !== '');
 }

@@ -2,7 +2,7 @@ import { createRoute, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../../context.ts';
 import { valueOf } from '../../errors.ts';
 import { agentsOnly } from '../../middleware/authenticate.ts';
-import { once } from '../../once.ts';
+import { withIdempotencyKey } from '../../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../pages.ts';
@@ -163,7 +163,7 @@ const reopenTalk: RouteHandler<ReturnType<typeof reopenRoute>, AppEnv> = async (
 };
 
 const answered = (c: AppContext, make: () => Promise<TalkView>) =>
-  once(c, async () => ({ statements: [], answer: present(await make()) }));
+  withIdempotencyKey(c, async () => ({ statements: [], answer: present(await make()) }));
 
 const channelsRoute = createRoute({
   ...common,

@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
 import { ApiError, invalidField, valueOf } from '../../errors.ts';
 import { agentsOnly } from '../../middleware/authenticate.ts';
-import { once } from '../../once.ts';
+import { withIdempotencyKey } from '../../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
 import { claimPair } from './open.ts';
@@ -112,7 +112,7 @@ const oneAgent = async (c: AppContext, id: string, field: string): Promise<Agent
 
 /** `field`: what the caller named the agent by, for a refusal that is about it. */
 const joined = (c: AppContext, talkId: string, find: () => Promise<Agent>, field: string) =>
-  once(c, async () => {
+  withIdempotencyKey(c, async () => {
     const actor = actorIn(c, talkId);
     const { state } = valueOf(await callObject(() => getTalk(c.env, talkId).read(actor)));
     const agent = await find();
