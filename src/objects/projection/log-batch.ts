@@ -12,7 +12,11 @@ export interface LogBatch {
 }
 
 /** As much of the log after the cursor as fits into one batch, and at least one row where there is any. */
-export function nextLogBatch(log: LogStore, cursor: number, messageText: (id: string) => string | null): LogBatch {
+export function nextLogBatch(
+  log: Pick<LogStore, 'after'>,
+  cursor: number,
+  messageText: (id: string) => string | null,
+): LogBatch {
   const rows: LogRow[] = [];
   const messages = new Map<string, string>();
   let characters = 0;
