@@ -38,7 +38,7 @@ export interface Decision {
   fallbackOptions?: FallbackOptions;
   /** Messages that change without an event. */
   messages?: Message[];
-  /** What an erasure leaves of the conversation and of the log, without an event: the log keeps its length. */
+  /** What an erasure leaves of the conversation and of the log, without an event: the log keeps its length. Comes with `record`. */
   scrubbed?: { conversation: ConversationState; rows: LogRow[] };
   /** What must still be erased outside the object; null when that is done. */
   unfinishedErasure?: ErasedParts | null;
@@ -160,23 +160,31 @@ export class ConversationAggregate {
 
   #write(decision: Decision): void {
     this.#store.prepare();
-    const { events = [], at = this.now(), scrubbed } = decision;
+    const { events = [], at = this.now() } = decision;
+    if (events.length > 0 || decision.record) this.#writeRecord(events, at, decision);
+    this.#writeRows(decision);
+  }
+
+  /** The log, and the record as the events leave it. */
+  #writeRecord(events: NewConversationEvent[], at: Micros, decision: Decision): void {
     const before = this.#store.record();
-    const placed = this.#append(events, before?.conversation ?? null, at);
-    const changed = placed.reduce<ConversationState | null>(applyEvent, before?.conversation ?? null);
+    const present = before?.conversation ?? null;
+    const placed = this.#append(events, present, at);
+    const changed = placed.reduce<ConversationState | null>(applyEvent, present);
     const withdrawn = before && changed ? this.#withdraw(before, changed, authorOf(placed), at) : [];
-    const after = scrubbed?.conversation ?? withdrawn.reduce<ConversationState | null>(applyEvent, changed);
-    if (after && (placed.length > 0 || decision.record || scrubbed)) {
-      this.#store.saveRecord(recordAfter(before, after, placed, at, decision));
-    }
-    scrubbed?.rows.forEach((row) => this.#log.replace(row));
-    decision.messages?.forEach((message) => this.#store.saveMessage(message));
-    decision.saveSends?.forEach((send) => this.#store.saveSend(send));
-    decision.dropSends?.forEach((deliveryId) => this.#store.dropSend(deliveryId));
-    decision.keys?.forEach((key) => this.#store.keys.save(key));
-    Object.entries(decision.fallbackOptions ?? {}).forEach(([id, options]) =>
-      this.#store.saveFallbackOptions(id, options),
-    );
+    const after = decision.scrubbed?.conversation ?? withdrawn.reduce<ConversationState | null>(applyEvent, changed);
+    if (after) this.#store.saveRecord(recordAfter(before, after, placed, at, decision));
+  }
+
+  /** After the events, so that what is decided of a send counts more than what follows from the events. */
+  #writeRows(decision: Decision): void {
+    const { messages = [], saveSends = [], dropSends = [], keys = [], fallbackOptions = {} } = decision;
+    decision.scrubbed?.rows.forEach((row) => this.#log.replace(row));
+    messages.forEach((message) => this.#store.saveMessage(message));
+    saveSends.forEach((send) => this.#store.saveSend(send));
+    dropSends.forEach((deliveryId) => this.#store.dropSend(deliveryId));
+    keys.forEach((key) => this.#store.keys.save(key));
+    Object.entries(fallbackOptions).forEach(([id, options]) => this.#store.saveFallbackOptions(id, options));
     if (decision.unfinishedErasure !== undefined) this.#store.saveUnfinishedErasure(decision.unfinishedErasure);
   }
 

@@ -74,7 +74,7 @@ export class Drains {
   }
 
   /** What is on its way to D1 has arrived, or has failed. */
-  historySettled(): Promise<void> {
+  drainHistory(): Promise<void> {
     return this.#drainHistory();
   }
 
@@ -83,7 +83,7 @@ export class Drains {
     const head = this.#aggregate.conversation?.sequence ?? 0;
     this.history.rewind();
     await this.#drainHistory();
-    if (this.history.place() < head) throw new Error('D1 has not taken the history again');
+    if (this.history.cursor() < head) throw new Error('D1 has not taken the history again');
   }
 
   /** Fills the queues with what is due. */

@@ -170,13 +170,13 @@ export class ConversationObject extends DurableObject<Env> {
    * not this customer's.
    */
   async erase(customerId: string, contactIds: string[], addresses: ContactAddress[] = []): Promise<Erased | null> {
-    await this.#drains.historySettled();
-    const announcedUntil = this.#drains.history.place();
+    await this.#drains.drainHistory();
+    const announcedUntil = this.#drains.history.cursor();
     const erased = erase(this.#aggregate, { customerId, contactIds, addresses, announcedUntil });
     if (erased?.isWhole)
       this.ctx.getWebSockets().forEach((socket) => close(socket, CLOSE_UNAUTHORIZED, 'the conversation was erased'));
-    // What was on its way to D1 has arrived there before the caller deletes it there.
-    await this.#drains.historySettled();
+    // A batch that was on its way to D1 must arrive before the caller deletes what D1 has.
+    await this.#drains.drainHistory();
     return erased;
   }
 

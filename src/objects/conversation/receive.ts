@@ -2,7 +2,7 @@ import type { ConversationAggregate } from './aggregate.ts';
 import { isErasedFrom } from './erase.ts';
 import { Outbox } from '../runtime/outbox.ts';
 import { callObject, getConversation } from '../stubs.ts';
-import type { InboundItem, ReceiveCommand } from '../../domain/conversation/commands.ts';
+import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import { consentIn, type Consent } from '../../domain/conversation/consent.ts';
 import { decideReceive } from '../../domain/conversation/decide-inbound.ts';
 import { moved, NO_WATERMARK } from '../../domain/conversation/delivery/watermark.ts';
@@ -70,20 +70,34 @@ const isAnswerable = (item: InboundItem): boolean => item.kind === 'message' && 
 
 /** What an item says beside its events: present settings, a reply token, the contact's consent, how far it has read. */
 function learnedFrom(aggregate: ConversationAggregate, { opening, item, settings }: ReceiveCommand, at: Micros) {
-  const { addressName, peer } = opening;
-  const { consents = {}, watermarks = {}, settings: before } = aggregate.record ?? {};
+  const { addressName } = opening;
   const replyToken = 'replyToken' in item ? item.replyToken : null;
-  // Published even where it changes nothing here: another conversation may know otherwise.
-  const optOut = item.kind === 'message' ? consentIn(item, peer) : null;
-  const watermark =
-    item.kind === 'watermark' ? moved(watermarks[addressName] ?? NO_WATERMARK, item.status, item.until) : null;
   return {
     // A mail brings no URL, and the one that is known stays.
-    settings: { ...settings, publicUrl: settings.publicUrl || (before?.publicUrl ?? '') },
+    settings: { ...settings, publicUrl: settings.publicUrl || (aggregate.record?.settings.publicUrl ?? '') },
     ...(replyToken ? { replyToken: { ...replyToken, addressName } } : {}),
-    ...(optOut === null ? {} : { consents: { ...consents, [addressName]: { at, unpublished: { optOut, at } } } }),
-    ...(watermark ? { watermarks: { ...watermarks, [addressName]: watermark } } : {}),
+    ...consentsAfter(aggregate, item, opening, at),
+    ...watermarksAfter(aggregate, item, addressName),
   };
+}
+
+/** A word about consent is published even where it changes nothing here: another conversation may know otherwise. */
+function consentsAfter(
+  aggregate: ConversationAggregate,
+  item: InboundItem,
+  { peer, addressName }: Opening,
+  at: Micros,
+) {
+  const optOut = item.kind === 'message' ? consentIn(item, peer) : null;
+  if (optOut === null) return {};
+  return { consents: { ...aggregate.record?.consents, [addressName]: { at, unpublished: { optOut, at } } } };
+}
+
+function watermarksAfter(aggregate: ConversationAggregate, item: InboundItem, addressName: string) {
+  if (item.kind !== 'watermark') return {};
+  const { watermarks = {} } = aggregate.record ?? {};
+  const watermark = moved(watermarks[addressName] ?? NO_WATERMARK, item.status, item.until);
+  return { watermarks: { ...watermarks, [addressName]: watermark } };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { LogStore } from '../runtime/log-store.ts';
 import type { LogRow } from '../../domain/log-row.ts';
 
-/** D1 takes 2 MB as one value, and a stretch's messages are one. */
+/** D1 takes 2 MB as one value, and a batch's messages are one. */
 const ROWS = 200;
 const CHARACTERS = 400_000;
 
@@ -31,5 +31,5 @@ export function nextLogBatch(
   return { rows, messages };
 }
 
-/** The messages as one JSON array, without having been read and written anew. */
+/** The messages as one JSON array, without parsing them. */
 export const messagesJson = ({ messages }: LogBatch): string => `[${[...messages.values()].join(',')}]`;

@@ -54,12 +54,12 @@ interface QueueOutboxParts<T extends ConversationJob> {
   name: string;
   queue: Queue;
   /** Commits that what is due is published from now on. @returns its jobs. */
-  publish(now: Millis): T[];
+  publish: (now: Millis) => T[];
   /**
    * The queue refused these: commits that they wait again until `dueAt`. A queue may take a batch and still answer with an error, so
-   * jobs that a consumer has claimed meanwhile stay as they are.
+   * jobs that a consumer has claimed in the meantime stay as they are.
    */
-  putBack(jobs: T[], dueAt: Millis): void;
+  putBack: (jobs: T[], dueAt: Millis) => void;
 }
 
 /** The drain towards a queue. Jobs are marked first and queued second: a lost one comes back when its lease runs out. */
