@@ -1,5 +1,5 @@
+import { receiveMail } from './app/conversations/receive-mail.ts';
 import { createApp } from './http/app.ts';
-import { receiveMail } from './http/hooks/receive-mail.ts';
 import { consumeQueue } from './queues/consumer.ts';
 import { sweep } from './queues/sweep.ts';
 

@@ -1,4 +1,5 @@
 import type { ChannelSendJob } from './jobs.ts';
+import { channelIo } from '../app/channel-io.ts';
 import { providerSignal, type Channel, type Outbound, type OutboundMail } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
 import type { Media } from '../domain/content.ts';
@@ -7,7 +8,6 @@ import type { SendOutcome } from '../domain/conversation/delivery/sends.ts';
 import { SECOND } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
-import { channelIo } from '../sandbox/channel-io.ts';
 import { mailToken, writeMailMark } from '../security/mail-tokens.ts';
 import { mediaLink } from '../security/media-links.ts';
 import { findAnyAccount, type Account } from '../storage/accounts.ts';

@@ -1,19 +1,17 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
-import { receiveInbound } from '../hooks/take-in.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { idempotencyOf, withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, uuid, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import type { Channel } from '../../channels/contract.ts';
-import { channelOf } from '../../channels/registry.ts';
+import { resolvedOf, type ResolvedAccount } from '../../app/accounts.ts';
+import { receiveInbound } from '../../app/conversations/receive.ts';
 import { blankTime } from '../../dialects/voipbin/times.ts';
 import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
-
 import { utf8 } from '../../security/encoding.ts';
 import { findAccount, type Account } from '../../storage/accounts.ts';
 import { listOnPhone, setFault, type SandboxMessage } from '../../storage/sandbox.ts';
@@ -89,7 +87,8 @@ export const sandboxRoutes = newRouter();
 
 sandboxRoutes.openapi(inboundRoute, async (c) => {
   const { account_id, ...message } = c.req.valid('json');
-  const { account, channel } = await sandboxAccount(c, account_id);
+  const resolved = await sandboxAccount(c, account_id);
+  const { account, channel } = resolved;
   const scope = await idempotencyOf(c);
   const id = scope ? `${scope.key} ${scope.fingerprint}` : crypto.randomUUID();
   checkSender(message.from, account);
@@ -98,8 +97,8 @@ sandboxRoutes.openapi(inboundRoute, async (c) => {
   const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
   if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
   const landed = await withIdempotencyKey(c, async () => {
-    const taken = await receiveInbound(c.env, account, channel, inbound, publicUrlOf(c));
-    return { statements: [], answer: { message_id: taken.messageId, conversation_id: taken.conversationId } };
+    const { messageId, conversationId } = await receiveInbound(c.env, resolved, inbound, publicUrlOf(c));
+    return { statements: [], answer: { message_id: messageId, conversation_id: conversationId } };
   });
   return c.json(landed, 200);
 });
@@ -129,12 +128,12 @@ function checkSender(from: string, account: Account): void {
   if (number === account.providerData['number']) throw invalidField('from', 'is the number of the account itself');
 }
 
-async function sandboxAccount(c: AppContext, id: string): Promise<{ account: Account; channel: Channel }> {
-  const account = await findAccount(c.env, c.get('principal').customerId, id);
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!channel) throw invalidField('account_id', 'is not an account of yours');
-  if (account.providerData['provider'] !== 'sandbox') throw invalidField('account_id', 'is not a sandbox account');
-  return { account, channel };
+async function sandboxAccount(c: AppContext, id: string): Promise<ResolvedAccount> {
+  const resolved = resolvedOf(await findAccount(c.env, c.get('principal').customerId, id));
+  if (!resolved) throw invalidField('account_id', 'is not an account of yours');
+  if (resolved.account.providerData['provider'] !== 'sandbox')
+    throw invalidField('account_id', 'is not a sandbox account');
+  return resolved;
 }
 
 const presentOnPhone = (message: SandboxMessage) => ({

@@ -1,11 +1,12 @@
 import { EmailMessage } from 'cloudflare:email';
-import { SANDBOX_ORIGIN, sandboxFetch } from './provider.ts';
 import type { ChannelIo } from '../channels/contract.ts';
+import { SANDBOX_ORIGIN, sandboxFetch, type Phone } from '../channels/sandbox/provider.ts';
 import type { Media } from '../domain/content.ts';
 import { configOf } from '../env.ts';
 import { SECOND } from '../domain/time.ts';
 import { readAtMost } from '../security/bounded-body.ts';
 import { openFile, storedIn } from '../storage/medias.ts';
+import { receiveOnPhone, takeFault } from '../storage/sandbox.ts';
 import { checkTarget } from '../webhooks/guard.ts';
 
 /** Shorter than the claim's lease (domain/conversation/sends.ts), so that an attempt reports before it is given up. */
@@ -15,7 +16,7 @@ const PROVIDER_TIMEOUT_MS = 10 * SECOND;
 export function channelIo(env: Env): ChannelIo {
   const config = configOf(env);
   return {
-    fetch: (url, init) => (url.startsWith(`${SANDBOX_ORIGIN}/`) ? sandboxFetch(env, init) : fetch(url, init)),
+    fetch: (url, init) => (url.startsWith(`${SANDBOX_ORIGIN}/`) ? sandboxFetch(phoneIn(env), init) : fetch(url, init)),
     bases: {
       line: config.LINE_API_BASE,
       lineData: config.LINE_DATA_API_BASE,
@@ -30,6 +31,11 @@ export function channelIo(env: Env): ChannelIo {
     timeoutMs: PROVIDER_TIMEOUT_MS,
   };
 }
+
+const phoneIn = (env: Env): Phone => ({
+  receive: (message) => receiveOnPhone(env, message),
+  takeFault: (accountId) => takeFault(env, accountId),
+});
 
 const mayRead = (env: Env, url: string): boolean => checkTarget(url, configOf(env).ALLOW_PRIVATE_TARGETS).ok;
 

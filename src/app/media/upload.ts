@@ -1,3 +1,4 @@
+import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { HEAD_BYTES, kindOfFile } from '../../security/file-kind.ts';
 import { putFile, type StoredFile } from '../../storage/medias.ts';
@@ -13,20 +14,18 @@ export interface Upload {
   body: ReadableStream<Uint8Array>;
 }
 
-type Refused = 'broke off' | { problem: string };
-
 /**
- * Streams a file into R2: its beginning tells its kind, and the rest is never held. What breaks off leaves nothing.
- * @throws when R2 fails.
+ * Streams a file into R2: its first bytes tell its kind, and the rest is never held in memory. An upload that breaks off leaves nothing.
+ * Refused when it breaks off, and for kinds that are not stored. @throws when R2 fails.
  */
-export async function storeUpload(env: Env, upload: Upload): Promise<Result<StoredFile, Refused>> {
+export async function storeUpload(env: Env, upload: Upload): Promise<Result<StoredFile, Refusal>> {
   const reader = upload.body.getReader();
   const head = await readHead(reader);
-  if (head === null) return err('broke off');
+  if (head === null) return err(BROKE_OFF);
   const kind = await kindOfFile(head, upload.declared);
   if (!kind.ok) {
     await reader.cancel();
-    return err({ problem: kind.error });
+    return err({ code: 'INVALID_FIELD', field: 'body', problem: kind.error });
   }
   const file = { id: crypto.randomUUID(), type: kind.value, filename: upload.filename };
   // R2 wants to know the length beforehand, and this stream fails when fewer bytes come.
@@ -35,10 +34,16 @@ export async function storeUpload(env: Env, upload: Upload): Promise<Result<Stor
     copy(head, reader, writable, upload.size),
     putFile(env, upload.customerId, file, readable),
   ]);
-  if (copied.status === 'rejected') return err('broke off');
+  if (copied.status === 'rejected') return err(BROKE_OFF);
   if (stored.status === 'rejected') throw stored.reason;
   return ok({ ...file, size: upload.size });
 }
+
+const BROKE_OFF: Refusal = {
+  code: 'INVALID_FIELD',
+  field: 'body',
+  problem: 'broke off before its Content-Length',
+};
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 

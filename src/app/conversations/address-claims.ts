@@ -1,37 +1,42 @@
-import { ApiError } from '../errors.ts';
 import { addressText, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
 import type { Claim } from '../../objects/customer-directory.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 
 /**
- * The addresses for the open conversation that has some of them, or else for `candidate`; null where that is null and there is none.
- * @throws 409 that names both when two have some.
+ * Claims the addresses for the open conversation that holds some of them, or else for `candidate`. Null where that is null and no open
+ * conversation holds any. Refused with ADDRESS_TAKEN when two hold some.
  */
 export async function claim(
   env: Env,
   customerId: string,
   addresses: ContactAddress[],
   candidate: string | null,
-): Promise<string | null> {
+): Promise<Result<string | null, Refusal>> {
   const texts = addresses.map(addressText);
   const over = await overAmong(env, customerId, texts);
-  const directory = getDirectory(env, customerId);
-  return claimed(await callObject(() => directory.claim(texts, candidate, over)));
+  return claimed(await callObject(() => getDirectory(env, customerId).claim(texts, candidate, over)));
 }
 
-/** The same for a conversation that is there. @throws 409 that names the other one. */
-export async function claimFor(env: Env, customerId: string, id: string, addresses: ContactAddress[]): Promise<void> {
+/** The same for a conversation that exists. Refused with ADDRESS_TAKEN when another open one holds some of them. */
+export async function claimFor(
+  env: Env,
+  customerId: string,
+  id: string,
+  addresses: ContactAddress[],
+): Promise<Result<string | null, Refusal>> {
   const texts = addresses.map(addressText);
   const over = await overAmong(env, customerId, texts);
-  claimed(await callObject(() => getDirectory(env, customerId).claimFor(id, texts, over)));
+  return claimed(await callObject(() => getDirectory(env, customerId).claimFor(id, texts, over)));
 }
 
-function claimed(found: Claim): string | null {
-  if ('conversationId' in found) return found.conversationId;
-  throw new ApiError('ADDRESS_TAKEN', undefined, { conversation_ids: found.conflict });
-}
+const claimed = (found: Claim): Result<string | null, Refusal> =>
+  'conversationId' in found
+    ? ok(found.conversationId)
+    : err({ code: 'ADDRESS_TAKEN', conversationIds: found.conflict });
 
-/** The directory does not know what is over; the conversations do. */
+/** The conversations that hold any of these (addressText) and are over: the directory does not know, the conversations do. */
 export async function overAmong(env: Env, customerId: string, addresses: string[]): Promise<string[]> {
   const holders = await callObject(() => getDirectory(env, customerId).holders(addresses));
   const asked = await Promise.all(
@@ -40,7 +45,7 @@ export async function overAmong(env: Env, customerId: string, addresses: string[
   return asked.flat();
 }
 
-/** The open conversations that have any of these. */
+/** The open conversations that hold any of these. */
 export async function openHolders(env: Env, customerId: string, addresses: ContactAddress[]): Promise<string[]> {
   const texts = addresses.map(addressText);
   const over = await overAmong(env, customerId, texts);

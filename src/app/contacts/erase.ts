@@ -1,7 +1,7 @@
-import type { Contact } from '../domain/contacts.ts';
-import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
-import { microsOf } from '../domain/time.ts';
-import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';
+import type { Contact } from '../../domain/contacts.ts';
+import { addressText, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import { microsOf } from '../../domain/time.ts';
+import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 import {
   dropContacts,
   dropConversations,
@@ -10,15 +10,16 @@ import {
   insertErasure,
   unusedUploads,
   type Erasure,
-} from '../storage/erasures.ts';
-import { dropFiles, dropConversationFiles, dropUploads } from '../storage/medias.ts';
-import { addressesOf, contactsWithOnly, conversationsWith } from '../storage/address-history.ts';
+} from '../../storage/erasures.ts';
+import { dropFiles, dropConversationFiles, dropUploads } from '../../storage/medias.ts';
+import { addressesOf, contactsWithOnly, conversationsWith } from '../../storage/address-history.ts';
 
+/** What was erased: ids and counts alone. */
 export type Receipt = Erasure;
 
 /**
- * Removes a contact everywhere: objects, D1 with its search, R2, claims. What it has begun is written down first, by ids alone, so that
- * the cron ends what breaks off. @returns the receipt. @throws when a part does not answer.
+ * Removes a contact everywhere: objects, D1 with its search, R2, claims. The erasure is recorded first, by ids alone, so that the cron
+ * can finish one that breaks off. @throws when a part does not answer.
  */
 export async function eraseContact(env: Env, customerId: string, contact: Contact): Promise<Receipt> {
   const known = [contact.id, ...contact.mergedIds];
@@ -36,10 +37,10 @@ export async function eraseContact(env: Env, customerId: string, contact: Contac
     doneAt: null,
   };
   await insertErasure(env, erasure);
-  return finish(env, erasure);
+  return resumeErasure(env, erasure);
 }
 
-/** As D1 knows them, also those that they have left, and what may not have reached it. */
+/** Those that D1 knows, also the ones that they have left, and those that may not have reached D1 yet. */
 async function conversationsOf(
   env: Env,
   customerId: string,
@@ -50,8 +51,8 @@ async function conversationsOf(
   return [...new Set([...(await conversationsWith(env, customerId, contactIds, addresses)), ...held])];
 }
 
-/** May be repeated from the beginning: where they were is known until everything else is done. */
-export async function finish(env: Env, erasure: Erasure): Promise<Receipt> {
+/** Idempotent: where they were is known until everything else is done. The cron calls it for what broke off. */
+export async function resumeErasure(env: Env, erasure: Erasure): Promise<Receipt> {
   const { customerId, contactIds, conversationIds } = erasure;
   const addresses = await addressesOf(env, customerId, contactIds);
   const directory = () => getDirectory(env, customerId);

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { microsOf } from '../domain/time.ts';
-import { receiveOnPhone, takeFault, type SandboxFault } from '../storage/sandbox.ts';
+import { microsOf, type Micros } from '../../domain/time.ts';
 
 /**
- * A provider that needs no account anywhere (spec section 4.3). The sandbox adapter speaks HTTP to it as to any other; this answers
- * in the same Worker. `POST /messages` → 200 `{id}`; an error is `{code, message}`, as providers do it.
+ * A provider that needs no account anywhere (spec section 4.3). The sandbox adapter (channels/sms/sandbox) speaks HTTP to it as to any
+ * other provider, and this answers in the same Worker. `POST /messages` → 200 `{id}`; an error is `{code, message}`.
  */
 export const SANDBOX_ORIGIN = 'https://sandbox.parley.invalid';
 
@@ -21,14 +20,44 @@ const messageSchema = z.object({
 
 type SandboxSend = z.infer<typeof messageSchema>;
 
-export async function sandboxFetch(env: Env, init: RequestInit | undefined): Promise<Response> {
-  const sent = messageSchema.parse(JSON.parse(typeof init?.body === 'string' ? init.body : 'null'));
-  const fault = await takeFault(env, sent.account_id);
-  if (fault) return misbehave(fault, init?.signal ?? null);
-  return Response.json({ id: await receiveOnPhone(env, onPhone(sent)) });
+/** A message as it lies on the contact's phone. */
+export interface PhoneMessage {
+  id: string;
+  accountId: string;
+  idempotencyKey: string;
+  conversationId: string;
+  messageId: string;
+  sender: string;
+  recipient: string;
+  text: string;
+  /** JSON. */
+  medias: string;
+  createdAt: Micros;
 }
 
-const onPhone = (sent: SandboxSend) => ({
+/** What goes wrong on request. */
+export interface Fault {
+  /** `error`, `reject`, `timeout`, or else `throttle`. */
+  kind: string;
+  retryAfterS: number | null;
+}
+
+/** The contact's phone, wherever it is stored. */
+export interface Phone {
+  /** A repeat with the same key is dropped. @returns the id of the message that is there now. */
+  receive: (message: PhoneMessage) => Promise<string>;
+  /** Uses up one fault of the account, if any is left. */
+  takeFault: (accountId: string) => Promise<Fault | null>;
+}
+
+export async function sandboxFetch(phone: Phone, init: RequestInit | undefined): Promise<Response> {
+  const sent = messageSchema.parse(JSON.parse(typeof init?.body === 'string' ? init.body : 'null'));
+  const fault = await phone.takeFault(sent.account_id);
+  if (fault) return misbehave(fault, init?.signal ?? null);
+  return Response.json({ id: await phone.receive(onPhone(sent)) });
+}
+
+const onPhone = (sent: SandboxSend): PhoneMessage => ({
   id: crypto.randomUUID(),
   accountId: sent.account_id,
   idempotencyKey: sent.idempotency_key,
@@ -41,7 +70,7 @@ const onPhone = (sent: SandboxSend) => ({
   createdAt: microsOf(Date.now()),
 });
 
-function misbehave(fault: SandboxFault, signal: AbortSignal | null): Promise<Response> | Response {
+function misbehave(fault: Fault, signal: AbortSignal | null): Promise<Response> | Response {
   if (fault.kind === 'timeout') return hang(signal);
   if (fault.kind === 'reject')
     return Response.json({ code: 'SANDBOX_REJECTED', message: 'refused on request' }, { status: 400 });

@@ -1,11 +1,11 @@
-import type { Message } from '../domain/conversation/state.ts';
-import type { Refusal } from '../domain/errors.ts';
-import type { Result } from '../domain/result.ts';
-import type { Micros } from '../domain/time.ts';
-import { callObject, getConversation } from '../objects/stubs.ts';
-import type { Cursor } from '../storage/page.ts';
+import type { Message } from '../../domain/conversation/state.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import type { Result } from '../../domain/result.ts';
+import type { Micros } from '../../domain/time.ts';
+import { callObject, getConversation } from '../../objects/stubs.ts';
+import type { Cursor } from '../../storage/page.ts';
 
-/** Rows before the cursor of a page, as `everywhere` is to ask for them: within one conversation no two share a time. */
+/** Rows before the cursor of a page, as `listMergedMessages` is to ask for them: within one conversation no two share a time. */
 export const askedBefore = (cursor: Cursor | null): Micros | null =>
   cursor && (cursor.id === null ? cursor.at : cursor.at + 1);
 
