@@ -52,16 +52,12 @@ export interface WantedMessage {
 
 /** Stored and ordered when it returns. @throws what the channel or the conversation refuses, as ApiError. */
 export function acceptMessage(c: AppContext, state: ConversationState, wanted: WantedMessage): Promise<Message> {
-  return replayEarlierAnswer(
-    c,
-    () => Promise.resolve(state.id),
-    async () => {
-      const command = await commandIn(c, state, wanted);
-      const sent = await callObject(() => getConversation(c.env, state.id).send(command));
-      if (sent.ok || sent.error.code !== 'WINDOW_CLOSED') return valueOf(sent);
-      return accepted(c, await resolveAccount(c, state.accountId), sent);
-    },
-  );
+  return replayEarlierAnswer(c, state.id, async () => {
+    const command = await commandIn(c, state, wanted);
+    const sent = await callObject(() => getConversation(c.env, state.id).send(command));
+    if (sent.ok || sent.error.code !== 'WINDOW_CLOSED') return valueOf(sent);
+    return accepted(c, await resolveAccount(c, state.accountId), sent);
+  });
 }
 
 /** The message by the best way to each participant. A template is its account's, and older conversations know no participants. */

@@ -6,7 +6,7 @@ import { ApiError, invalidField } from '../errors.ts';
 import { withCustomerLock } from '../exclusively.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
 import { blankTime } from '../../dialects/voipbin/times.ts';
@@ -79,7 +79,7 @@ const mergeRoute = createRoute({
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
-    ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND', 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 
@@ -93,7 +93,7 @@ const undoRoute = createRoute({
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
     ...answer(mergeSchema, 'The merger, undone'),
-    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 
@@ -122,10 +122,7 @@ contactRoutes.openapi(readRoute, async (c) => c.json(presentContact(await contac
 
 contactRoutes.openapi(mergeRoute, async (c) => {
   const [winner, loser] = [c.req.valid('param').id, c.req.valid('json').contact_id];
-  const merged = await withIdempotencyKey(c, async () => ({
-    statements: [],
-    answer: presentMerge(await merge(c, winner, loser)),
-  }));
+  const merged = await withIdempotencyKey(c, async () => ({ answer: presentMerge(await merge(c, winner, loser)) }));
   return c.json(merged, 200);
 });
 
@@ -151,8 +148,11 @@ async function mergeNew(env: Env, customerId: string, sides: Sides): Promise<Con
 
 const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
   const { customerId } = c.get('principal');
-  const undone = await withCustomerLock(c.env, customerId, () => undoOne(c, c.req.valid('param').id));
-  return c.json(presentMerge(undone), 200);
+  const { id } = c.req.valid('param');
+  const undone = await withIdempotencyKey(c, async () => ({
+    answer: presentMerge(await withCustomerLock(c.env, customerId, () => undoOne(c, id))),
+  }));
+  return c.json(undone, 200);
 };
 
 async function undoOne(c: AppContext, id: string): Promise<ContactMerge> {

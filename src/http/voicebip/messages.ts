@@ -3,9 +3,10 @@ import { resolveAccount, type ResolvedAccount, type WantedMessage } from '../acc
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
 import { canonicalOf } from '../aliases.ts';
-import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
+import { idempotencyOf, withIdempotencyKey, type KeyedRequest } from '../once.ts';
+import { answer, body, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
-import { replayEarlierAnswer, requestKeyOf } from '../request-keys.ts';
+import { earlierAnswerIn } from '../request-keys.ts';
 import { sendToContact } from '../send-to-contact.ts';
 import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';
@@ -13,7 +14,7 @@ import { acceptedSchema } from './schemas.ts';
 import { presentAccepted } from '../../dialects/voicebip/message.ts';
 import { address, normalizeTel, type Address } from '../../domain/addresses.ts';
 import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
-import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
+import type { Message } from '../../domain/conversation/state.ts';
 import { findByNumber } from '../../storage/accounts.ts';
 import { findAssistant } from '../../storage/assistants.ts';
 
@@ -101,7 +102,7 @@ const newTemplateSchema = z
   .openapi('VoicebipNewTemplate');
 
 const common = { tags: ['Voicebip'], security };
-const refusals = failures('IDEMPOTENCY_KEY_REUSED', 'CONTACT_OPTED_OUT', 'WINDOW_CLOSED', 'TEMPLATES_NOT_AVAILABLE');
+const refusals = failures(...KEY_REFUSALS, 'CONTACT_OPTED_OUT', 'WINDOW_CLOSED', 'TEMPLATES_NOT_AVAILABLE');
 
 const sendRoute = createRoute({
   ...common,
@@ -167,16 +168,27 @@ interface Ends {
   to_number: string;
 }
 
-async function sendTo(c: AppContext, ends: Ends, channel: 'sms' | 'whatsapp', wanted: WantedMessage) {
-  const earlier = async (claim: IdempotencyClaim) => (await requestKeyOf(c, claim)).holder();
-  const attempt = async () => {
-    const resolved = await accountOfAgent(c, ends, channel);
-    const { to_number: to } = ends;
-    // Somebody who is known by number too is written to there.
-    const known = to.startsWith('+') ? to : ((await canonicalOf(c.env, resolved.account, resolved.channel, to)) ?? to);
-    return sendToContact(c, resolved, peerOf(channel, known), wanted);
-  };
-  return presentAccepted(await replayEarlierAnswer(c, earlier, attempt));
+function sendTo(c: AppContext, ends: Ends, channel: 'sms' | 'whatsapp', wanted: WantedMessage) {
+  return withIdempotencyKey(c, async (request) => {
+    const claim = await idempotencyOf(c);
+    const earlier = claim && request.wentTo !== null ? await earlierAnswerIn(c, request.wentTo, claim) : null;
+    const message = earlier ?? (await send(c, ends, channel, wanted, request));
+    return { answer: presentAccepted(message), about: message.conversationId };
+  });
+}
+
+async function send(
+  c: AppContext,
+  ends: Ends,
+  channel: 'sms' | 'whatsapp',
+  wanted: WantedMessage,
+  request: KeyedRequest,
+): Promise<Message> {
+  const resolved = await accountOfAgent(c, ends, channel);
+  const { to_number: to } = ends;
+  // Somebody who is known by number too is written to there.
+  const known = to.startsWith('+') ? to : ((await canonicalOf(c.env, resolved.account, resolved.channel, to)) ?? to);
+  return sendToContact(c, resolved, peerOf(channel, known), wanted, request);
 }
 
 const peerOf = (channel: 'sms' | 'whatsapp', to: string): Address =>

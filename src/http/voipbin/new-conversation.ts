@@ -2,7 +2,7 @@ import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { invalidField, valueOf } from '../errors.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { participantOf } from '../participants.ts';
 import { newRouter } from '../router.ts';
@@ -32,7 +32,7 @@ const createRouteOf = createRoute({
   request: { headers: idempotencyHeaders, ...body(newConversationSchema) },
   responses: {
     ...answer(conversationSchema, 'The conversation'),
-    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'ADDRESS_TAKEN', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'ADDRESS_TAKEN', ...KEY_REFUSALS),
   },
 });
 
@@ -41,10 +41,7 @@ export const newConversationRoutes = newRouter();
 newConversationRoutes.openapi(createRouteOf, async (c) => {
   const wanted = c.req.valid('json');
   // No more is kept under the key: who is erased must not come back with the answer to a repeat.
-  const { id } = await withIdempotencyKey(c, async () => ({
-    statements: [],
-    answer: { id: (await getOrCreate(c, wanted)).id },
-  }));
+  const { id } = await withIdempotencyKey(c, async () => ({ answer: { id: (await getOrCreate(c, wanted)).id } }));
   const { customerId } = c.get('principal');
   const made = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
   return c.json(presentConversation(made), 200);

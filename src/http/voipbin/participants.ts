@@ -4,7 +4,7 @@ import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { withCustomerLock } from '../exclusively.ts';
 import { moveAddresses } from '../join-conversations.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
 import { participantOf } from '../participants.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
@@ -49,7 +49,7 @@ const addRoute = createRoute({
       'PARTICIPANT_NOT_FOUND',
       'CONVERSATION_CLOSED',
       'ADDRESS_TAKEN',
-      'IDEMPOTENCY_KEY_REUSED',
+      ...KEY_REFUSALS,
     ),
   },
 });
@@ -99,7 +99,7 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
     await openConversation(c, id);
     if (move) await withCustomerLock(c.env, customerId, () => moveHere(c.env, customerId, id, addresses));
     await claimFor(c.env, customerId, id, addresses);
-    return { statements: [], answer: { id: await participantAdded(c, id, c.req.valid('json')) } };
+    return { answer: { id: await participantAdded(c, id, c.req.valid('json')) } };
   });
   const { participants } = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
   const found = participants.find((each) => each.id === added.id);
