@@ -1,11 +1,11 @@
 import { EmailMessage } from 'cloudflare:email';
 import { SANDBOX_ORIGIN, sandboxFetch } from './provider.ts';
 import type { ChannelIo } from '../channels/contract.ts';
-import type { Media } from '../domain/content.ts';
+import { storedIn, type Media } from '../domain/content.ts';
 import { configOf } from '../env.ts';
 import { SECOND } from '../domain/time.ts';
 import { readAtMost } from '../security/bounded-body.ts';
-import { openFile, storedIn } from '../storage/medias.ts';
+import { openFile } from '../storage/medias.ts';
 import { checkTarget } from '../webhooks/guard.ts';
 
 /** Shorter than the claim's lease (domain/conversation/sends.ts), so that an attempt reports before it is given up. */

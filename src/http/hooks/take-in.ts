@@ -45,8 +45,7 @@ export async function receiveInbound(
       const isToKeep =
         keepFiles !== undefined && !(await getConversation(env, conversationId).knows(inbound.item.dedupeKey));
       if (isToKeep) await keepFiles(place);
-      const base = mediaBase(publicUrl, conversationId, ids.messageId);
-      const item = itemOf(inbound, ids, base, channel);
+      const item = itemOf(inbound, ids, publicUrl, channel);
       const command = { opening, automation, item, settings };
       const taken = await callObject(() => getConversation(env, conversationId).receive(command));
       // They go with the message, into the conversation that takes it.
@@ -78,21 +77,18 @@ async function answeredBefore(env: Env, inbound: HookInbound, predecessor: strin
   return (await callObject(() => getConversation(env, predecessor).knows(key))) ? predecessor : null;
 }
 
-const mediaBase = (publicUrl: string, conversationId: string, messageId: string): string =>
-  `${publicUrl}/v1.0/conversations/${conversationId}/messages/${messageId}/medias`;
-
-/** The item with its message's id, and with our own URL where only the account's credentials open the provider's. */
+/** The item with its message's id, and with our own origin where only the account's credentials open the provider's URL. */
 function itemOf(
   { item, occurredAt }: HookInbound,
   ids: { messageId: string; deliveryId: string },
-  base: string,
+  origin: string,
   { window, linksExpire }: Channel,
 ): InboundItem {
   if (item.kind === 'echo') return { ...item, ...ids };
   if (item.kind !== 'message') return item;
   const medias = item.medias
     .map((media) => (linksExpire && media.providerRef === '' ? { ...media, providerRef: media.url } : media))
-    .map((media, index) => (media.providerRef === '' ? media : { ...media, url: `${base}/${index}` }));
+    .map((media) => (media.providerRef === '' ? media : { ...media, url: '', origin }));
   // By the provider's clock, which decides in the end; but nothing was said in the future.
   const windowUntil = window === null || item.isNotice ? null : Math.min(occurredAt, Date.now()) + window.ms;
   return { ...item, messageId: ids.messageId, medias, windowUntil };

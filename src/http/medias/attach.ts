@@ -1,9 +1,9 @@
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
 import { publicUrlOf } from '../origin.ts';
-import { media, type Media } from '../../domain/content.ts';
+import { media, storedRef, type Media } from '../../domain/content.ts';
 import { isUuid } from '../../domain/ids.ts';
-import { findFile, storedRef } from '../../storage/medias.ts';
+import { findFile } from '../../storage/medias.ts';
 
 type Wanted = Pick<Media, 'type' | 'url' | 'filename'>;
 
@@ -26,9 +26,8 @@ async function attachOne(c: AppContext, wanted: Wanted, index: number): Promise<
   if (id === null) return { media: media(type, parts), size: null };
   const stored = await findFile(c.env, c.get('principal').customerId, id);
   if (!stored) throw invalidField(`medias.${index}.url`, 'is no file of yours');
-  const url = `${publicUrlOf(c)}/v1.0/medias/${id}`;
-  const filename = parts.filename || stored.filename;
-  return { media: media(stored.type, { url, filename, providerRef: storedRef(id) }), size: stored.size };
+  const kept = { origin: publicUrlOf(c), filename: parts.filename || stored.filename, providerRef: storedRef(id) };
+  return { media: media(stored.type, kept), size: stored.size };
 }
 
 /** The id in either of the URLs under which we show an upload; null for what is none. */

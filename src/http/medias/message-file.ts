@@ -1,11 +1,11 @@
 import { ApiError } from '../errors.ts';
 import { HARMLESS, serveFile } from './serve.ts';
 import { channelOf } from '../../channels/registry.ts';
-import type { Media } from '../../domain/content.ts';
+import { storedIn, type Media } from '../../domain/content.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { channelIo } from '../../sandbox/channel-io.ts';
 import { findAnyAccount } from '../../storage/accounts.ts';
-import { openCopy, openFile, storedIn } from '../../storage/medias.ts';
+import { openCopy, openFile } from '../../storage/medias.ts';
 
 /** A file of a message: what is stored here, our copy of what a contact sent, or else what its provider or its own server gives. */
 export async function messageFile(env: Env, message: Message, index: number, headers: Headers): Promise<Response> {

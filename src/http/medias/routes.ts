@@ -6,6 +6,7 @@ import { ApiError, invalidField } from '../errors.ts';
 import { answer, failures, idParam, security, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
+import { uploadUrl } from '../../dialects/media-url.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { openFile, type OpenFile } from '../../storage/medias.ts';
 import { mediaLink, opens } from '../../security/media-links.ts';
@@ -61,7 +62,7 @@ storedMediaRoutes.openapi(uploadRoute, async (c) => {
   const stored = await storeUpload(c.env, { customerId, filename, declared, size, body });
   if (!stored.ok) throw refused(stored.error);
   const { id } = stored.value;
-  const url = `${publicUrlOf(c)}/v1.0/medias/${id}`;
+  const url = uploadUrl(publicUrlOf(c), id);
   const public_url = await mediaLink(c.env, publicUrlOf(c), { customerId, id }, Date.now());
   return c.json({ ...stored.value, url, public_url }, 200);
 });

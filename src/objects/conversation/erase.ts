@@ -21,7 +21,7 @@ import {
 } from '../../domain/conversation/identity/scrub.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { Micros } from '../../domain/time.ts';
-import { storedIn } from '../../storage/medias.ts';
+import { storedIn } from '../../domain/content.ts';
 
 const TOMBSTONE = 'tombstone';
 /** What a partial erasure has taken out, until everything outside has gone too. */

@@ -3,7 +3,9 @@ import type { ConversationAggregate } from './aggregate.ts';
 import { mayVisit, reached, visitorFrames, type Visitor } from './visitors.ts';
 import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from '../live/protocol.ts';
 import { Sessions } from '../live/sessions.ts';
+import { presentStreamFrame } from '../../dialects/voicebip/stream.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
+import type { ConversationEvent } from '../../domain/conversation/events.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import { hasRole, isOwner } from '../../domain/permissions.ts';
 import { revokedReaders } from '../../storage/readers.ts';
@@ -37,8 +39,8 @@ export class ConversationLive {
       framesAfter: (sequence, limit, view) =>
         view.startsWith(VISITOR)
           ? visitorFrames(aggregate, view.slice(VISITOR.length), sequence, limit)
-          : framesAfter(aggregate, sequence, limit),
-      viewOf: (reader) => (reader.kind === 'visitor' ? `${VISITOR}${reader.target}` : ''),
+          : framesAfter(aggregate, sequence, limit, view === 'voicebip' ? presentStreamFrame : presentFrame),
+      viewOf: ({ reader, dialect }) => (reader.kind === 'visitor' ? `${VISITOR}${reader.target}` : dialect),
       mayRead: (reader) => mayRead(aggregate, reader),
       revoked: (readers) => revokedReaders(env, readers),
       command: (reader, frame) => this.#command(reader, frame),
@@ -103,8 +105,9 @@ const framesAfter = (
   aggregate: ConversationAggregate,
   after: number,
   limit: number,
+  present: (event: ConversationEvent) => unknown,
 ): { sequence: number; text: string }[] =>
   aggregate.log.after(after, limit).map((row) => {
     const message = row.messageId === null ? null : aggregate.store.message(row.messageId);
-    return { sequence: row.sequence, text: JSON.stringify(presentFrame(fromLogRow(row, message))) };
+    return { sequence: row.sequence, text: JSON.stringify(present(fromLogRow(row, message))) };
   });
