@@ -7,7 +7,6 @@ export { AddressObject } from './objects/address.ts';
 export { ConversationObject } from './objects/conversation/object.ts';
 export { DirectoryObject } from './objects/customer-directory.ts';
 export { FeedObject } from './objects/customer-feed.ts';
-export { RequestKeyObject } from './objects/request-key.ts';
 export { TalkObject } from './objects/talk/object.ts';
 export { FlowWorkflow } from './flows/workflow.ts';
 

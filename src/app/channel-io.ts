@@ -1,11 +1,11 @@
 import { EmailMessage } from 'cloudflare:email';
 import type { ChannelIo } from '../channels/contract.ts';
 import { SANDBOX_ORIGIN, sandboxFetch, type Phone } from '../channels/sandbox/provider.ts';
-import type { Media } from '../domain/content.ts';
+import { storedIn, type Media } from '../domain/content.ts';
 import { configOf } from '../env.ts';
 import { SECOND } from '../domain/time.ts';
 import { readAtMost } from '../security/bounded-body.ts';
-import { openFile, storedIn } from '../storage/medias.ts';
+import { openFile } from '../storage/medias.ts';
 import { receiveOnPhone, takeFault } from '../storage/sandbox.ts';
 import { checkTarget } from '../webhooks/guard.ts';
 

@@ -43,6 +43,7 @@ export const ERRORS = {
   WEBHOOK_ENDPOINT_DISABLED: [409, 'FAILED_PRECONDITION'],
   CONVERSATION_ACCOUNT_GONE: [409, 'FAILED_PRECONDITION'],
   IDEMPOTENCY_KEY_REUSED: [409, 'FAILED_PRECONDITION'],
+  IDEMPOTENCY_KEY_IN_USE: [409, 'FAILED_PRECONDITION'],
   LENGTH_REQUIRED: [411, 'INVALID_ARGUMENT'],
   SEQUENCE_MISMATCH: [412, 'FAILED_PRECONDITION'],
   PAYLOAD_TOO_LARGE: [413, 'INVALID_ARGUMENT'],
@@ -72,6 +73,7 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   AGENT_NOT_FOUND: 'there is no such agent',
   TALK_PAIR_EXISTS: 'these two have a 1:1 talk already',
   WEBHOOK_ENDPOINT_DISABLED: 'the endpoint is disabled: enable it first',
+  IDEMPOTENCY_KEY_IN_USE: 'the first request with this Idempotency-Key is still running; try again later',
   RATE_LIMIT_EXCEEDED: 'too many requests',
   INTERNAL: 'something went wrong on our side',
 };

@@ -105,7 +105,7 @@ export async function receiveInbound(
       const place = { customerId, conversationId, messageId };
       const isToKeep = keepFiles !== undefined && !(await conversation().knows(inbound.item.dedupeKey));
       if (isToKeep) await keepFiles(place);
-      const item = itemOf(inbound, ids, mediaBase(publicUrl, conversationId, messageId), channel);
+      const item = itemOf(inbound, ids, publicUrl, channel);
       const done = await callObject(() => conversation().receive({ opening, automation, item, settings }));
       // The files belong to the conversation that accepts the message.
       if (isToKeep && !done.ok) await dropCopies(env, place);
@@ -136,21 +136,18 @@ async function knownTo(env: Env, { item }: HookInbound, predecessor: string): Pr
   return (await callObject(() => getConversation(env, predecessor).knows(key))) ? predecessor : null;
 }
 
-const mediaBase = (publicUrl: string, conversationId: string, messageId: string): string =>
-  `${publicUrl}/v1.0/conversations/${conversationId}/messages/${messageId}/medias`;
-
-/** The item with its message's id, and with our own URL where only the account's credentials open the provider's. */
+/** The item with its message's id, and with our own origin where only the account's credentials open the provider's URL. */
 function itemOf(
   { item, occurredAt }: HookInbound,
   ids: { messageId: string; deliveryId: string },
-  base: string,
+  origin: string,
   { window, linksExpire }: Channel,
 ): InboundItem {
   if (item.kind === 'echo') return { ...item, ...ids };
   if (item.kind !== 'message') return item;
   const medias = item.medias
     .map((media) => (linksExpire && media.providerRef === '' ? { ...media, providerRef: media.url } : media))
-    .map((media, index) => (media.providerRef === '' ? media : { ...media, url: `${base}/${index}` }));
+    .map((media) => (media.providerRef === '' ? media : { ...media, url: '', origin }));
   // By the provider's clock, which decides in the end; but nothing was said in the future.
   const windowUntil = window === null || item.isNotice ? null : Math.min(occurredAt, Date.now()) + window.ms;
   return { ...item, messageId: ids.messageId, medias, windowUntil };

@@ -1,6 +1,6 @@
 import { channelOptionsOf, judgeContent, type OptionContent } from './channel-options.ts';
 import { inOpenConversation } from './open.ts';
-import { earlierAnswer, sendOnce } from './request-keys.ts';
+import { earlierAnswer } from './request-keys.ts';
 import { sendableTemplates, templateText } from './templates.ts';
 import { findResolved, type ResolvedAccount } from '../accounts.ts';
 import { canonicalOf } from '../contacts/aliases.ts';
@@ -139,13 +139,14 @@ export async function buildSendCommand(
 
 /**
  * Sends to a contact by one account, in the contact's open conversation or in one that the message opens: both or neither. `to`: the
- * contact's address, or another id that its provider has for it.
+ * contact's address, or another id that its provider has for it. `goesTo` learns the id of each conversation before it is asked.
  */
 export async function sendToContact(
   env: Env,
   request: SendRequest,
   resolved: ResolvedAccount,
   to: ContactAddress,
+  goesTo: (conversationId: string) => Promise<void>,
 ): Promise<Result<Message, Refusal>> {
   const content = await contentOf(env, request, request.template ? resolved : null);
   if (!content.ok) return content;
@@ -154,13 +155,12 @@ export async function sendToContact(
   if (judged.obstacle) return invalid(judged.obstacle.field, judged.obstacle.problem);
   const deliveryId = await idOf(request, 'delivery');
   const base = await commandOf(env, request, content.value, []);
-  const attempt = (first: Opening) => {
+  const attempt = async (first: Opening) => {
     const option = { ...judged, binding: newBinding(first) };
     const recipient = { participantId: first.participants[0]?.id ?? '', deliveryId, options: [option] };
     const command = { ...base, recipients: [recipient], first };
-    const { customerId, idempotency } = request;
-    const sendIt = () => callObject(() => getConversation(env, first.conversationId).send(command));
-    return idempotency ? sendOnce(env, customerId, first.conversationId, idempotency, sendIt) : sendIt();
+    await goesTo(first.conversationId);
+    return callObject(() => getConversation(env, first.conversationId).send(command));
   };
   // A contact that is named by another id and whose number is known is written to at its number.
   const target = to.target.startsWith('+') ? to.target : ((await canonicalOf(env, resolved, to.target)) ?? to.target);

@@ -1,8 +1,8 @@
-import { media, type Media } from '../../domain/content.ts';
+import { media, storedRef, type Media } from '../../domain/content.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { isUuid } from '../../domain/ids.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import { findFile, storedRef } from '../../storage/medias.ts';
+import { findFile } from '../../storage/medias.ts';
 
 export type WantedMedia = Pick<Media, 'type' | 'url' | 'filename'>;
 
@@ -37,12 +37,11 @@ async function attachOne(
 ): Promise<AttachedMedia | null> {
   const { type, ...parts } = wanted;
   const id = publicUrl === null ? null : uploadIn(publicUrl, wanted.url);
-  if (id === null) return { media: media(type, parts), size: null };
+  if (publicUrl === null || id === null) return { media: media(type, parts), size: null };
   const stored = await findFile(env, customerId, id);
   if (!stored) return null;
-  const url = `${publicUrl}/v1.0/medias/${id}`;
-  const filename = parts.filename || stored.filename;
-  return { media: media(stored.type, { url, filename, providerRef: storedRef(id) }), size: stored.size };
+  const kept = { origin: publicUrl, filename: parts.filename || stored.filename, providerRef: storedRef(id) };
+  return { media: media(stored.type, kept), size: stored.size };
 }
 
 /** The id in either of the URLs under which we show an upload, or null. */

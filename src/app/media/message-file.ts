@@ -1,10 +1,10 @@
 import { findResolved } from '../accounts.ts';
 import { channelIo } from '../channel-io.ts';
-import type { Media } from '../../domain/content.ts';
+import { storedIn, type Media } from '../../domain/content.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import { openCopy, openFile, storedIn, type OpenFile } from '../../storage/medias.ts';
+import { openCopy, openFile, type OpenFile } from '../../storage/medias.ts';
 
 /** A file of a message: stored here, or as its provider, or its own server, gives it now. */
 export type MessageFile = { kind: 'stored'; file: OpenFile } | { kind: 'remote'; response: Response; type: string };

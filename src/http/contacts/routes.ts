@@ -3,7 +3,7 @@ import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
 import { eraseContact, type Receipt } from '../../app/contacts/erase.ts';
@@ -77,7 +77,7 @@ const mergeRoute = createRoute({
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
-    ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND', 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 
@@ -91,7 +91,7 @@ const undoRoute = createRoute({
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
     ...answer(mergeSchema, 'The merger, undone'),
-    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 
@@ -122,15 +122,18 @@ contactRoutes.openapi(mergeRoute, async (c) => {
   const [winner, loser] = [c.req.valid('param').id, c.req.valid('json').contact_id];
   const { customerId } = c.get('principal');
   const merged = await withIdempotencyKey(c, async () => ({
-    statements: [],
     answer: presentMerge(valueOf(await mergeContacts(c.env, customerId, winner, loser))),
   }));
   return c.json(merged, 200);
 });
 
 const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
-  const undone = await unmergeContacts(c.env, c.get('principal').customerId, c.req.valid('param').id);
-  return c.json(presentMerge(valueOf(undone)), 200);
+  const { customerId } = c.get('principal');
+  const { id } = c.req.valid('param');
+  const undone = await withIdempotencyKey(c, async () => ({
+    answer: presentMerge(valueOf(await unmergeContacts(c.env, customerId, id))),
+  }));
+  return c.json(undone, 200);
 };
 
 contactRoutes.openapi(undoRoute, undo);

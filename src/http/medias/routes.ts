@@ -6,6 +6,7 @@ import { answer, failures, idParam, security, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { storeUpload } from '../../app/media/upload.ts';
+import { uploadUrl } from '../../dialects/media-url.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { openFile, type OpenFile } from '../../storage/medias.ts';
 import { mediaLink, opens } from '../../security/media-links.ts';
@@ -60,7 +61,7 @@ storedMediaRoutes.openapi(uploadRoute, async (c) => {
   const declared = declaredType(c);
   const stored = valueOf(await storeUpload(c.env, { customerId, filename, declared, size, body }));
   const { id } = stored;
-  const url = `${publicUrlOf(c)}/v1.0/medias/${id}`;
+  const url = uploadUrl(publicUrlOf(c), id);
   const public_url = await mediaLink(c.env, publicUrlOf(c), { customerId, id }, Date.now());
   return c.json({ ...stored, url, public_url }, 200);
 });

@@ -1,19 +1,20 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { valueOf } from '../errors.ts';
-import { idempotencyOf } from '../once.ts';
-import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
+import { idempotencyOf, withIdempotencyKey, type KeyedRequest } from '../once.ts';
+import { answer, body, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';
 import { acceptedSchema } from './schemas.ts';
 import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
-import { earlierAnswerToContact } from '../../app/conversations/request-keys.ts';
+import { earlierAnswer } from '../../app/conversations/request-keys.ts';
 import { SEND_DEFAULTS, senderOf, sendToContact, type SendRequest } from '../../app/conversations/send.ts';
 import { presentAccepted } from '../../dialects/voicebip/message.ts';
 import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
+import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { findByNumber } from '../../storage/accounts.ts';
@@ -103,7 +104,7 @@ const newTemplateSchema = z
   .openapi('VoicebipNewTemplate');
 
 const common = { tags: ['Voicebip'], security };
-const refusals = failures('IDEMPOTENCY_KEY_REUSED', 'CONTACT_OPTED_OUT', 'WINDOW_CLOSED', 'TEMPLATES_NOT_AVAILABLE');
+const refusals = failures(...KEY_REFUSALS, 'CONTACT_OPTED_OUT', 'WINDOW_CLOSED', 'TEMPLATES_NOT_AVAILABLE');
 
 const sendRoute = createRoute({
   ...common,
@@ -167,22 +168,33 @@ interface Ends {
   to_number: string;
 }
 
-async function sendTo(
+type Content = Pick<SendRequest, 'text'> & Partial<SendRequest>;
+
+function sendTo(c: AppContext, ends: Ends, type: 'sms' | 'whatsapp', content: Content) {
+  return withIdempotencyKey(c, async (keyed) => {
+    const message = valueOf(await sendOrReplay(c, ends, type, content, keyed));
+    return { answer: presentAccepted(message), about: message.conversationId };
+  });
+}
+
+/** An attempt that broke off may have been accepted by the conversation that it went to: that one is asked first. */
+async function sendOrReplay(
   c: AppContext,
   ends: Ends,
   type: 'sms' | 'whatsapp',
-  content: Pick<SendRequest, 'text'> & Partial<SendRequest>,
-) {
+  content: Content,
+  { wentTo, goesTo }: KeyedRequest,
+): Promise<Result<Message, Refusal>> {
   const sender = await senderOf(c.env, c.get('principal'));
   const idempotency = await idempotencyOf(c);
+  const earlier =
+    idempotency && wentTo !== null ? await earlierAnswer(c.env, sender.customerId, wentTo, idempotency) : null;
+  if (earlier) return earlier;
+  const resolved = await accountOfAgent(c, ends, type);
+  if (!resolved.ok) return resolved;
   const request = { ...SEND_DEFAULTS, ...sender, ...content, idempotency, publicUrl: publicUrlOf(c) };
   const to = { type: type === 'sms' ? ('tel' as const) : ('whatsapp' as const), target: ends.to_number };
-  const resolved = await accountOfAgent(c, ends, type);
-  const sent = resolved.ok ? await sendToContact(c.env, request, resolved.value, to) : resolved;
-  // What is refused now, because an agent or an account has gone since, may be the repeat of what was accepted.
-  const isRepeatable = !sent.ok && idempotency !== null;
-  const earlier = isRepeatable ? await earlierAnswerToContact(c.env, sender.customerId, idempotency) : null;
-  return presentAccepted(valueOf(earlier ?? sent));
+  return sendToContact(c.env, request, resolved.value, to, goesTo);
 }
 
 /** `from_number` must be a number on which that agent answers. */

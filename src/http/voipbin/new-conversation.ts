@@ -1,7 +1,7 @@
 import { createRoute } from '@hono/zod-openapi';
 import { valueOf } from '../errors.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { guardOf } from './access.ts';
@@ -23,7 +23,7 @@ const createRouteOf = createRoute({
   request: { headers: idempotencyHeaders, ...body(newConversationSchema) },
   responses: {
     ...answer(conversationSchema, 'The conversation'),
-    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'ADDRESS_TAKEN', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'ADDRESS_TAKEN', ...KEY_REFUSALS),
   },
 });
 
@@ -39,7 +39,6 @@ newConversationRoutes.openapi(createRouteOf, async (c) => {
   const request = { customerId, name, detail, people, publicUrl: publicUrlOf(c) };
   // No more is kept under the key: who is erased must not come back with the answer to a repeat.
   const { id } = await withIdempotencyKey(c, async () => ({
-    statements: [],
     answer: { id: valueOf(await openConversationWith(c.env, request)).id },
   }));
   const made = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));

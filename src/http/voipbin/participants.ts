@@ -2,7 +2,7 @@ import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppEnv } from '../context.ts';
 import { ApiError, valueOf } from '../errors.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { participantSchema } from './schemas/conversation.ts';
@@ -44,7 +44,7 @@ const addRoute = createRoute({
       'PARTICIPANT_NOT_FOUND',
       'CONVERSATION_CLOSED',
       'ADDRESS_TAKEN',
-      'IDEMPOTENCY_KEY_REUSED',
+      ...KEY_REFUSALS,
     ),
   },
 });
@@ -93,7 +93,7 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
   const added = await withIdempotencyKey(c, async () => {
     const state = await readableConversation(c, id);
     const participant = valueOf(await addParticipant(c.env, state, { ...person, preferredChannel }, move));
-    return { statements: [], answer: { id: participant.id } };
+    return { answer: { id: participant.id } };
   });
   const { participants } = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
   const found = participants.find((each) => each.id === added.id);

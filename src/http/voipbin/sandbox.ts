@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { idempotencyOf, withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, uuid, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, uuid, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -61,7 +61,7 @@ const inboundRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(inboundSchema) },
   responses: {
     ...answer(z.object({ message_id: z.string(), conversation_id: z.string() }), 'Where it landed'),
-    ...failures('PERMISSION_DENIED'),
+    ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
 
@@ -80,25 +80,25 @@ const faultsRoute = createRoute({
   path: '/faults',
   summary: 'Make the next sends of a sandbox account fail, hang or be throttled',
   request: { headers: idempotencyHeaders, ...body(faultsSchema) },
-  responses: { ...answer(faultsSchema, 'What will go wrong'), ...failures('PERMISSION_DENIED') },
+  responses: { ...answer(faultsSchema, 'What will go wrong'), ...failures('PERMISSION_DENIED', ...KEY_REFUSALS) },
 });
 
 export const sandboxRoutes = newRouter();
 
 sandboxRoutes.openapi(inboundRoute, async (c) => {
   const { account_id, ...message } = c.req.valid('json');
-  const resolved = await sandboxAccount(c, account_id);
-  const { account, channel } = resolved;
-  const scope = await idempotencyOf(c);
-  const id = scope ? `${scope.key} ${scope.fingerprint}` : crypto.randomUUID();
-  checkSender(message.from, account);
-  const request = { method: 'POST', url: '', headers: new Headers(), body: utf8(JSON.stringify({ id, ...message })) };
-  const parsed = channel.parse(request, account, Date.now());
-  const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
-  if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
   const landed = await withIdempotencyKey(c, async () => {
+    const resolved = await sandboxAccount(c, account_id);
+    const { account, channel } = resolved;
+    const scope = await idempotencyOf(c);
+    const id = scope ? `${scope.key} ${scope.fingerprint}` : crypto.randomUUID();
+    checkSender(message.from, account);
+    const request = { method: 'POST', url: '', headers: new Headers(), body: utf8(JSON.stringify({ id, ...message })) };
+    const parsed = channel.parse(request, account, Date.now());
+    const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
+    if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
     const { messageId, conversationId } = await receiveInbound(c.env, resolved, inbound, publicUrlOf(c));
-    return { statements: [], answer: { message_id: messageId, conversation_id: conversationId } };
+    return { answer: { message_id: messageId, conversation_id: conversationId } };
   });
   return c.json(landed, 200);
 });
@@ -112,13 +112,13 @@ sandboxRoutes.openapi(outboxRoute, async (c) => {
 
 sandboxRoutes.openapi(faultsRoute, async (c) => {
   const wanted = c.req.valid('json');
-  const { account } = await sandboxAccount(c, wanted.account_id);
-  const { kind, count: remaining, retry_after: retryAfterS = null } = wanted;
-  const fault = { accountId: account.id, kind, remaining, retryAfterS };
-  return c.json(
-    await withIdempotencyKey(c, async () => ({ statements: [setFault(c.env, fault)], answer: wanted })),
-    200,
-  );
+  const set = await withIdempotencyKey(c, async () => {
+    const { account } = await sandboxAccount(c, wanted.account_id);
+    const { kind, count: remaining, retry_after: retryAfterS = null } = wanted;
+    const fault = { accountId: account.id, kind, remaining, retryAfterS };
+    return { statements: [setFault(c.env, fault)], answer: wanted };
+  });
+  return c.json(set, 200);
 });
 
 /** A contact has a telephone number, and not the account's own. */

@@ -88,5 +88,5 @@ export const pendingFallbacksIn = (events: NewConversationEvent[], now: number):
       .map(({ id }) => ({ messageId: message.id, deliveryId: id, dueAt: now + PENDING_FALLBACK_MS }));
   });
 
-export const nextPendingFallbackAt = (unseen: PendingFallback[]): number | null =>
-  unseen.length === 0 ? null : Math.min(...unseen.map(({ dueAt }) => dueAt));
+export const nextPendingFallbackAt = (fallbacks: PendingFallback[]): number | null =>
+  fallbacks.length === 0 ? null : Math.min(...fallbacks.map(({ dueAt }) => dueAt));

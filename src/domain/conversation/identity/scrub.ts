@@ -152,6 +152,10 @@ export function scrubRow(row: LogRow, gone: Gone): LogRow {
 /** Nothing is begun, and no file copied, for a message that is theirs. A turn answers to what the others have said. */
 export function withoutMessages(pending: Pending, messageIds: string[]): Pending {
   const stays = ({ messageId }: { messageId: string }): boolean => !messageIds.includes(messageId);
-  const { flowStarts, files, unseen } = pending;
-  return { ...pending, flowStarts: flowStarts.filter(stays), files: files.filter(stays), unseen: unseen.filter(stays) };
+  return {
+    ...pending,
+    flowStarts: pending.flowStarts.filter(stays),
+    files: pending.files.filter(stays),
+    pendingFallbacks: pending.pendingFallbacks.filter(stays),
+  };
 }
