@@ -1,13 +1,14 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
-import { docsPage } from './docs-page.ts';
+import { html } from 'hono/html';
 import type { AppEnv } from './context.ts';
+import { publicUrlOf } from './origin.ts';
 
 const INFO = {
   title: 'Parley',
   version: '1.0',
   description:
-    'Conversations over SMS, MMS, WhatsApp, Messenger, LINE, e-mail and web chat, in the VoIPBIN dialect. Lists are newest first; times are UTC; an error is `{"error":{status, reason, message, request_id, details?}}`.',
+    'Conversations over SMS, MMS, WhatsApp, Messenger, LINE, e-mail and web chat. The guides at [/docs](/docs) explain how it all fits together. `/v1.0` is the VoIPBIN dialect: lists are newest first, times are UTC, an error is `{"error":{status, reason, message, request_id, details?}}`. `/v1` is the Voicebip dialect.',
 };
 
 /** The places in which a credential is accepted (spec section 2). */
@@ -23,19 +24,38 @@ export function registerSecurity(app: OpenAPIHono<AppEnv>): void {
   register('securitySchemes', 'cookie', { type: 'apiKey', in: 'cookie', name: 'token' });
 }
 
-export const documentOf = (app: OpenAPIHono<AppEnv>) =>
-  app.getOpenAPI31Document({ openapi: '3.1.0', info: INFO, servers: [{ url: '/' }] });
+/** `server` is the origin that answers: the code samples of a viewer call it. */
+export const documentOf = (app: OpenAPIHono<AppEnv>, server: string) =>
+  app.getOpenAPI31Document({ openapi: '3.1.0', info: INFO, servers: [{ url: server }] });
 
-/** `/openapi.json`, and `/docs`: the same for people, without anything from outside. */
+/** `/openapi.json`. The pages under `/docs` are static assets (cli/build-assets.ts); only a path without one comes here. */
 export function docsRoutes(app: OpenAPIHono<AppEnv>): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
-  routes.get('/openapi.json', (c) => c.json(documentOf(app)));
-  routes.get('/docs', (c) => {
-    c.header(
-      'Content-Security-Policy',
-      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    );
-    return c.html(docsPage(documentOf(app)));
+  routes.get('/openapi.json', (c) => c.json(documentOf(app, publicUrlOf(c))));
+  routes.get('/docs/*', (c) => {
+    c.header('Content-Security-Policy', "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'");
+    return c.html(notFoundPage(), 404);
   });
   return routes;
 }
+
+const notFoundPage = () =>
+  html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Not found · Parley</title>
+        <link rel="stylesheet" href="/docs/style.css" />
+      </head>
+      <body>
+        <header><a class="brand" href="/docs">Parley</a></header>
+        <div class="columns">
+          <main>
+            <h1>Page not found</h1>
+            <p>There is no page at this address.</p>
+            <p><a href="/docs">All guides</a> · <a href="/docs/reference">API reference</a></p>
+          </main>
+        </div>
+      </body>
+    </html>`;
