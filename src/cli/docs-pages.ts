@@ -90,6 +90,7 @@ function guidePage(guide: Guide, all: Guide[]): string {
   const next = all[all.indexOf(guide) + 1];
   return page(
     guide.name === FRONT ? 'Parley guides' : `${guide.title} · Parley`,
+    '#guides',
     `<div class="columns">
 <main>
 ${guide.html}${next && guide.name !== FRONT ? `<p class="next">Next: <a href="${urlOf(next.name)}">${next.title}</a></p>` : ''}
@@ -116,11 +117,14 @@ function entry({ name, title, sections }: Guide, isCurrent: boolean): string {
 export const referencePage = (): string =>
   page(
     'API reference · Parley',
-    `<main id="reference"><noscript><p>The API reference needs JavaScript. The same is in <a href="/openapi.json">openapi.json</a>.</p></noscript></main>
+    '/docs',
+    `<noscript><p>The API reference needs JavaScript. The same is in <a href="/openapi.json">openapi.json</a>.</p></noscript>
+<div id="reference"></div>
 <script type="module" src="/docs/reference.js"></script>`,
   );
 
-const page = (title: string, body: string): string => `<!doctype html>
+/** `guides`: where the header's link to the list of guides leads. */
+const page = (title: string, guides: string, body: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -131,10 +135,11 @@ const page = (title: string, body: string): string => `<!doctype html>
 <link rel="stylesheet" href="/docs/style.css">
 </head>
 <body>
-<header>
+<nav class="top" aria-label="Documentation">
 <a class="brand" href="/docs">Parley</a>
-<nav aria-label="Documentation"><a class="guides" href="#guides">Guides</a> <a href="/docs/reference">API reference</a></nav>
-</header>
+<a href="${guides}">Guides</a>
+<a href="/docs/reference">API reference</a>
+</nav>
 ${body}
 </body>
 </html>

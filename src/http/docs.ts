@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import type { AppEnv } from './context.ts';
+import { exampleOf } from './docs-examples.ts';
 import { publicUrlOf } from './origin.ts';
 
 const INFO = {
@@ -10,6 +11,27 @@ const INFO = {
   description:
     'Conversations over SMS, MMS, WhatsApp, Messenger, LINE, e-mail and web chat. The guides at [/docs](/docs) explain how it all fits together. `/v1.0` is the VoIPBIN dialect: lists are newest first, times are UTC, an error is `{"error":{status, reason, message, request_id, details?}}`. `/v1` is the Voicebip dialect.',
 };
+
+/** In the order in which a reader needs them. A family that is not named here comes last. */
+const FAMILIES = [
+  'Conversations',
+  'Messages',
+  'Medias',
+  'Participants',
+  'Contacts',
+  'Live',
+  'Webhooks',
+  'Accounts',
+  'Assistants',
+  'Flows',
+  'Talk',
+  'Talk messages',
+  'Identity',
+  'Web chat',
+  'Voicebip',
+  'Provider hooks',
+  'Sandbox',
+];
 
 /** The places in which a credential is accepted (spec section 2). */
 export function registerSecurity(app: OpenAPIHono<AppEnv>): void {
@@ -25,8 +47,26 @@ export function registerSecurity(app: OpenAPIHono<AppEnv>): void {
 }
 
 /** `server` is the origin that answers: the code samples of a viewer call it. */
-export const documentOf = (app: OpenAPIHono<AppEnv>, server: string) =>
-  app.getOpenAPI31Document({ openapi: '3.1.0', info: INFO, servers: [{ url: server }] });
+export function documentOf(app: OpenAPIHono<AppEnv>, server: string) {
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: INFO,
+    servers: [{ url: server }],
+    tags: FAMILIES.map((name) => ({ name })),
+  });
+  for (const [path, item] of Object.entries(document.paths ?? {})) addExamples(path, item);
+  return document;
+}
+
+type Item = NonNullable<ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>['paths']>[string];
+
+function addExamples(path: string, item: Item): void {
+  for (const method of ['post', 'put', 'patch'] as const) {
+    const body = item[method]?.requestBody;
+    const json = body && 'content' in body ? body.content['application/json'] : undefined;
+    if (json) json.example = exampleOf(method, path);
+  }
+}
 
 /** `/openapi.json`. The pages under `/docs` are static assets (cli/build-assets.ts); only a path without one comes here. */
 export function docsRoutes(app: OpenAPIHono<AppEnv>): Hono<AppEnv> {
@@ -49,7 +89,7 @@ const notFoundPage = () =>
         <link rel="stylesheet" href="/docs/style.css" />
       </head>
       <body>
-        <header><a class="brand" href="/docs">Parley</a></header>
+        <nav class="top" aria-label="Documentation"><a class="brand" href="/docs">Parley</a></nav>
         <div class="columns">
           <main>
             <h1>Page not found</h1>

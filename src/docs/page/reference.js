@@ -12,4 +12,13 @@ createApiReference('#reference', {
   showDeveloperTools: 'never',
   documentDownloadType: 'json',
   defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
+  customCss: `
+    .scalar-app { --scalar-custom-header-height: 3.25rem; }
+    /* The theme's own grey and signal colours have too little contrast for small text. */
+    .light-mode {
+      --scalar-color-3: #666; --scalar-color-green: #067647; --scalar-color-red: #b42318; --scalar-color-orange: #b54708;
+      --scalar-color-yellow: #7a5200; --scalar-color-blue: #0b5cad; --scalar-color-purple: #6941c6;
+    }
+    .dark-mode { --scalar-color-3: #999; --scalar-color-red: #ff8080; }
+  `,
 });
