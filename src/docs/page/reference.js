@@ -9,6 +9,8 @@ createApiReference('#reference', {
   hideClientButton: true,
   agent: { disabled: true },
   mcp: { disabled: true },
+  // The rest of the documentation follows the system, too.
+  hideDarkModeToggle: true,
   showDeveloperTools: 'never',
   documentDownloadType: 'json',
   defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
@@ -19,6 +21,8 @@ createApiReference('#reference', {
       --scalar-color-3: #666; --scalar-color-green: #067647; --scalar-color-red: #b42318; --scalar-color-orange: #b54708;
       --scalar-color-yellow: #7a5200; --scalar-color-blue: #0b5cad; --scalar-color-purple: #6941c6;
     }
+    /* On a phone, an operation's long title is wider than the page. */
+    .t-doc__header header > span { overflow: hidden; text-overflow: ellipsis; }
     .dark-mode { --scalar-color-3: #999; --scalar-color-red: #ff8080; }
   `,
 });
