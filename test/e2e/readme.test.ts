@@ -61,7 +61,7 @@ describe('the walk', () => {
 
   it('shows the conversation of a customer who has written', () => {
     expect(printed[2]).toContain("state: 'active'");
-    expect(printed[2]).toContain("target: '+15559876543'");
+    expect(printed[2]).toMatch(/target: '\+1555\d{7}'/);
   });
 
   it('answers once, and the phone has it', () => {
@@ -117,7 +117,8 @@ describe('the walk', () => {
   });
 
   it('cleans up', async () => {
-    expect(linesOf(10)).toEqual(['closed', 'deleted: 200', 'deleted: 200', 'deleted: 200', 'deleted: 200']);
+    const deleted = Array.from({ length: 4 }, () => 'deleted: 200');
+    expect(linesOf(10)).toEqual(['00000000-0000-0000-0000-000000000000', 'closed', ...deleted]);
     for (const port of ports) await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
   });
 
