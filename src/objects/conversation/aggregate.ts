@@ -1,10 +1,6 @@
 import { applyEvent, place } from '../../domain/conversation/apply.ts';
-import {
-  NOTHING_PENDING,
-  type Pending,
-  keepAllowed,
-  startAutomation,
-} from '../../domain/conversation/automation/automation.ts';
+import { keepAllowed, NOTHING_PENDING, startAutomation } from '../../domain/conversation/automation/automation.ts';
+import type { Pending } from '../../domain/conversation/automation/automation.ts';
 import { maySendLess, refencedOf, withdrawSends, type UnderWay } from '../../domain/conversation/automation/fencing.ts';
 import type { Automation } from '../../domain/conversation/commands.ts';
 import { pendingFallbacksIn } from '../../domain/conversation/delivery/fallback.ts';
@@ -21,13 +17,8 @@ import { err, ok, type Result } from '../../domain/result.ts';
 import { nextMicros, type Micros, type Millis } from '../../domain/time.ts';
 import type { NewKey } from '../runtime/key-store.ts';
 import { LogStore } from '../runtime/log-store.ts';
-import {
-  type ConversationRecord,
-  ConversationStore,
-  type ErasedParts,
-  type StoredConversation,
-  type Tombstone,
-} from './store.ts';
+import { ConversationStore, type ConversationRecord, type ErasedParts } from './store.ts';
+import type { StoredConversation, Tombstone } from './store.ts';
 
 /** What one command changes, as data. `commit` stores all of it or nothing. */
 export interface Decision {

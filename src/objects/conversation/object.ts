@@ -13,7 +13,8 @@ import type { ChangeKind } from './store.ts';
 import { CLOSE_UNAUTHORIZED } from '../live/protocol.ts';
 import { close } from '../live/socket.ts';
 import { AlarmClock } from '../runtime/alarm.ts';
-import { type TurnReport, isTurnOpen } from '../../domain/conversation/automation/decide-turn.ts';
+import type { TurnReport } from '../../domain/conversation/automation/decide-turn.ts';
+import { isTurnOpen } from '../../domain/conversation/automation/decide-turn.ts';
 import type { TurnClaim } from '../../domain/conversation/automation/turns.ts';
 import type {
   DeliveryNews,
