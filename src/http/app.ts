@@ -182,7 +182,7 @@ function asApiError(error: Error): ApiError {
 
 /** What the routes' own validation refuses before any schema is asked. */
 function refusedBody(status: number): [Reason, string?] {
-  if (status === 400) return ['INVALID_JSON_BODY', 'the body is not JSON'];
+  if (status === 400) return ['INVALID_JSON_BODY', 'the body is not valid JSON'];
   return status === 415 ? ['UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json'] : ['INVALID_ARGUMENT'];
 }
 

@@ -32,7 +32,7 @@ async function sizeFor(env: Env, channel: Channel, { media, size }: Attached): P
 function problemOf(channel: Channel, { media: { type } }: Attached, index: number, size: number): Problem | null {
   const most = channel.maxFileBytes?.(type) ?? null;
   if (most === null || size <= most) return null;
-  const problem = `leads to ${size} bytes, and ${channel.label} takes at most ${most} of ${type}`;
+  const problem = `has ${size} bytes; ${channel.label} accepts at most ${most} bytes for ${type}`;
   return { field: `medias.${index}.url`, problem };
 }
 
@@ -41,7 +41,7 @@ function sumProblem({ maxFilesBytes, label }: Channel, sizes: number[]): Problem
   if (maxFilesBytes === undefined || sum <= maxFilesBytes) return null;
   return {
     field: 'medias',
-    problem: `lead to ${sum} bytes, and ${label} takes at most ${maxFilesBytes} in one message`,
+    problem: `have ${sum} bytes in all; ${label} accepts at most ${maxFilesBytes} bytes in one message`,
   };
 }
 

@@ -27,7 +27,7 @@ const requestRoute = createRoute({
     ...body(
       z.object({
         email: z
-          .email('is no e-mail address')
+          .email('must be an e-mail address')
           .max(254)
           .optional()
           .openapi({ description: 'Absent: the one of the session' }),
@@ -53,7 +53,7 @@ chatVerificationRoutes.openapi(requestRoute, async (c) => {
   }
   const mailbox = (await knownAccounts(c.env, account.customerId)).find(({ type }) => type === 'email');
   if (!mailbox)
-    throw new ApiError('NO_CHANNEL_AVAILABLE', 'there is no e-mail account that could write to this address');
+    throw new ApiError('NO_CHANNEL_AVAILABLE', 'no e-mail account can send to this address');
   const token = await signVerification(
     { visitorId: visitor.id, email },
     account.id,

@@ -24,7 +24,7 @@ const contactSchema = z
     name: z.string(),
     addresses: z.array(address),
     conversation_ids: z.array(z.uuid()),
-    merged_ids: z.array(z.uuid()).openapi({ description: 'Contacts that were found to be this one' }),
+    merged_ids: z.array(z.uuid()).openapi({ description: 'Contacts that were merged into this one' }),
     tm_create: z.string().openapi({ example: '2026-01-15 10:30:00.000000' }),
     tm_update: z.string(),
   })
@@ -32,7 +32,7 @@ const contactSchema = z
 
 const mergeSchema = z
   .object({
-    id: z.uuid().openapi({ description: 'For `POST /v1.0/contact_merges/{id}/undo`' }),
+    id: z.uuid().openapi({ description: 'Use it with `POST /v1.0/contact_merges/{id}/undo`' }),
     contact_id: z.uuid(),
     merged_contact_id: z.uuid(),
     joined_conversations: z.array(z.object({ from: z.uuid(), into: z.uuid() })),
@@ -56,7 +56,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/contacts',
-  summary: 'Who has been talked to; `address` finds whose it is',
+  summary: 'List contacts; `address` finds the contact that has it',
   request: { query: pageQuery.extend({ address: z.string().max(255).optional() }) },
   responses: { ...answer(pageSchema(contactSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -65,7 +65,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/contacts/{id}',
-  summary: 'One contact, also by the id of one that was merged into it',
+  summary: 'Get a contact, also by the id of a contact that was merged into it',
   request: idParam,
   responses: { ...answer(contactSchema, 'The contact'), ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND') },
 });
@@ -74,8 +74,8 @@ const mergeRoute = createRoute({
   ...common,
   method: 'post',
   path: '/contacts/{id}/merge',
-  summary: 'Another contact was found to be this one: their open conversations go on as one',
-  description: 'Asked again, it ends what may have broken off, and gives the same merger.',
+  summary: 'Merge another contact into this one; their open conversations continue as one',
+  description: 'Repeating the request completes a merger that was interrupted and returns the same merger.',
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
@@ -87,12 +87,12 @@ const undoRoute = createRoute({
   ...common,
   method: 'post',
   path: '/contact_merges/{id}/undo',
-  summary: 'They are two after all: everything is as it was; what was said meanwhile stays where it was said',
+  summary: 'Undo a merger; messages sent in the meantime stay where they are',
   description:
-    'Refused with 409 while the contact was itself merged into another one since: that merger, whose id the details name, is to be undone first. A conversation whose contact has meanwhile begun another one stays closed.',
+    'Returns 409 if the contact has since been merged into another one; undo that merger first, whose id is in the details. A conversation whose contact has started another one in the meantime stays closed.',
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
-    ...answer(mergeSchema, 'The merger, undone'),
+    ...answer(mergeSchema, 'The undone merger'),
     ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
@@ -102,9 +102,9 @@ const eraseRoute = createRoute({
   middleware: allow('admin'),
   method: 'delete',
   path: '/contacts/{id}',
-  summary: 'Erase a contact: messages, files, addresses and every copy of them, for good',
+  summary: 'Erase a contact permanently: messages, files, addresses and all copies of them',
   description:
-    'With everybody that was merged into it. Conversations with nobody else in them go as a whole; of the others what it said and got. An opt-out is kept, under a hash.',
+    'Includes the contacts that were merged into it. Conversations with no other participant are erased completely, in others the messages from and to the contact. An opt-out is kept, under a hash.',
   request: { ...idParam, query: z.object({ erase: z.string().optional() }) },
   responses: { ...answer(receiptSchema, 'What was erased'), ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND') },
 });
@@ -130,7 +130,7 @@ async function merge(c: AppContext, winnerId: string, loserId: string): Promise<
   const { customerId } = c.get('principal');
   const winner = await contact(c, winnerId);
   const loser = await findContact(c.env, customerId, loserId);
-  if (!loser) throw invalidField('contact_id', 'is not a contact of yours');
+  if (!loser) throw invalidField('contact_id', 'is not one of your contacts');
   return withCustomerLock(c.env, customerId, async () => {
     const standing = await mergerOf(c.env, customerId, loserId);
     return standing?.winnerId === winner.id
@@ -140,9 +140,9 @@ async function merge(c: AppContext, winnerId: string, loserId: string): Promise<
 }
 
 async function mergeNew(env: Env, customerId: string, sides: Sides): Promise<ContactMerge> {
-  if (sides.loser.id === sides.winner.id) throw invalidField('contact_id', 'is this contact already');
+  if (sides.loser.id === sides.winner.id) throw invalidField('contact_id', 'already belongs to this contact');
   const made = await mergeContacts(env, customerId, sides, microsOf(Date.now()));
-  if (!made) throw new ApiError('ALREADY_EXISTS', 'somebody has just merged one of these contacts');
+  if (!made) throw new ApiError('ALREADY_EXISTS', 'one of these contacts was just merged by another request');
   return made;
 }
 
@@ -157,7 +157,7 @@ const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
 
 async function undoOne(c: AppContext, id: string): Promise<ContactMerge> {
   const made = await findMerge(c.env, c.get('principal').customerId, id);
-  if (!made) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such merger');
+  if (!made) throw new ApiError('RESOURCE_NOT_FOUND', 'the merger does not exist');
   if (made.undoneAt !== null) return made;
   const undoneAt = microsOf(Date.now());
   await unmergeContacts(c.env, made, undoneAt);
@@ -169,7 +169,7 @@ contactRoutes.openapi(undoRoute, undo);
 contactRoutes.openapi(eraseRoute, async (c) => {
   const found = await contact(c, c.req.valid('param').id);
   if (c.req.valid('query').erase !== 'true')
-    throw invalidField('erase', 'must be true: a contact is erased for good, or not at all');
+    throw invalidField('erase', 'must be true to confirm that the contact is erased permanently');
   return c.json(presentReceipt(await eraseContact(c.env, c.get('principal').customerId, found)), 200);
 });
 

@@ -15,7 +15,7 @@ export async function unmergeContacts(env: Env, merge: ContactMerge, undoneAt: n
   const { customerId, journal, winnerId } = merge;
   const later = await mergerOf(env, customerId, winnerId);
   if (later)
-    throw new ApiError('ALREADY_EXISTS', 'the contact was merged into another one since: undo that merger first', {
+    throw new ApiError('ALREADY_EXISTS', 'the contact has since been merged into another one; undo that merger first', {
       contact_merge_id: later.id,
     });
   for (const joined of journal.joined.toReversed()) await part(env, customerId, joined);

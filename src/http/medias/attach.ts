@@ -25,7 +25,7 @@ async function attachOne(c: AppContext, wanted: Wanted, index: number): Promise<
   const id = uploadIn(publicUrlOf(c), wanted.url);
   if (id === null) return { media: media(type, parts), size: null };
   const stored = await findFile(c.env, c.get('principal').customerId, id);
-  if (!stored) throw invalidField(`medias.${index}.url`, 'is no file of yours');
+  if (!stored) throw invalidField(`medias.${index}.url`, 'is not one of your files');
   const kept = { origin: publicUrlOf(c), filename: parts.filename || stored.filename, providerRef: storedRef(id) };
   return { media: media(stored.type, kept), size: stored.size };
 }

@@ -19,8 +19,8 @@ export async function messageFile(env: Env, message: Message, index: number, hea
       : await openCopy(env, { customerId, conversationId, messageId, index }, headers));
   if (kept) return serveFile(kept);
   const file = wanted && (await fetchElsewhere(env, message, wanted));
-  if (!file) throw new ApiError('MEDIA_NOT_AVAILABLE', 'there is no such file');
-  if (!file.ok) throw new ApiError('MEDIA_NOT_AVAILABLE', 'the provider does not give the file');
+  if (!file) throw new ApiError('MEDIA_NOT_AVAILABLE', 'the file does not exist');
+  if (!file.ok) throw new ApiError('MEDIA_NOT_AVAILABLE', 'the provider did not return the file');
   return new Response(file.body, { headers: mediaHeaders(file, wanted.type) });
 }
 

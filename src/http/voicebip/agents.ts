@@ -23,7 +23,7 @@ const agentSchema = z
     agent_id: z.string(),
     name: z.string(),
     webhook_url: z.string(),
-    webhook_secret: z.string().optional().openapi({ description: 'Shown once' }),
+    webhook_secret: z.string().optional().openapi({ description: 'Returned only once' }),
     created_at: time,
     updated_at: time,
   })
@@ -35,7 +35,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List the agents: what `/v1.0` calls assistants',
+  summary: 'List agents (assistants on `/v1.0`)',
   request: { query: pageQuery },
   responses: {
     ...answer(z.object({ agents: z.array(agentSchema), next_page_token: z.string().optional() }), 'Newest first'),
@@ -47,7 +47,7 @@ const createAgentRoute = createRoute({
   ...common,
   method: 'post',
   path: '/',
-  summary: 'Connect an agent: a bring-your-own-model webhook',
+  summary: 'Create an agent, a bring-your-own-model webhook',
   request: {
     headers: idempotencyHeaders,
     ...body(

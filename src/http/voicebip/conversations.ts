@@ -26,7 +26,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List conversations; without `ai_mode`, as Voicebip does it',
+  summary: 'List conversations, without `ai_mode`',
   request: {
     query: pageQuery.extend({
       agent_id: idOf('agt').optional(),
@@ -49,7 +49,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One conversation with its messages, newest first',
+  summary: 'Get a conversation with its messages, newest first',
   request: { ...conversationParam, query: pageQuery },
   responses: { ...answer(detailSchema, 'The conversation'), ...failures('CONVERSATION_NOT_FOUND') },
 });
@@ -58,7 +58,7 @@ const changeRoute = createRoute({
   ...common,
   method: 'patch',
   path: '/{id}',
-  summary: 'Hand over between AI and people, or close; the same mode again changes nothing',
+  summary: 'Switch between AI and people, or close; setting the current mode has no effect',
   request: { ...conversationParam, ...body(z.object({ ai_mode: mode })) },
   responses: {
     ...answer(conversationSchema.extend({ ai_mode: mode, changed: z.boolean() }), 'The conversation'),
@@ -78,7 +78,7 @@ const historyRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}/mode_history',
-  summary: 'Who handed over, and when',
+  summary: 'List the changes of the mode',
   request: { ...conversationParam, query: pageQuery },
   responses: {
     ...answer(z.object({ mode_history: z.array(modeChangeSchema), next_page_token: token }), 'Newest first'),
@@ -90,7 +90,7 @@ const streamRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}/stream',
-  summary: 'Messages and mode changes as Server-Sent Events; `Last-Event-ID` resumes',
+  summary: 'Stream messages and mode changes as Server-Sent Events; reconnect with `Last-Event-ID` to resume',
   request: {
     ...conversationParam,
     headers: lastEventId,

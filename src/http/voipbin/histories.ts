@@ -27,9 +27,9 @@ const changesRoute = (access: Access, path: string, summary: string) =>
 const timelineQuery = pageQuery.extend({
   page_token: z
     .string()
-    .regex(/^\d*$/, 'must be a next_page_token of an earlier answer')
+    .regex(/^\d*$/, 'must be a next_page_token of an earlier response')
     .optional()
-    .openapi({ description: 'A sequence: entries before it' }),
+    .openapi({ description: 'A sequence; entries before it are returned' }),
 });
 
 const timelineRoute = (access: Access) =>
@@ -37,7 +37,7 @@ const timelineRoute = (access: Access) =>
     ...common(access),
     method: 'get',
     path: '/{id}/timeline',
-    summary: 'Messages, and who turned what over, in one list',
+    summary: 'List messages and changes of mode, owner and consent in one timeline',
     request: { ...idParam, query: timelineQuery },
     responses: { ...answer(pageSchema(timelineEntrySchema), 'Newest first'), ...refusals },
   });
@@ -46,8 +46,8 @@ const timelineRoute = (access: Access) =>
 export function historyRoutes(access: Access) {
   const routes = newRouter();
   const histories = [
-    ['mode', changesRoute(access, '/{id}/mode_history', 'Who changed the mode, from what to what, and when')],
-    ['owner', changesRoute(access, '/{id}/assignment_history', 'Who assigned the conversation to whom, and when')],
+    ['mode', changesRoute(access, '/{id}/mode_history', 'List the changes of the mode')],
+    ['owner', changesRoute(access, '/{id}/assignment_history', 'List the changes of the owner')],
   ] as const;
 
   for (const [kind, route] of histories) {

@@ -26,9 +26,9 @@ const createRouteOf = createRoute({
   middleware: guardOf('managers'),
   method: 'post',
   path: '/',
-  summary: 'The open conversation of these addresses, made if there is none (seed 002)',
+  summary: 'Get the open conversation with these addresses, or create it',
   description:
-    'When the addresses that are taken belong to one open conversation, that one is answered, and the free ones join it; when they belong to two, 409 names both. A repeat under the same Idempotency-Key is answered the conversation as it is then.',
+    'If some of the addresses already belong to one open conversation, that conversation is returned and the other addresses are added to it. If they belong to two, 409 ADDRESS_TAKEN names both. A repeat with the same Idempotency-Key returns the conversation in its current state.',
   request: { headers: idempotencyHeaders, ...body(newConversationSchema) },
   responses: {
     ...answer(conversationSchema, 'The conversation'),
@@ -49,7 +49,7 @@ newConversationRoutes.openapi(createRouteOf, async (c) => {
 
 type Wanted = z.infer<typeof newConversationSchema>;
 
-const UNREACHABLE = invalidField('participants', 'no account of yours reaches any of these addresses');
+const UNREACHABLE = invalidField('participants', 'none of your accounts can reach any of these addresses');
 
 /** How often a conversation may end between being claimed and being joined. */
 const MAX_ROLLOVERS = 5;

@@ -28,7 +28,8 @@ const inboundSchema = z
     text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
     echo: z.boolean().default(false).openapi({
-      description: 'Plays the business’s own telephone instead: a message to the contact `from`, which takes over',
+      description:
+        'If true, simulates the business’s own phone: a message to the contact `from`, which counts as a takeover',
     }),
   })
   .openapi('SandboxInbound');
@@ -36,9 +37,9 @@ const inboundSchema = z
 const faultsSchema = z
   .object({
     account_id: accountId,
-    count: z.number().int().min(0).max(1000).openapi({ description: '0 ends it' }),
+    count: z.number().int().min(0).max(1000).openapi({ description: '0 clears the fault' }),
     kind: z.enum(['error', 'reject', 'timeout', 'throttle']),
-    retry_after: z.number().int().min(0).max(3600).optional().openapi({ description: 'Seconds, for `throttle`' }),
+    retry_after: z.number().int().min(0).max(3600).optional().openapi({ description: 'Seconds; only for `throttle`' }),
   })
   .openapi('SandboxFaults');
 
@@ -59,10 +60,10 @@ const inboundRoute = createRoute({
   ...common,
   method: 'post',
   path: '/inbound',
-  summary: 'Play the contact: a message comes in on a sandbox account',
+  summary: 'Simulate an inbound message on a sandbox account',
   request: { headers: idempotencyHeaders, ...body(inboundSchema) },
   responses: {
-    ...answer(z.object({ message_id: z.string(), conversation_id: z.string() }), 'Where it landed'),
+    ...answer(z.object({ message_id: z.string(), conversation_id: z.string() }), 'The message and its conversation'),
     ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
@@ -71,7 +72,7 @@ const outboxRoute = createRoute({
   ...common,
   method: 'get',
   path: '/outbox',
-  summary: 'What the contact’s phone would have received',
+  summary: 'List the messages that the contact’s phone would have received',
   request: { query: pageQuery.extend({ account_id: accountId }) },
   responses: { ...answer(pageSchema(phoneSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -80,9 +81,9 @@ const faultsRoute = createRoute({
   ...common,
   method: 'post',
   path: '/faults',
-  summary: 'Make the next sends of a sandbox account fail, hang or be throttled',
+  summary: 'Make the next sends of a sandbox account fail, time out or be throttled',
   request: { headers: idempotencyHeaders, ...body(faultsSchema) },
-  responses: { ...answer(faultsSchema, 'What will go wrong'), ...failures('PERMISSION_DENIED', ...KEY_REFUSALS) },
+  responses: { ...answer(faultsSchema, 'The fault'), ...failures('PERMISSION_DENIED', ...KEY_REFUSALS) },
 });
 
 export const sandboxRoutes = newRouter();
@@ -125,14 +126,14 @@ sandboxRoutes.openapi(faultsRoute, async (c) => {
 /** A contact has a telephone number, and not the account's own. */
 function checkSender(from: string, account: Account): void {
   const number = normalizeTel(from);
-  if (number === null) throw invalidField('from', 'must be a telephone number, as +15559876543');
-  if (number === account.providerData['number']) throw invalidField('from', 'is the number of the account itself');
+  if (number === null) throw invalidField('from', 'must be a telephone number in E.164 form, for example +15559876543');
+  if (number === account.providerData['number']) throw invalidField('from', 'must not be the account’s own number');
 }
 
 async function sandboxAccount(c: AppContext, id: string): Promise<{ account: Account; channel: Channel }> {
   const account = await findAccount(c.env, c.get('principal').customerId, id);
   const channel = account && channelOf(account.type, account.providerData);
-  if (!channel) throw invalidField('account_id', 'is not an account of yours');
+  if (!channel) throw invalidField('account_id', 'is not one of your accounts');
   if (account.providerData['provider'] !== 'sandbox') throw invalidField('account_id', 'is not a sandbox account');
   return { account, channel };
 }
