@@ -100,12 +100,6 @@ export class ApiError extends Error {
   }
 }
 
-/** The error body of `/v1.0`: `{"error":{status, reason, message, request_id, details?}}`. */
-export function errorBody(reason: Reason, message: string, requestId: string, details?: Details) {
-  const [, status] = ERRORS[reason];
-  return { error: { status, reason, message, request_id: requestId, ...(details ? { details } : {}) } };
-}
-
 export const tooMany = (retryAfterS: number): ApiError =>
   new ApiError('RATE_LIMIT_EXCEEDED', undefined, undefined, { 'Retry-After': String(retryAfterS) });
 

@@ -21,9 +21,12 @@ function plain(issue: z.core.$ZodIssue, given: unknown): string {
   if (issue.code === 'too_big') return `must ${boundOf(issue.origin, 'at most', issue.maximum)}`;
   if (issue.code === 'too_small') return `must ${boundOf(issue.origin, 'at least', issue.minimum)}`;
   if (issue.code === 'unrecognized_keys') return `has unknown fields: ${issue.keys.join(', ')}`;
-  if (issue.code === 'invalid_union' && 'options' in issue && issue.options)
-    return choiceAmong(issue.options, valueAt(given, issue.path));
-  if (issue.code === 'invalid_union') return 'does not have one of the accepted forms';
+  if (issue.code !== 'invalid_union') return typeMismatch(message);
+  const options = 'options' in issue ? issue.options : undefined;
+  return options ? choiceAmong(options, valueAt(given, issue.path)) : 'does not have one of the accepted forms';
+}
+
+function typeMismatch(message: string): string {
   const wanted = /^Invalid input: expected (\w+), received (\w+)$/.exec(message);
   return wanted ? `must be ${withArticle(wanted[1])}, not ${withArticle(wanted[2])}` : message;
 }

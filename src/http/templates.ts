@@ -40,8 +40,12 @@ export async function templateText(
     const languages = named.map(({ language }) => language).join(', ');
     throw invalidField('template.language', `must be one of ${languages}`);
   }
-  if (template.needs !== null) throw invalidField('template.name', `needs ${template.needs}, which Parley cannot fill`);
+  if (template.needs !== null)
+    throw invalidField('template.name', `requires ${template.needs}, which Parley cannot fill`);
   if (template.parameters !== wanted.parameters.length)
-    throw invalidField('template.parameters', `must be ${template.parameters}, and are ${wanted.parameters.length}`);
+    throw invalidField(
+      'template.parameters',
+      `expects ${template.parameters} parameters, got ${wanted.parameters.length}`,
+    );
   return renderTemplate(template, wanted.parameters);
 }

@@ -69,7 +69,10 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
   const { visitor_token: token, identity_token: proof } = wanted;
   const identity = proof === undefined ? null : await readIdentity(proof, resolved.account.secret);
   if (proof !== undefined && !identity)
-    throw invalidField('identity_token', 'must be a JWT (HS256) signed with this account’s secret, with an expiry and an address');
+    throw invalidField(
+      'identity_token',
+      'must be a JWT (HS256) signed with this account’s secret, with an expiry and an address',
+    );
   const visitor = { ...(token === undefined ? NOBODY() : await visitorOf(c, token)), ...typed(wanted) };
   const known = await whoIs(c, resolved, visitor, identity);
   const conversation_id = await introduce(c.env, resolved, known);

@@ -52,8 +52,7 @@ chatVerificationRoutes.openapi(requestRoute, async (c) => {
     if (!success) throw tooMany(60);
   }
   const mailbox = (await knownAccounts(c.env, account.customerId)).find(({ type }) => type === 'email');
-  if (!mailbox)
-    throw new ApiError('NO_CHANNEL_AVAILABLE', 'no e-mail account can send to this address');
+  if (!mailbox) throw new ApiError('NO_CHANNEL_AVAILABLE', 'no e-mail account can send to this address');
   const token = await signVerification(
     { visitorId: visitor.id, email },
     account.id,

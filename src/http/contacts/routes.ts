@@ -9,10 +9,10 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
-import { blankTime } from '../../dialects/voipbin/times.ts';
+import { presentContact, presentMerge, presentReceipt } from '../../dialects/voipbin/contact.ts';
 import type { Contact, Sides } from '../../domain/contacts.ts';
 import { microsOf } from '../../domain/time.ts';
-import { eraseContact, type Receipt } from '../../erasure/erase-contact.ts';
+import { eraseContact } from '../../erasure/erase-contact.ts';
 import { findContact, findMerge, listContacts, mergerOf, type ContactMerge } from '../../storage/contacts.ts';
 
 const common = { tags: ['Contacts'], security, middleware: allow('manager-or-admin') };
@@ -178,31 +178,3 @@ async function contact(c: AppContext, id: string): Promise<Contact> {
   if (!found) throw new ApiError('CONTACT_NOT_FOUND');
   return found;
 }
-
-const presentContact = ({ id, name, addresses, conversationIds, mergedIds, createdAt, updatedAt }: Contact) => ({
-  id,
-  name,
-  addresses,
-  conversation_ids: conversationIds,
-  merged_ids: mergedIds,
-  tm_create: blankTime(createdAt),
-  tm_update: blankTime(updatedAt),
-});
-
-const presentMerge = ({ id, winnerId, loserId, journal, createdAt, undoneAt }: ContactMerge) => ({
-  id,
-  contact_id: winnerId,
-  merged_contact_id: loserId,
-  joined_conversations: journal.joined.map(({ from, into }) => ({ from, into })),
-  tm_create: blankTime(createdAt),
-  undone: undoneAt !== null,
-});
-
-const presentReceipt = ({ id, contactId, conversationIds, messages, files, createdAt }: Receipt) => ({
-  id,
-  contact_id: contactId,
-  conversations: conversationIds.length,
-  messages,
-  files,
-  tm_create: blankTime(createdAt),
-});

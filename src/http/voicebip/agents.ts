@@ -5,8 +5,7 @@ import { newRouter } from '../router.ts';
 import { checkedTarget } from '../voipbin/webhook-target.ts';
 import { failures, time } from './openapi.ts';
 import { nextToken, pageQuery, pageRequest } from './pages.ts';
-import { writeId } from '../../dialects/voicebip/ids.ts';
-import { second } from '../../dialects/voicebip/times.ts';
+import { presentAgent } from '../../dialects/voicebip/agent.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { microsOf } from '../../domain/time.ts';
 import { newWebhookSecret } from '../../security/tokens.ts';
@@ -89,13 +88,4 @@ voicebipAgentRoutes.openapi(createAgentRoute, async (c) => {
     return { statements: [insertAssistant(c.env, assistant)], answer: presentAgent(assistant, secret) };
   });
   return c.json(made, 200);
-});
-
-const presentAgent = (assistant: Assistant, secret?: string) => ({
-  agent_id: writeId('agt', assistant.id),
-  name: assistant.name,
-  webhook_url: assistant.webhookUrl,
-  ...(secret === undefined ? {} : { webhook_secret: secret }),
-  created_at: second(assistant.createdAt),
-  updated_at: second(assistant.updatedAt),
 });

@@ -7,10 +7,13 @@ import { sseResponse } from '../sse.ts';
 import { failures, idOf, time } from './openapi.ts';
 import { nextToken, pageQuery, pageRequest } from './pages.ts';
 import { conversationSchema, messageSchema } from './schemas.ts';
-import { presentModeChange } from '../../dialects/voicebip/change.ts';
-import { presentConversation, readChannel } from '../../dialects/voicebip/conversation.ts';
+import {
+  presentConversation,
+  presentModeChange,
+  presentWithMode,
+  readChannel,
+} from '../../dialects/voicebip/conversation.ts';
 import { presentMessage } from '../../dialects/voicebip/message.ts';
-import type { ConversationState } from '../../domain/conversation/state.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAnsweredBy, findAssistantId, findAssistantIds } from '../../storage/accounts.ts';
@@ -170,9 +173,4 @@ voicebipConversationRoutes.openapi(streamRoute, async (c) => {
   const session = { reader: readerOf(c), after: cursorOf(cursor), batch: false, dialect: 'voicebip' as const };
   const socket = await openSession(getConversation(c.env, id), session, 'CONVERSATION_NOT_FOUND');
   return sseResponse(socket, 'events');
-});
-
-const presentWithMode = (state: ConversationState, agentId: string | null) => ({
-  ...presentConversation(state, agentId),
-  ai_mode: state.aiMode,
 });

@@ -7,7 +7,7 @@ import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, secu
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentAccessKey } from './present-identity.ts';
+import { presentAccessKey } from '../../dialects/voipbin/identity.ts';
 import { accessKeyChangesSchema, accessKeySchema, newAccessKeySchema } from './schemas/identity.ts';
 import { microsOf } from '../../domain/time.ts';
 import {

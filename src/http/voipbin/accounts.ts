@@ -6,7 +6,7 @@ import { publicUrlOf } from '../origin.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
-import { presentAccount } from './present-account.ts';
+import { presentAccount } from '../../dialects/voipbin/account.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { accountChangesSchema, accountSchema, newAccountSchema } from './schemas/account.ts';
 import type { AccountCredentials } from '../../channels/contract.ts';

@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentActiveflow } from './present-automation.ts';
+import { presentActiveflow } from '../../dialects/voipbin/automation.ts';
 import { activeflowFilter, activeflowSchema } from './schemas/automation.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import {

@@ -7,7 +7,7 @@ import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, secu
 import { newRouter } from '../router.ts';
 import { newAgentRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentAgent } from './present-identity.ts';
+import { presentAgent } from '../../dialects/voipbin/identity.ts';
 import {
   agentChangesSchema,
   agentPasswordSchema,

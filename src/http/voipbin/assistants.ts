@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentAssistant } from './present-automation.ts';
+import { presentAssistant } from '../../dialects/voipbin/automation.ts';
 import { assistantChangesSchema, assistantSchema, newAssistantSchema } from './schemas/automation.ts';
 import { checkedTarget } from './webhook-target.ts';
 import { microsOf } from '../../domain/time.ts';

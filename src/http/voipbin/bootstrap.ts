@@ -5,7 +5,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow, newAgentRow, newCustomerRow } from './new-identity.ts';
-import { presentAccessKey, presentAgent, presentCustomer } from './present-identity.ts';
+import { presentAccessKey, presentAgent, presentCustomer } from '../../dialects/voipbin/identity.ts';
 import { accessKeySchema, agentSchema, customerSchema, newCustomerSchema } from './schemas/identity.ts';
 import { PERMISSION } from '../../domain/permissions.ts';
 import { configOf } from '../../env.ts';

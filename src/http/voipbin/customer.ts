@@ -6,7 +6,7 @@ import { answer, body, failures, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { customerHook, saveCustomerHook } from './customer-hook.ts';
 import { pageSchema } from './pages.ts';
-import { presentCustomer } from './present-identity.ts';
+import { presentCustomer } from '../../dialects/voipbin/identity.ts';
 import { customerChangesSchema, customerSchema } from './schemas/identity.ts';
 import { hasRole } from '../../domain/permissions.ts';
 import { microsOf } from '../../domain/time.ts';

@@ -4,7 +4,7 @@ import { answer, failures, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest } from './pages.ts';
 import { eventSchema } from './schemas/webhook.ts';
-import { presentStored, wireEventsOf } from '../../dialects/voipbin/stored-event.ts';
+import { presentStored, wireEventsOf } from '../../dialects/voipbin/events.ts';
 import { eventsAfter } from '../../storage/events.ts';
 
 const listRoute = createRoute({

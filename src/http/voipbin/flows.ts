@@ -7,7 +7,7 @@ import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, secu
 import { newRouter } from '../router.ts';
 import { checkedActions } from './flow-actions.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentFlow } from './present-automation.ts';
+import { presentFlow } from '../../dialects/voipbin/automation.ts';
 import { flowChangesSchema, flowSchema, newFlowSchema } from './schemas/automation.ts';
 import { microsOf } from '../../domain/time.ts';
 import { findFlow, insertFlow, listFlows, updateFlow, type Flow, type FlowChanges } from '../../storage/flows.ts';

@@ -5,9 +5,7 @@ import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { changeEntrySchema, timelineEntrySchema } from './schemas/conversation.ts';
-import { presentEntry } from '../../dialects/voipbin/change.ts';
-import { presentMessage } from '../../dialects/voipbin/message.ts';
-import type { TimelineEntry } from '../../objects/conversation/timeline.ts';
+import { presentEntry, presentTimelineEntry } from '../../dialects/voipbin/change.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { pageOf } from '../../storage/page.ts';
 
@@ -75,8 +73,3 @@ export function historyRoutes(access: Access) {
   });
   return routes;
 }
-
-const presentTimelineEntry = (each: TimelineEntry) =>
-  each.kind === 'message'
-    ? { type: 'message' as const, sequence: each.sequence, data: presentMessage(each.message) }
-    : { type: 'system' as const, sequence: each.sequence, data: presentEntry(each.entry) };

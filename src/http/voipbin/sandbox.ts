@@ -10,13 +10,12 @@ import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import type { Channel } from '../../channels/contract.ts';
 import { channelOf } from '../../channels/registry.ts';
-import { blankTime } from '../../dialects/voipbin/times.ts';
+import { presentOnPhone } from '../../dialects/voipbin/sandbox.ts';
 import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
-
 import { utf8 } from '../../security/encoding.ts';
 import { findAccount, type Account } from '../../storage/accounts.ts';
-import { listOnPhone, setFault, type SandboxMessage } from '../../storage/sandbox.ts';
+import { listOnPhone, setFault } from '../../storage/sandbox.ts';
 
 const common = { tags: ['Sandbox'], security, middleware: allow('manager-or-admin') };
 const accountId = uuid;
@@ -137,14 +136,3 @@ async function sandboxAccount(c: AppContext, id: string): Promise<{ account: Acc
   if (account.providerData['provider'] !== 'sandbox') throw invalidField('account_id', 'is not a sandbox account');
   return { account, channel };
 }
-
-const presentOnPhone = (message: SandboxMessage) => ({
-  id: message.id,
-  message_id: message.messageId,
-  conversation_id: message.conversationId,
-  from: message.sender,
-  to: message.recipient,
-  text: message.text,
-  medias: z.array(z.object({ type: z.string(), url: z.string() })).parse(JSON.parse(message.medias)),
-  tm_create: blankTime(message.createdAt),
-});

@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentWebhookDelivery } from './present-webhook.ts';
+import { presentWebhookDelivery } from '../../dialects/voipbin/webhook.ts';
 import { deliveryFilterSchema, deliverySchema } from './schemas/webhook.ts';
 import { enqueue } from '../../queues/jobs.ts';
 import {

@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentEndpoint, presentWebhookDelivery } from './present-webhook.ts';
+import { presentEndpoint, presentWebhookDelivery } from '../../dialects/voipbin/webhook.ts';
 import {
   deliverySchema,
   endpointChangesSchema,
