@@ -135,7 +135,7 @@ export class Sessions {
     if (!live) return;
     heard(live, Date.now());
     const frame = parseFrame(data);
-    if (frame === undefined) return sendFrame(socket, live, errorFrame('expected a frame of JSON'));
+    if (frame === undefined) return sendFrame(socket, live, errorFrame('expected a JSON frame'));
     const ack = isAck(frame) ? ackFrameSchema.safeParse(frame) : null;
     if (!ack?.success) {
       this.#flushes.wrote(socket, Date.now());

@@ -18,7 +18,7 @@ export async function openTalk(c: AppContext, wanted: Wanted): Promise<TalkView>
   const [self, partner] = members;
   const talkId = await newTalkId(c);
   if (wanted.type !== 'normal' || !self || !partner) return valueOf(await open(c, talkId, wanted, members));
-  if (members.length > 2) throw invalidField(fieldOf(wanted), 'a 1:1 talk has two participants');
+  if (members.length > 2) throw invalidField(fieldOf(wanted), 'a 1:1 talk has exactly two participants');
   return openPair(c, talkId, wanted, [self, partner]);
 }
 
