@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { guidePages, referencePage } from './docs-pages.ts';

@@ -32,7 +32,9 @@ function namesInOrder(guides: Guides): string[] {
   const lost = [...guides.keys()].filter((name) => !names.includes(name));
   const missing = names.filter((name) => !guides.has(name));
   if (lost.length + missing.length === 0) return names;
-  throw new Error(`src/docs/README.md must link every guide. Not linked: ${lost.join(', ')}. Missing: ${missing.join(', ')}.`);
+  throw new Error(
+    `src/docs/README.md must link every guide. Not linked: ${lost.join(', ')}. Missing: ${missing.join(', ')}.`,
+  );
 }
 
 const pathOf = (name: string): string => (name === FRONT ? 'docs.html' : `docs/${name}.html`);

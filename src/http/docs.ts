@@ -73,7 +73,10 @@ export function docsRoutes(app: OpenAPIHono<AppEnv>): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
   routes.get('/openapi.json', (c) => c.json(documentOf(app, publicUrlOf(c))));
   routes.get('/docs/*', (c) => {
-    c.header('Content-Security-Policy', "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'");
+    c.header(
+      'Content-Security-Policy',
+      "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    );
     return c.html(notFoundPage(), 404);
   });
   return routes;

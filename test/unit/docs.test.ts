@@ -43,7 +43,10 @@ function hasSection(file: string, section: string): boolean {
 describe('a guide’s page', () => {
   const guides = new Map([
     ['README', '# Guides\n\n- [One](one.md)\n- [Two](two.md)\n'],
-    ['one', '# One & only\n\n## What `it` does\n\nSee [two](two.md#end), [API](/docs/reference).\n\n```sh\na < "b"\n```\n'],
+    [
+      'one',
+      '# One & only\n\n## What `it` does\n\nSee [two](two.md#end), [API](/docs/reference).\n\n```sh\na < "b"\n```\n',
+    ],
     ['two', '# Two\n\n## End\n\n| a |\n|---|\n| `x` |\n'],
   ]);
   const pages = new Map(guidePages(guides));
