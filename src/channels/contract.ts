@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Address } from '../domain/addresses.ts';
 import type { Media, Template, TemplateUse } from '../domain/content.ts';
 import type { DeliveryNews, InboundItem } from '../domain/conversation/commands.ts';
-import type { SendOutcome, SendPolicy } from '../domain/conversation/sends.ts';
+import type { SendOutcome, SendPolicy } from '../domain/conversation/delivery/sends.ts';
 import type { MailThread } from '../domain/conversation/mail-thread.ts';
 import type { Segments } from '../domain/conversation/state.ts';
 import type { Result } from '../domain/result.ts';
@@ -115,7 +115,7 @@ export interface ContentLimits {
 }
 
 /** What a provider's refusal, at once or in a later receipt, says beside that the message failed. */
-export function verdictOn({ verdicts }: Channel, code = ''): Pick<DeliveryNews, 'optedOut' | 'windowClosed'> {
+export function providerSignal({ verdicts }: Channel, code = ''): Pick<DeliveryNews, 'optedOut' | 'windowClosed'> {
   // A code may come with a subcode after a dot, at once, and without it in a later receipt.
   const isAmong = (codes: readonly string[]) => codes.some((known) => code === known || code.startsWith(`${known}.`));
   return { optedOut: isAmong(verdicts.optOut), windowClosed: isAmong(verdicts.windowClosed) };

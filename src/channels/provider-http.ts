@@ -1,4 +1,4 @@
-import type { SendOutcome } from '../domain/conversation/sends.ts';
+import type { SendOutcome } from '../domain/conversation/delivery/sends.ts';
 import type { Millis } from '../domain/time.ts';
 import type { ChannelAccount, ChannelIo } from './contract.ts';
 

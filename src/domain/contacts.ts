@@ -1,5 +1,5 @@
-import type { PeopleBefore } from './conversation/as-before.ts';
-import type { ContactAddress } from './conversation/participants.ts';
+import type { PeopleBefore } from './conversation/identity/restore-participants.ts';
+import type { ContactAddress } from './conversation/identity/participants.ts';
 
 /** Everything that a merger of two contacts has changed, in the order in which it was done. */
 export interface MergeJournal {

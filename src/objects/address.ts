@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Consent } from '../domain/conversation/consent.ts';
-import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
-import type { ServiceWindow } from '../domain/conversation/window.ts';
+import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
+import type { ServiceWindow } from '../domain/conversation/delivery/service-window.ts';
 import { readOwnJson } from '../domain/log-row.ts';
 import { DAY, type Millis } from '../domain/time.ts';
 
@@ -143,18 +143,18 @@ export class AddressObject extends DurableObject<Env> {
   }
 
   /** The id under which the contact is known, where this one is only another name of it. */
-  leader(): string | null {
+  canonical(): string | null {
     return this.#read()?.follows ?? null;
   }
 
   /** This id is only another name of `target`. @returns what it leaves to that one. */
-  follow(target: string): Inheritance {
+  aliasTo(target: string): Inheritance {
     const stored = this.#write({ ...(this.#read() ?? NOTHING), follows: target });
     return { current: stored.current, consent: stored.consent ?? null };
   }
 
   /** What was known under the other name counts here, unless something newer does. */
-  adopt(alias: string, aliasName: string, { current, consent }: Inheritance): void {
+  absorbAlias(alias: string, aliasName: string, { current, consent }: Inheritance): void {
     const stored = this.#read() ?? NOTHING;
     const isNewer = consent !== null && consent.at > (stored.consent?.at ?? 0);
     this.#write({ ...stored, alias, aliasName, current: stored.current ?? current, ...(isNewer ? { consent } : {}) });

@@ -1,4 +1,4 @@
-import { finish } from '../erasure/erase-contact.ts';
+import { resumeErasure } from '../app/contacts/erase.ts';
 import { wakeFlows } from '../flows/wake.ts';
 import { enqueue } from './jobs.ts';
 import { DAY, microsOf, MINUTE } from '../domain/time.ts';
@@ -15,7 +15,7 @@ import { dropOldDeliveries, overdueDeliveries } from '../storage/webhook-deliver
 
 /** Below what one invocation may do (1,000 subrequests), and enough for 500 deliveries a minute. */
 const OVERDUE_LIMIT = 500;
-const NUDGES = 50;
+const BACKSTOP_LIMIT = 50;
 /** The log of what went well: one row for each event and endpoint, in a database that holds 10 GB. */
 const DELIVERIES_KEPT_MS = 30 * DAY;
 const DROPPED_AT_ONCE = 1000;
@@ -29,7 +29,7 @@ export async function sweep(env: Env, now: number): Promise<void> {
   await Promise.all([
     logged('overdue webhooks', requeueOverdue(env, now)),
     logged('old deliveries', dropOldDeliveries(env, now - DELIVERIES_KEPT_MS, DROPPED_AT_ONCE)),
-    logged('lagging objects', nudgeObjects(env, now)),
+    logged('lagging objects', runBackstop(env, now)),
     logged('overdue activeflows', wakeFlows(env, now)),
     logged('erasures', endErasures(env, now)),
     logged(
@@ -59,18 +59,18 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
 /** What broke off is begun again: each part of it may be repeated. One that fails again must not keep the next from its end. */
 async function endErasures(env: Env, now: number): Promise<void> {
   const open = await openErasures(env, microsOf(now - ERASING_MS), ERASURES);
-  for (const erasure of open) await logged('erasure', finish(env, erasure));
+  for (const erasure of open) await logged('erasure', resumeErasure(env, erasure));
 }
 
 /** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */
-async function nudgeObjects(env: Env, now: number): Promise<void> {
+async function runBackstop(env: Env, now: number): Promise<void> {
   const since = microsOf(now - LATELY_MS);
   const [conversations, talks] = await Promise.all([
-    recentlyActive(env, since, NUDGES),
-    recentlyActiveTalks(env, since, NUDGES),
+    recentlyActive(env, since, BACKSTOP_LIMIT),
+    recentlyActiveTalks(env, since, BACKSTOP_LIMIT),
   ]);
   await Promise.all([
-    ...conversations.map((id) => getConversation(env, id).nudge()),
-    ...talks.map((id) => getTalk(env, id).nudge()),
+    ...conversations.map((id) => getConversation(env, id).backstop()),
+    ...talks.map((id) => getTalk(env, id).backstop()),
   ]);
 }

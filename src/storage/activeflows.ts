@@ -3,7 +3,7 @@ import { dbOf } from './db.ts';
 import { findFlow } from './flows.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { activeflows, messages } from './schema.ts';
-import type { FlowStart } from '../domain/conversation/automation.ts';
+import type { FlowStart } from '../domain/conversation/automation/automation.ts';
 import { readMessage } from '../domain/conversation/log-row.ts';
 import type { Message } from '../domain/conversation/state.ts';
 import type { ActiveflowStatus } from '../domain/flow/progress.ts';

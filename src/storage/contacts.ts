@@ -3,7 +3,7 @@ import { dbOf, isTaken, runBatch, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { contactMerges, contactPlaces, contacts } from './schema.ts';
 import type { Contact, MergeJournal, Sides } from '../domain/contacts.ts';
-import { addressText, type ContactAddress } from '../domain/conversation/participants.ts';
+import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
 import type { Micros } from '../domain/time.ts';
 
 type Row = typeof contacts.$inferSelect;

@@ -1,6 +1,6 @@
 import { projectLog, type Announcement } from './projection.ts';
-import type { Found } from '../domain/conversation/search.ts';
-import type { Participant } from '../domain/conversation/participants.ts';
+import type { SearchDocument } from '../domain/conversation/search.ts';
+import type { Participant } from '../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { readOwnJson, type LogRow } from '../domain/log-row.ts';
 import type { Micros } from '../domain/time.ts';
@@ -13,7 +13,7 @@ export interface ConversationStretch {
   messages: string;
   announcements: Announcement[];
   /** What the conversation is found by from now on, as far as the rows change it. */
-  found: Found[];
+  found: SearchDocument[];
 }
 
 const UPSERT_MESSAGES = `
@@ -83,15 +83,15 @@ const usesOf = (db: D1Database, { conversation, messages }: ConversationStretch)
   messages.includes('"stored:') ? [db.prepare(INSERT_USES).bind(conversation.id, messages)] : [];
 
 /** @returns the ids of the webhook deliveries that wait for their first attempt. */
-export function projectConversation(db: D1Database, stretch: ConversationStretch, nowMs: number): Promise<string[]> {
-  const { conversation, messages, rows, announcements, found } = stretch;
+export function projectConversation(db: D1Database, batch: ConversationStretch, nowMs: number): Promise<string[]> {
+  const { conversation, messages, rows, announcements, found } = batch;
   const { customerId, id } = conversation;
   const last = rows.at(-1);
   const subjects = [
     db.prepare(UPSERT_MESSAGES).bind(id, customerId, last?.sequence ?? 0, messages),
     conversationStatement(db, conversation, last?.at ?? conversation.updatedAt),
-    ...peopleStatements(db, stretch),
-    ...usesOf(db, stretch),
+    ...peopleStatements(db, batch),
+    ...usesOf(db, batch),
     ...(found.length === 0 ? [] : [db.prepare(UPSERT_SEARCH).bind(id, JSON.stringify(found))]),
   ];
   return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);

@@ -1,8 +1,8 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm';
 import { dbOf, runBatch } from './db.ts';
 import { erasures, mediaUses } from './schema.ts';
-import { dropTraces } from './traces.ts';
-import type { ContactAddress } from '../domain/conversation/participants.ts';
+import { dropAddressHistory } from './address-history.ts';
+import type { ContactAddress } from '../domain/conversation/identity/participants.ts';
 import type { Micros } from '../domain/time.ts';
 
 export type Erasure = typeof erasures.$inferSelect;
@@ -89,7 +89,7 @@ export async function dropContacts(
     env.DB.prepare(`DELETE FROM contact_merges WHERE winner_id ${IS_ONE} OR loser_id ${IS_ONE}`).bind(list),
     env.DB.prepare(SCRUB_JOURNALS).bind(customerId, list, JSON.stringify(addresses)),
   ]);
-  await runBatch(dbOf(env), [dropTraces(env, customerId, ids, addresses)]);
+  await runBatch(dbOf(env), [dropAddressHistory(env, customerId, ids, addresses)]);
 }
 
 /** A merger of others that took them along, and has been undone since, names them as well. */

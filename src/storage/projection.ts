@@ -52,11 +52,11 @@ const DUE_DELIVERIES = `
  */
 export async function projectLog(
   db: D1Database,
-  stretch: LogStretch,
+  batch: LogStretch,
   subjects: D1PreparedStatement[],
   nowMs: number,
 ): Promise<string[]> {
-  const { customerId, sourceId, rows, announcements } = stretch;
+  const { customerId, sourceId, rows, announcements } = batch;
   const first = rows[0]?.sequence ?? 0;
   const last = rows.at(-1)?.sequence ?? 0;
   const results = await db.batch<{ id: string }>([

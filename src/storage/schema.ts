@@ -5,6 +5,6 @@
 export * from './schema/automation.ts';
 export * from './schema/directory.ts';
 export * from './schema/history.ts';
-export * from './schema/upkeep.ts';
+export * from './schema/ephemeral.ts';
 export * from './schema/webhooks.ts';
 export * from './schema/contacts.ts';

@@ -41,13 +41,13 @@ const UPSERT_PARTICIPANTS = `
   WHERE excluded.read_sequence > talk_participants.read_sequence`;
 
 /** @returns the ids of the webhook deliveries that wait for their first attempt. */
-export function projectTalk(db: D1Database, stretch: TalkStretch, nowMs: number): Promise<string[]> {
-  const { talk, messages, rows, announcements } = stretch;
+export function projectTalk(db: D1Database, batch: TalkStretch, nowMs: number): Promise<string[]> {
+  const { talk, messages, rows, announcements } = batch;
   const { id, customerId } = talk.state;
   const subjects = [
     db.prepare(UPSERT_MESSAGES).bind(id, customerId, rows.at(-1)?.sequence ?? 0, messages),
-    talkStatement(db, stretch),
-    ...participantStatements(db, stretch),
+    talkStatement(db, batch),
+    ...participantStatements(db, batch),
   ];
   return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);
 }

@@ -38,7 +38,7 @@ interface Delivery {
 
 /** Opens a room's sockets, lets its writers talk, and sees that everybody heard everything. */
 export async function measureCell(room: Room, cell: Cell): Promise<TalkFigures> {
-  const meeting = new Meeting(room, cell);
+  const meeting = new PersonAttachment(room, cell);
   try {
     return await Promise.race([meeting.hold(), meeting.failed]);
   } finally {
@@ -46,7 +46,7 @@ export async function measureCell(room: Room, cell: Cell): Promise<TalkFigures> 
   }
 }
 
-class Meeting {
+class PersonAttachment {
   readonly #room: Room;
   readonly #cell: Cell;
   readonly #clients: Client[] = [];

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { HistorySink, type Projected } from '../../src/objects/history-sink.ts';
+import { HistorySink, type Projected } from '../../src/objects/projection/history-sink.ts';
 import { dropConversations } from '../../src/storage/erasures.ts';
 import { newErasing, tel, type Erasing } from '../support/erasing.ts';
 import { faults, heal } from '../support/faults.ts';
@@ -111,7 +111,7 @@ describe('when one of several is erased', () => {
     expect(erased.map(({ status }) => status).filter((status) => status !== 200 && status !== 404)).toEqual([]);
     expect(await shop.textsOf(made.id)).toEqual(sent);
     const { sequence } = await shop.conversation(made.id);
-    await object(made.id).nudge();
+    await object(made.id).backstop();
     await inLists(made.id, sequence);
     expect(await countOf('SELECT count(*) AS n FROM events WHERE source_id = ?', made.id)).toBe(sequence);
   });

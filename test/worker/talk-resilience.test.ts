@@ -118,7 +118,7 @@ test('an object whose alarm was lost is brought back by the cron', async () => {
   faults.d1 = false;
   await runInDurableObject(objectOf(talk), (_, { storage }) => storage.deleteAlarm());
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
-  await objectOf(talk).nudge();
+  await objectOf(talk).backstop();
   await settled(talk);
 });
 

@@ -1,4 +1,4 @@
-import type { SendOutcome } from '../../domain/conversation/sends.ts';
+import type { SendOutcome } from '../../domain/conversation/delivery/sends.ts';
 import type { ChannelAccount, ChannelIo, Outbound, OutboundMail } from '../contract.ts';
 import { providerText } from '../credentials.ts';
 import { composeMail, type MailDraft } from './compose.ts';

@@ -44,8 +44,8 @@ function inboundOf(event: MessengerEvent, now: Millis): HookInbound[] {
   if (postback) return said(event, postback.mid || `${event.timestamp ?? now}`, postbackContent(postback), now);
   const gesture = gestureContent(event);
   if (gesture) return said(event, gestureId(event, now), gesture, now, { isAnswerable: false });
-  if (delivery) return horizonOf(event, 'delivered', delivery.watermark, now);
-  return read ? horizonOf(event, 'read', read.watermark, now) : [];
+  if (delivery) return watermarkOf(event, 'delivered', delivery.watermark, now);
+  return read ? watermarkOf(event, 'read', read.watermark, now) : [];
 }
 
 /** Gestures have no id of their own. */
@@ -73,9 +73,9 @@ function echoOf({ recipient, timestamp }: MessengerEvent, message: MessengerMess
 }
 
 /** Watermarks, not messages: everything until then. */
-const horizonOf = ({ sender, timestamp }: MessengerEvent, status: 'delivered' | 'read', until: Millis, now: Millis) =>
+const watermarkOf = ({ sender, timestamp }: MessengerEvent, status: 'delivered' | 'read', until: Millis, now: Millis) =>
   placed(sender.id, timestamp ?? now, {
-    kind: 'horizon',
+    kind: 'watermark',
     dedupeKey: `messenger:${status}:${sender.id}:${until}`,
     status,
     until: microsOf(Math.max(0, Math.floor(until))),

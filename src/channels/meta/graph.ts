@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { SendOutcome } from '../../domain/conversation/sends.ts';
+import type { SendOutcome } from '../../domain/conversation/delivery/sends.ts';
 import { SECOND } from '../../domain/time.ts';
 import type { ChannelAccount, ChannelIo } from '../contract.ts';
 import { parseJson } from '../encoding.ts';

@@ -1,6 +1,6 @@
 import { address, type Address } from '../../domain/addresses.ts';
 import type { ProviderError } from '../../domain/conversation/state.ts';
-import type { DeliveryStatus } from '../../domain/delivery-status.ts';
+import type { DeliveryStatus } from '../../domain/conversation/delivery/delivery-status.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 import type { ChannelAccount, HookContent, HookInbound, HookReceipt, HookRequest } from '../contract.ts';

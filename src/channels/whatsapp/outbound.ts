@@ -1,5 +1,5 @@
 import type { Media } from '../../domain/content.ts';
-import type { SendOutcome } from '../../domain/conversation/sends.ts';
+import type { SendOutcome } from '../../domain/conversation/delivery/sends.ts';
 import type { ChannelAccount, ChannelIo, Outbound } from '../contract.ts';
 import { providerText } from '../credentials.ts';
 import { parseJson, webUrl } from '../encoding.ts';

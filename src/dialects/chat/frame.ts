@@ -1,8 +1,8 @@
 import { presentForVisitor } from './message.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
-import { addressesOf, type ContactAddress } from '../../domain/conversation/participants.ts';
+import { addressesOf, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
-import { isVisibleTo } from '../../domain/conversation/visible.ts';
+import { isVisibleTo } from '../../domain/conversation/identity/visible.ts';
 
 /** One event of the log as a visitor's socket has it. What is not for visitors is a `skip`, which only moves their place in the log. */
 export function visitorFrame(state: ConversationState, visitor: ContactAddress, event: ConversationEvent) {

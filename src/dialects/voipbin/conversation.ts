@@ -1,5 +1,5 @@
 import type { Address } from '../../domain/addresses.ts';
-import type { Participant } from '../../domain/conversation/participants.ts';
+import type { Participant } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { blankTime, NEVER } from './times.ts';

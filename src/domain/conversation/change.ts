@@ -1,5 +1,5 @@
 import type { Actor } from '../permissions.ts';
-import { findLink, linksOf } from './links.ts';
+import { findBinding, bindingsOf } from './identity/bindings.ts';
 import type { AiMode, ConversationState } from './state.ts';
 
 /**
@@ -46,6 +46,8 @@ export function changeBetween(
 }
 
 function consentBetween(before: ConversationState, after: ConversationState): boolean | null {
-  const turned = linksOf(after).find((link) => link.optOut !== (findLink(before, link.addressName)?.optOut ?? false));
+  const turned = bindingsOf(after).find(
+    (binding) => binding.optOut !== (findBinding(before, binding.addressName)?.optOut ?? false),
+  );
   return turned ? turned.optOut : null;
 }

@@ -5,9 +5,9 @@ import type { Refusal } from '../errors.ts';
 import { SYSTEM, type Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { UpdateCommand } from './commands.ts';
-import { changeLink, type Link } from './links.ts';
+import { changeBinding, type ChannelBinding } from './identity/bindings.ts';
 import type { AiMode, ConversationState } from './state.ts';
-import { shut } from './window.ts';
+import { shut } from './delivery/service-window.ts';
 
 /** The conversation in another mode, with its epoch grown; null when it is in that mode already. */
 export function changeMode(state: ConversationState, aiMode: AiMode, at: Micros): ConversationState | null {
@@ -128,22 +128,23 @@ export const decideConsent = (
   optOut: boolean,
   at: Micros,
   reason: 'provider' | 'elsewhere' = 'provider',
-) => learning(state, name, (link) => (link.optOut === optOut ? link : { ...link, optOut }), at, reason);
+) => learning(state, name, (binding) => (binding.optOut === optOut ? binding : { ...binding, optOut }), at, reason);
 
 /** The provider's word that the time for free text is over. */
 export const decideWindowClosed = (state: ConversationState, name: string, at: Micros) =>
-  learning(state, name, (link) => withWindow(link, shut(link.window, at)), at);
+  learning(state, name, (binding) => withWindow(binding, shut(binding.window, at)), at);
 
-const withWindow = (link: Link, window: Link['window']): Link => (window === link.window ? link : { ...link, window });
+const withWindow = (binding: ChannelBinding, window: ChannelBinding['window']): ChannelBinding =>
+  window === binding.window ? binding : { ...binding, window };
 
 function learning(
   state: ConversationState,
   name: string,
-  learn: (link: Link) => Link,
+  learn: (binding: ChannelBinding) => ChannelBinding,
   at: Micros,
   reason: 'provider' | 'elsewhere' = 'provider',
 ): NewConversationEvent[] {
-  const learnt = changeLink(state, name, learn);
+  const learnt = changeBinding(state, name, learn);
   return learnt === state ? [] : [updating(state, { ...learnt, updatedAt: at }, { actor: SYSTEM, reason })];
 }
 

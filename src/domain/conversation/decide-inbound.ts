@@ -1,12 +1,12 @@
 import { err, ok, type Result } from '../result.ts';
 import type { Change } from './change.ts';
 import { consentIn } from './consent.ts';
-import { bringUp, findLink, linkAtTop, newLink, withLink } from './links.ts';
+import { activate, findBinding, activeBinding, newBinding, withBinding } from './identity/bindings.ts';
 import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
-import { reopened } from './window.ts';
-import { isReleased, toldOf, withAddress } from './participants.ts';
+import { reopened } from './delivery/service-window.ts';
+import { isReleased, toldOf, withAddress } from './identity/participants.ts';
 import { isOver } from './lifecycle.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM } from '../permissions.ts';
@@ -19,7 +19,7 @@ import type { ConversationState, Message } from './state.ts';
 export function openConversation(opening: Opening, at: Micros): ConversationState {
   const { conversationId, customerId, name, detail, participants } = opening;
   return {
-    ...newLink(opening),
+    ...newBinding(opening),
     id: conversationId,
     customerId,
     name,
@@ -57,7 +57,7 @@ export function decideReceive(
   at: Micros,
 ): Result<NewConversationEvent[], Refusal> {
   if (item.kind === 'redaction') return ok(targets.flatMap((target) => decideDeleteMessage(target, at)));
-  if (item.kind === 'horizon')
+  if (item.kind === 'watermark')
     return ok(targets.flatMap((target) => decideReached(target, opening.addressName, item.status, item.until, at)));
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
   // An address that was taken out belongs to another one by now: to the caller it is as if this one were over.
@@ -72,10 +72,10 @@ export function decideReceive(
 function whatIsNew(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): NewConversationEvent[] {
   const refreshed = refresh(state, opening, item, at);
   // Only what the contact itself writes makes a way the one that it used last.
-  const standing = refreshed && item.kind !== 'message' ? bringUp(refreshed, linkAtTop(state)) : refreshed;
+  const standing = refreshed && item.kind !== 'message' ? activate(refreshed, activeBinding(state)) : refreshed;
   const changed = standing ? [updating(state, standing, originOf(item))] : [];
   if (item.kind === 'reachability') return changed;
-  const seen = refreshed ?? bringUp(state, newLink(opening));
+  const seen = refreshed ?? activate(state, newBinding(opening));
   const message = item.kind === 'echo' ? echoed(seen, item, at) : incoming(seen, item, at);
   return [...changed, { type: 'message.created', message, becameDone: false }];
 }
@@ -86,7 +86,7 @@ const originOf = (item: OpeningItem): Pick<Change, 'actor' | 'reason'> =>
     ? { actor: { type: 'device', id: '' }, reason: 'reply' }
     : { actor: { type: 'contact', id: item.kind === 'message' ? item.senderId : '' }, reason: 'contact' };
 
-type OpeningItem = Exclude<InboundItem, { kind: 'redaction' | 'horizon' }>;
+type OpeningItem = Exclude<InboundItem, { kind: 'redaction' | 'watermark' }>;
 
 /** Somebody who follows for the first time begins a conversation; nobody begins one by leaving, or after the last one is over. */
 const opensBy = (item: { reachable: boolean }, state: ConversationState | null): boolean =>
@@ -101,7 +101,7 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
   const moded = item.kind === 'echo' ? takeOver(seen, at) : null;
   const targetName = opening.peer.targetName || seen.peer.targetName;
   const told = { ...toldBy(item, opening, seen), accountId: opening.accountId };
-  const isElsewhere = item.kind === 'message' ? seen !== state : findLink(state, opening.addressName) === null;
+  const isElsewhere = item.kind === 'message' ? seen !== state : findBinding(state, opening.addressName) === null;
   const isNews = targetName !== seen.peer.targetName || TELLABLE.some((part) => told[part] !== seen[part]);
   if (!isElsewhere && moded === null && !isNews) return null;
   return { ...(moded ?? seen), ...told, peer: { ...seen.peer, targetName }, updatedAt: at };
@@ -109,9 +109,9 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
 
 /** The conversation with the way that the contact uses at its top, and with what is told of the contact beside it. */
 function seenBy(state: ConversationState, opening: Opening): ConversationState {
-  const known = (opening.also ?? []).reduce(withLink, state);
+  const known = (opening.also ?? []).reduce(withBinding, state);
   const told = opening.tellsOfPerson ? opening.participants.reduce(toldOf, known) : known;
-  return withAddress(bringUp(told, newLink(opening)), opening.peer);
+  return withAddress(activate(told, newBinding(opening)), opening.peer);
 }
 
 const TELLABLE = ['reachable', 'lifecycle', 'archived', 'optOut', 'window', 'accountId'] as const;

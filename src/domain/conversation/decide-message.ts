@@ -1,8 +1,8 @@
-import { joinStatus, type DeliveryStatus } from '../delivery-status.ts';
+import { joinStatus, type DeliveryStatus } from './delivery/delivery-status.ts';
 import type { NewConversationEvent } from './events.ts';
 import type { Micros } from '../time.ts';
 import type { DeliveryNews } from './commands.ts';
-import { becameDone } from './progress.ts';
+import { becameDone } from './delivery/progress.ts';
 import type { Delivery, Message, ProviderError } from './state.ts';
 
 /** News about one delivery. Late or repeated news that changes nothing is no event. */

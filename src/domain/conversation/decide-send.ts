@@ -5,10 +5,10 @@ import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
 import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
 import { isOver } from './lifecycle.ts';
-import { bringUp, linkAtTop } from './links.ts';
+import { activate, activeBinding } from './identity/bindings.ts';
 import { newMessage } from './new-message.ts';
-import { progressOfMessage } from './progress.ts';
-import { routeOf, type Route } from './route.ts';
+import { progressOfMessage } from './delivery/progress.ts';
+import { routeOf, type Route } from './delivery/route.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /**
@@ -34,11 +34,11 @@ export function decideSend(
   }
   const next = afterSend(seen, command, at) ?? seen;
   const by = { actor: command.actor, reason: 'reply' } as const;
-  const changed = next === state ? [] : [updating(state, bringUp(next, linkAtTop(state)), by)];
+  const changed = next === state ? [] : [updating(state, activate(next, activeBinding(state)), by)];
   const message = outgoing(next, command, routed.value, at);
   const becameDone = progressOfMessage(message.deliveries) === 'done';
-  const spares = Object.entries(routed.value.spares).filter(([, ways]) => ways.length > 0);
-  const kept = spares.length > 0 ? { spares: Object.fromEntries(spares) } : {};
+  const fallbackOptions = Object.entries(routed.value.fallbackOptions).filter(([, options]) => options.length > 0);
+  const kept = fallbackOptions.length > 0 ? { fallbackOptions: Object.fromEntries(fallbackOptions) } : {};
   return ok([...changed, { type: 'message.created', message, becameDone, ...kept }]);
 }
 

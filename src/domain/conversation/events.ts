@@ -1,7 +1,7 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
-import type { Spares } from './fallback.ts';
-import type { Participant } from './participants.ts';
+import type { FallbackOptions } from './delivery/fallback.ts';
+import type { Participant } from './identity/participants.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** An event before it has its place in the log. It carries its subject as it is after the event. */
@@ -19,7 +19,7 @@ export type NewConversationEvent =
       /** True on the one event with which an outgoing message got through (`progressing` or `failed` → `done`). */
       becameDone: boolean;
       /** Of its new deliveries: the ways that are tried next when one fails for good. They are kept beside the log, and told nobody. */
-      spares?: Spares;
+      fallbackOptions?: FallbackOptions;
     };
 
 export type ConversationEvent = Placed<NewConversationEvent>;

@@ -3,7 +3,7 @@ import type { NewConversationEvent } from './events.ts';
 import { SYSTEM } from '../permissions.ts';
 import { decideClose } from './decide-change.ts';
 import type { ConversationState, Settings } from './state.ts';
-import { noticeAt } from './window.ts';
+import { noticeAt } from './delivery/service-window.ts';
 
 /** Nothing more happens in it: closed, deleted, or gone on in another one. */
 export const isOver = ({ lifecycle, deletedAt, mergedInto }: ConversationState): boolean =>

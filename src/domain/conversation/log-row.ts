@@ -3,44 +3,17 @@ import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
 import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent } from './events.ts';
-import type { Participant } from './participants.ts';
+import { upgradeStoredParticipant, upgradeStoredState } from './identity/stored-state.ts';
+import type { Participant } from './identity/participants.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
-/** A message as it was stored, also by a version of Parley that knew no fences and no templates. */
-export const readMessage = (text: string): Message => ({
-  fence: null,
-  template: null,
-  routing: [],
-  ...readOwnJson<Stored<Message, 'fence' | 'template' | 'routing'>>(text),
-});
+export const readMessage = (text: string): Message => readOwnJson<Message>(text);
 
-/** The same for a conversation of before opt-outs and handovers. */
-export const readConversation = (text: string): ConversationState => ({
-  ...OLDER_CONVERSATION,
-  ...readOwnJson<OlderState>(text),
-});
+/** D1 keeps rows that earlier releases wrote, so a conversation read from there may still have their shape. */
+export const readConversation = (text: string): ConversationState => upgradeStoredState(readOwnJson<unknown>(text));
 
-/** What older versions of Parley did not know of a conversation. */
-export const OLDER_CONVERSATION = {
-  optOut: false,
-  handedOver: false,
-  window: null,
-  addressName: '',
-  heardAt: 0,
-  parked: [],
-  participants: [],
-  released: [],
-  archived: false,
-  mergedInto: null,
-  mergedFrom: [],
-};
-
-type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;
-
-type Stored<T, Newer extends keyof T> = Omit<T, Newer> & Partial<Pick<T, Newer>>;
-
-/** The conversation as the event left it, and what the event turned over. */
-type ConversationFacts = OlderState & { change?: Change | null; participant?: Participant };
+/** The conversation as the event left it; with it, what became of its mode and owner, and who joined or left. */
+type ConversationFacts = ConversationState & { change?: Change | null; participant?: Participant };
 
 interface MessageFacts {
   deliveries: Delivery[];
@@ -65,10 +38,10 @@ export function toLogRow(event: ConversationEvent): LogRow {
 export function fromLogRow(row: LogRow, message: Message | null): ConversationEvent {
   const { sequence, at, type } = row;
   if (isConversationType(type)) {
-    const { change = null, participant, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
+    const { change, participant, conversation } = readConversationFacts(row.facts);
     return {
       type,
-      conversation: { ...OLDER_CONVERSATION, ...conversation, sequence },
+      conversation: { ...conversation, sequence },
       change,
       ...(participant ? { participant } : {}),
       sequence,
@@ -78,6 +51,23 @@ export function fromLogRow(row: LogRow, message: Message | null): ConversationEv
   if (!isMessageType(type) || !message) throw new Error(`event ${sequence} (${type}) names no message of this log`);
   const { becameDone, ...fixed } = readOwnJson<MessageFacts>(row.facts);
   return { type, message: { ...message, ...fixed }, becameDone, sequence, at };
+}
+
+/** The same row in the present shape, for the migration of an object that an earlier release wrote. */
+export function upgradeLogRow(row: LogRow): LogRow {
+  if (!isConversationType(row.type)) return row;
+  const { conversation, change, participant } = readConversationFacts(row.facts);
+  const facts: ConversationFacts = { ...conversation, change, ...(participant ? { participant } : {}) };
+  return { ...row, facts: JSON.stringify(facts) };
+}
+
+function readConversationFacts(text: string) {
+  const { change = null, participant, ...state } = readOwnJson<{ change?: Change | null; participant?: unknown }>(text);
+  return {
+    conversation: upgradeStoredState(state),
+    change,
+    participant: participant === undefined ? null : upgradeStoredParticipant(participant),
+  };
 }
 
 const isConversationType = (type: LogRow['type']): type is EventTypeAbout<'conversation'> =>

@@ -25,7 +25,7 @@ export const newMessage = (state: ConversationState, content: Content & { messag
   }) satisfies Partial<Message>;
 
 /** A channel whose contacts read the conversation's own log: nobody carries a message there, it is there with its commit. */
-export const isLive = (type: string): boolean => type === 'chat';
+export const readsFromLog = (type: string): boolean => type === 'chat';
 
 /** A delivery to the contact that nobody has tried yet. */
 export const newDelivery = (state: ConversationState, id: string, segments: Segments | null, at: Micros): Delivery => ({
@@ -34,12 +34,12 @@ export const newDelivery = (state: ConversationState, id: string, segments: Segm
   addressName: state.addressName,
   channel: state.type,
   target: state.peer.target,
-  status: isLive(state.type) ? 'sent' : 'queued',
+  status: readsFromLog(state.type) ? 'sent' : 'queued',
   attempts: 0,
   providerId: '',
   error: null,
   uncertain: false,
   segments,
-  sentAt: isLive(state.type) ? at : null,
+  sentAt: readsFromLog(state.type) ? at : null,
   updatedAt: at,
 });

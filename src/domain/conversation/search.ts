@@ -1,10 +1,10 @@
 import { isMessageEvent, type ConversationEvent } from './events.ts';
-import { linksOf } from './links.ts';
+import { bindingsOf } from './identity/bindings.ts';
 import { customerTerm, searchTerms } from '../search-text.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** What a conversation, or one of its messages, is found by. No terms: by nothing any more. */
-export interface Found {
+export interface SearchDocument {
   /** A message's id, or the conversation's own. */
   key: string;
   customer: string;
@@ -12,7 +12,7 @@ export interface Found {
 }
 
 /** As far as the events change it. Receipts change nothing, and are most of the events. */
-export function searchTextsOf(conversation: ConversationState, events: ConversationEvent[]): Found[] {
+export function searchTextsOf(conversation: ConversationState, events: ConversationEvent[]): SearchDocument[] {
   const isAbout = events.some((event) => !isMessageEvent(event));
   const messages = events.flatMap((event) =>
     isMessageEvent(event) && event.type !== 'message.updated' ? [ofMessage(event.message)] : [],
@@ -20,16 +20,16 @@ export function searchTextsOf(conversation: ConversationState, events: Conversat
   return isAbout ? [...messages, ofConversation(conversation)] : messages;
 }
 
-const ofMessage = ({ id, customerId, text, medias, deletedAt }: Message): Found =>
+const ofMessage = ({ id, customerId, text, medias, deletedAt }: Message): SearchDocument =>
   found(id, customerId, deletedAt === null ? [text, ...medias.map(({ filename }) => filename)] : []);
 
-function ofConversation(state: ConversationState): Found {
+function ofConversation(state: ConversationState): SearchDocument {
   const { id, customerId, name, detail, tags, deletedAt } = state;
-  const named = linksOf(state).flatMap(({ peer }) => [peer.targetName, peer.target]);
+  const named = bindingsOf(state).flatMap(({ peer }) => [peer.targetName, peer.target]);
   const people = state.participants.flatMap((each) => [each.name, ...each.addresses.map(({ target }) => target)]);
   return found(id, customerId, deletedAt === null ? [name, detail, ...tags, ...new Set([...named, ...people])] : []);
 }
 
-function found(key: string, customerId: string, texts: string[]): Found {
+function found(key: string, customerId: string, texts: string[]): SearchDocument {
   return { key, customer: customerTerm(customerId), terms: searchTerms(texts.join('\n')) };
 }

@@ -1,12 +1,12 @@
 import type { Address } from '../addresses.ts';
 import type { Media, TemplateUse } from '../content.ts';
-import type { DeliveryStatus } from '../delivery-status.ts';
+import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
-import type { Choice } from './choose-way.ts';
-import type { Link } from './links.ts';
+import type { Choice } from './delivery/channel-choice.ts';
+import type { ChannelBinding } from './identity/bindings.ts';
 import type { MailFacts } from './mail-thread.ts';
-import type { Participant } from './participants.ts';
+import type { Participant } from './identity/participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
 export type AiMode = 'ai' | 'human' | 'closed';
@@ -15,11 +15,11 @@ export type AiMode = 'ai' | 'human' | 'closed';
  * A conversation as its object holds it. Plain data: it crosses RPC, lives in one row and is one JSON column in D1.
  * What it has of a Link is the one that its contact used last.
  */
-export interface ConversationState extends Link {
+export interface ConversationState extends ChannelBinding {
   id: string;
   customerId: string;
   /** The other ways to its contacts, the one used last first. */
-  parked: Link[];
+  parked: ChannelBinding[];
   participants: Participant[];
   /** Addresses (addressText) that were taken out. */
   released: string[];
@@ -65,9 +65,9 @@ export interface Segments {
 export interface Delivery {
   id: string;
   accountId: string;
-  /** The Link that it goes by; empty on those of older versions, which had one only. */
+  /** The ChannelBinding that it goes by. */
   addressName: string;
-  /** The conversation type that carries it; empty on those of older versions. */
+  /** The conversation type that carries it. */
   channel: string;
   /** Where it goes: the provider's id of the recipient. */
   target: string;
@@ -80,7 +80,7 @@ export interface Delivery {
   segments: Segments | null;
   /** The delivery in whose place it goes: that one failed for good, or its visitor was away. */
   fallbackFor?: string;
-  /** When the attempt began by which the provider took it: what its watermarks are compared with. Null before, and on older ones. */
+  /** When the attempt began by which the provider took it: what its watermarks are compared with. Null before. */
   sentAt: Micros | null;
   updatedAt: Micros;
 }

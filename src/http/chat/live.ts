@@ -1,11 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { conversationOf } from './conversation.ts';
-import { chatCarrier, visitorIn } from './visitor.ts';
+import { chatAccount, visitorIn } from './visitor.ts';
 import { ApiError } from '../errors.ts';
 import { cursorOf, openSession, socketQuery } from '../live.ts';
 import { failures } from '../openapi.ts';
-import { pairName } from '../open-conversation.ts';
 import { newRouter } from '../router.ts';
+import { conversationOf } from '../../app/contacts/visitor.ts';
+import { pairName } from '../../app/conversations/open.ts';
 import { getConversation } from '../../objects/stubs.ts';
 
 const socketRoute = createRoute({
@@ -31,13 +31,13 @@ export const chatLiveRoutes = newRouter();
 chatLiveRoutes.openapi(socketRoute, async (c) => {
   if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
     throw new ApiError('UPGRADE_REQUIRED', 'this is a WebSocket', undefined, { Upgrade: 'websocket' });
-  const carrier = await chatCarrier(c);
+  const resolved = await chatAccount(c);
   const visitor = await visitorIn(c);
   const { after, batch } = c.req.valid('query');
-  const { customerId, id: accountId } = carrier.account;
-  const addressName = await pairName(carrier, visitor.id);
+  const { customerId, id: accountId } = resolved.account;
+  const addressName = await pairName(resolved, visitor.id);
   const reader = { kind: 'visitor' as const, customerId, accountId, target: visitor.id, addressName };
-  const object = getConversation(c.env, await conversationOf(c.env, carrier, visitor));
+  const object = getConversation(c.env, await conversationOf(c.env, resolved, visitor));
   const session = { reader, after: cursorOf(after), batch: batch === '1' };
   const webSocket = await openSession(object, session, 'CONVERSATION_NOT_FOUND');
   const offered = (c.req.header('sec-websocket-protocol') ?? '').split(',').map((text) => text.trim());

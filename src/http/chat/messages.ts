@@ -1,20 +1,27 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { conversationOf, joinProved } from './conversation.ts';
-import { callerOf, chatAddress, knownVisitor, type Known } from './person.ts';
-import { chatCarrier, visitorIn } from './visitor.ts';
-import { takeIn } from '../hooks/take-in.ts';
-import { messageFile } from '../medias/message-file.ts';
-import { everywhere } from '../merged-history.ts';
+import { chatAccount, visitorIn } from './visitor.ts';
+import { serveMessageFile } from '../medias/serve.ts';
 import { ApiError, valueOf } from '../errors.ts';
 import { answer, body, failures, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
+import {
+  callerOf,
+  chatAddress,
+  conversationOf,
+  joinProved,
+  knownVisitor,
+  type KnownVisitor,
+} from '../../app/contacts/visitor.ts';
+import { listMergedMessages } from '../../app/conversations/merged-history.ts';
+import { receiveInbound } from '../../app/conversations/receive.ts';
+import { messageFile } from '../../app/media/message-file.ts';
 import type { HookInbound } from '../../channels/contract.ts';
 import { presentForVisitor } from '../../dialects/chat/message.ts';
 import { address } from '../../domain/addresses.ts';
 import { wellFormed } from '../../domain/content.ts';
-import { addressesOf, addressText } from '../../domain/conversation/participants.ts';
+import { addressesOf, addressText } from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 
 const security: Record<string, string[]>[] = [{ bearer: [] }];
@@ -108,7 +115,7 @@ chatMessageRoutes.openapi(listRoute, async (c) => {
   const { page_size, page_token } = c.req.valid('query');
   const place = await standing(c);
   const before = page_token === '' ? null : Number(page_token);
-  const found = await everywhere(c.env, place.customerId, place.id, (id) =>
+  const found = await listMergedMessages(c.env, place.customerId, place.id, (id) =>
     callObject(() =>
       getConversation(c.env, id).visibleMessages(place.customerId, place.addresses, before, page_size + 1),
     ),
@@ -119,33 +126,36 @@ chatMessageRoutes.openapi(listRoute, async (c) => {
 });
 
 chatMessageRoutes.openapi(sendRoute, async (c) => {
-  const carrier = await chatCarrier(c);
-  const known = await knownVisitor(c.env, carrier, await visitorIn(c));
-  await joinProved(c.env, carrier, known);
-  const caller = await callerOf(c.env, carrier, known);
-  const { account, channel } = carrier;
+  const resolved = await chatAccount(c);
+  const known = await knownVisitor(c.env, resolved, await visitorIn(c));
+  valueOf(await joinProved(c.env, resolved, known));
+  const caller = await callerOf(c.env, resolved, known);
+  const { customerId } = resolved.account;
   const inbound = inboundOf(known, c.req.valid('json'));
-  const taken = await takeIn(c.env, account, channel, inbound, publicUrlOf(c), { caller });
+  const received = await receiveInbound(c.env, resolved, inbound, publicUrlOf(c), { caller });
   const own = [addressText(chatAddress(known.visitor))];
-  const object = () => getConversation(c.env, taken.conversationId);
-  const message = valueOf(await callObject(() => object().visibleMessage(account.customerId, own, taken.messageId)));
+  const object = () => getConversation(c.env, received.conversationId);
+  const message = valueOf(await callObject(() => object().visibleMessage(customerId, own, received.messageId)));
   return c.json(presentForVisitor(message, known.visitor.id), 200);
 });
 
 chatMessageRoutes.openapi(fileRoute, async (c) => {
   const { message_id, index } = c.req.valid('param');
   const place = await standing(c);
-  const [message] = await everywhere(c.env, place.customerId, place.id, async (id) => {
+  const [message] = await listMergedMessages(c.env, place.customerId, place.id, async (id) => {
     const found = await callObject(() =>
       getConversation(c.env, id).visibleMessage(place.customerId, place.addresses, message_id),
     );
     return found.ok ? { ...found, value: [found.value] } : found;
   });
   if (!message) throw new ApiError('CONVERSATION_MESSAGE_NOT_FOUND');
-  return messageFile(c.env, message, Number(index), c.req.raw.headers);
+  return serveMessageFile(valueOf(await messageFile(c.env, message, Number(index), c.req.raw.headers)));
 });
 
-function inboundOf({ visitor, ...known }: Known, { text, client_id }: z.infer<typeof newMessageSchema>): HookInbound {
+function inboundOf(
+  { visitor, ...known }: KnownVisitor,
+  { text, client_id }: z.infer<typeof newMessageSchema>,
+): HookInbound {
   const name = known.name || visitor.name;
   return {
     peer: address('chat', visitor.id, name),
@@ -166,10 +176,10 @@ function inboundOf({ visitor, ...known }: Known, { text, client_id }: z.infer<ty
 
 /** Where a visitor is, and whose messages it may see there. */
 async function standing(c: AppContext) {
-  const carrier = await chatCarrier(c);
+  const resolved = await chatAccount(c);
   const visitor = await visitorIn(c);
-  const { customerId } = carrier.account;
-  const id = await conversationOf(c.env, carrier, visitor);
+  const { customerId } = resolved.account;
+  const id = await conversationOf(c.env, resolved, visitor);
   const state = await callObject(() => getConversation(c.env, id).read(customerId));
   const addresses = state.ok ? addressesOf(state.value, chatAddress(visitor)) : [];
   return { id, customerId, visitor, addresses };

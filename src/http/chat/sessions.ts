@@ -1,15 +1,14 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { introduce } from './conversation.ts';
-import { knownVisitor, prove, provedBy, type Known } from './person.ts';
-import { chatCarrier, visitorOf } from './visitor.ts';
-import type { Carrier } from '../accept-message.ts';
+import { chatAccount, visitorOf } from './visitor.ts';
 import type { AppContext } from '../context.ts';
-import { invalidField, tooMany } from '../errors.ts';
+import { invalidField, tooMany, valueOf } from '../errors.ts';
 import { answer, body, failures } from '../openapi.ts';
 import { newRouter } from '../router.ts';
+import type { ResolvedAccount } from '../../app/accounts.ts';
+import { introduce, knownVisitor, prove, provedBy, type KnownVisitor } from '../../app/contacts/visitor.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { configOf } from '../../env.ts';
-import { addressText } from '../../domain/conversation/participants.ts';
+import { addressText } from '../../domain/conversation/identity/participants.ts';
 import { readIdentity, type Identity } from '../../security/identity-token.ts';
 import { signVisitor, type Visitor } from '../../security/visitor-token.ts';
 
@@ -65,30 +64,35 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
   const { success } = await c.env.CHAT_LIMIT.limit({ key: `new ${c.req.header('cf-connecting-ip') ?? ''}` });
   if (!success) throw tooMany(60);
   const wanted = c.req.valid('json');
-  const carrier = await chatCarrier(c);
+  const resolved = await chatAccount(c);
   const { visitor_token: token, identity_token: proof } = wanted;
-  const identity = proof === undefined ? null : await readIdentity(proof, carrier.account.secret);
+  const identity = proof === undefined ? null : await readIdentity(proof, resolved.account.secret);
   if (proof !== undefined && !identity)
     throw invalidField('identity_token', 'is no JWT (HS256) of this account’s secret with an end and an address');
   const visitor = { ...(token === undefined ? NOBODY() : await visitorOf(c, token)), ...typed(wanted) };
-  const known = await whoIs(c, carrier, visitor, identity);
-  const conversation_id = await introduce(c.env, carrier, known);
+  const known = await whoIs(c, resolved, visitor, identity);
+  const conversation_id = valueOf(await introduce(c.env, resolved, known));
   const secret = configOf(c.env).JWT_SECRET;
-  const visitor_token = await signVisitor(known.visitor, carrier.account.id, secret, Date.now());
+  const visitor_token = await signVisitor(known.visitor, resolved.account.id, secret, Date.now());
   return c.json({ visitor_token, conversation_id, ...shown(known) }, 200);
 });
 
 const NOBODY = (): Visitor => ({ id: crypto.randomUUID(), name: '', email: '' });
 
 /** With the site's word of who it is. Another one than was proved before is another visitor, in the same browser: neither sees the other's. */
-async function whoIs(c: AppContext, carrier: Carrier, visitor: Visitor, identity: Identity | null): Promise<Known> {
-  const known = await knownVisitor(c.env, carrier, visitor);
+async function whoIs(
+  c: AppContext,
+  resolved: ResolvedAccount,
+  visitor: Visitor,
+  identity: Identity | null,
+): Promise<KnownVisitor> {
+  const known = await knownVisitor(c.env, resolved, visitor);
   if (!identity) return known;
   const isSame = provedBy(identity).some((one) =>
     known.proved.some((other) => addressText(one) === addressText(other)),
   );
   const isOther = known.proved.length > 0 && !isSame;
-  return prove(c.env, carrier, isOther ? NOBODY() : visitor, identity);
+  return prove(c.env, resolved, isOther ? NOBODY() : visitor, identity);
 }
 
 const typed = ({ name, email }: z.infer<typeof wantedSchema>): Partial<Visitor> => ({
@@ -96,7 +100,7 @@ const typed = ({ name, email }: z.infer<typeof wantedSchema>): Partial<Visitor> 
   ...(email ? { email: email.toLowerCase() } : {}),
 });
 
-const shown = ({ visitor, name, proved }: Known) => ({
+const shown = ({ visitor, name, proved }: KnownVisitor) => ({
   name: name || visitor.name,
   email: proved.find(({ type }) => type === 'email')?.target ?? visitor.email,
   is_verified: proved.length > 0,

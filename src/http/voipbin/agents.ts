@@ -2,8 +2,8 @@ import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { withIdempotencyKey } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAgentRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -51,7 +51,7 @@ const createAgentRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(newAgentSchema) },
   responses: {
     ...answer(agentSchema, 'The agent'),
-    ...failures('PERMISSION_DENIED', 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 
@@ -119,7 +119,7 @@ agentRoutes.openapi(listRoute, async (c) => {
 agentRoutes.openapi(createAgentRoute, async (c) => {
   const wanted = c.req.valid('json');
   requireGrant(c, wanted.permission);
-  const made = await once(c, async () => {
+  const made = await withIdempotencyKey(c, async () => {
     const agent = await newAgentRow(c.get('principal').customerId, wanted, Date.now());
     return { statements: [insertAgent(c.env, agent)], answer: presentAgent(agent) };
   }).catch(refuseTaken);

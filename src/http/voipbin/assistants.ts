@@ -2,8 +2,8 @@ import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { withIdempotencyKey } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentAssistant } from './present-automation.ts';
@@ -45,7 +45,7 @@ const createAssistantRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(newAssistantSchema) },
   responses: {
     ...answer(assistantSchema, 'The assistant with its secret'),
-    ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
 
@@ -88,7 +88,7 @@ assistantRoutes.openapi(listRoute, async (c) => {
 
 assistantRoutes.openapi(createAssistantRoute, async (c) => {
   const { webhook_secret: secret = newWebhookSecret(), ...wanted } = c.req.valid('json');
-  const made = await once(c, async () => {
+  const made = await withIdempotencyKey(c, async () => {
     const at = microsOf(Date.now());
     const assistant: Assistant = {
       id: crypto.randomUUID(),

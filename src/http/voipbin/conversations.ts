@@ -1,8 +1,8 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
-import { once } from '../once.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, uuid, security } from '../openapi.ts';
+import { withIdempotencyKey } from '../once.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -92,7 +92,7 @@ const unassignRoute = () =>
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
       ...answer(conversationSchema, 'The conversation, nobody’s; automation answers again'),
-      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
+      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', ...KEY_REFUSALS),
     },
   });
 
@@ -129,10 +129,10 @@ export function conversationRoutes(access: Access) {
   routes.openapi(unassignRoute(), async (c) => {
     const { id } = c.req.valid('param');
     const principal = c.get('principal');
-    const released = await once(c, async () => {
+    const released = await withIdempotencyKey(c, async () => {
       const stub = getConversation(c.env, id);
       const changed = await stub.unassign(principal.customerId, actorOf(principal), ownerActing(c));
-      return { statements: [], about: id, answer: presentConversation(valueOf(changed).conversation) };
+      return { about: id, answer: presentConversation(valueOf(changed).conversation) };
     });
     return c.json(released, 200);
   });

@@ -2,8 +2,8 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { once } from '../once.ts';
-import { answer, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { withIdempotencyKey } from '../once.ts';
+import { answer, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentWebhookDelivery } from './present-webhook.ts';
@@ -55,7 +55,7 @@ const retryRoute = createRoute({
   request: { ...deliveryParam, headers: idempotencyHeaders },
   responses: {
     ...answer(deliverySchema, 'The delivery, `pending`'),
-    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED', ...KEY_REFUSALS),
   },
 });
 
@@ -72,7 +72,7 @@ webhookDeliveryRoutes.openapi(readRoute, async (c) =>
 );
 
 webhookDeliveryRoutes.openapi(retryRoute, async (c) => {
-  const restarted = await once(c, async () => {
+  const restarted = await withIdempotencyKey(c, async () => {
     const delivery = await mine(c, c.req.valid('param').id);
     await requireEnabled(c, delivery);
     const now = Date.now();

@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { sql } from 'drizzle-orm';
 import type { AddressType } from '../../domain/addresses.ts';
-import type { ContactAddress } from '../../domain/conversation/participants.ts';
+import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import type { MergeJournal } from '../../domain/contacts.ts';
 
 /** People, as conversations know them: a projection, but for who was merged into whom. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DELIVERY_STATUSES, joinStatus, progressOf, type DeliveryStatus } from '../../../src/domain/delivery-status.ts';
+import {
+  DELIVERY_STATUSES,
+  joinStatus,
+  progressOf,
+  type DeliveryStatus,
+} from '../../../src/domain/conversation/delivery/delivery-status.ts';
 
 const status = fc.constantFrom<DeliveryStatus>(...DELIVERY_STATUSES);
 

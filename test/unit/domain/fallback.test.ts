@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anOpening, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
-import type { Way } from '../../../src/domain/conversation/choose-way.ts';
+import type { ChannelOption } from '../../../src/domain/conversation/delivery/channel-choice.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideFallback, sparesOf } from '../../../src/domain/conversation/fallback.ts';
-import { newLink, type Link } from '../../../src/domain/conversation/links.ts';
-import { progressOfMessage } from '../../../src/domain/conversation/progress.ts';
+import { decideFallback, fallbackOptionsOf } from '../../../src/domain/conversation/delivery/fallback.ts';
+import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
+import { progressOfMessage } from '../../../src/domain/conversation/delivery/progress.ts';
 import type { Delivery, Message } from '../../../src/domain/conversation/state.ts';
 
-const link = (type: string, parts: Partial<Link> = {}): Link => ({
-  ...newLink(anOpening({ type, addressName: `pair ${type}`, peer: address('email', `to ${type}`) })),
+const binding = (type: string, parts: Partial<ChannelBinding> = {}): ChannelBinding => ({
+  ...newBinding(anOpening({ type, addressName: `pair ${type}`, peer: address('email', `to ${type}`) })),
   ...parts,
 });
-const way = (type: string, parts: Partial<Way> = {}): Way => ({
-  link: link(type),
+const option = (type: string, parts: Partial<ChannelOption> = {}): ChannelOption => ({
+  binding: binding(type),
   obstacle: null,
   segments: null,
   fallsBack: false,
@@ -28,21 +28,21 @@ function aMessage(parts: Partial<Message> = {}): Message {
 }
 
 const state = aConversation();
-const tried = (message: Message, spares: Way[], of = state) =>
-  decideFallback(of, message, { deliveryId: message.deliveries[0]?.id ?? '', spares, newId: 'new' }, NOW + 1);
+const tried = (message: Message, fallbackOptions: ChannelOption[], of = state) =>
+  decideFallback(of, message, { deliveryId: message.deliveries[0]?.id ?? '', fallbackOptions, newId: 'new' }, NOW + 1);
 const added = (events: ReturnType<typeof tried>): Delivery | undefined =>
   events.flatMap((event) => ('message' in event ? event.message.deliveries.slice(1) : []))[0];
 
 describe('a fallback', () => {
   test('takes the first way that may still be used, keeps the rest for later, and tells what it stands for', () => {
     const message = aMessage();
-    const spares = [
-      way('whatsapp', { link: link('whatsapp', { optOut: true }) }),
-      way('line', { link: link('line', { reachable: false }) }),
-      way('email'),
-      way('messenger'),
+    const fallbackOptions = [
+      option('whatsapp', { binding: binding('whatsapp', { optOut: true }) }),
+      option('line', { binding: binding('line', { reachable: false }) }),
+      option('email'),
+      option('messenger'),
     ];
-    const events = tried(message, spares);
+    const events = tried(message, fallbackOptions);
     expect(added(events)).toMatchObject({
       id: 'new',
       channel: 'email',
@@ -50,23 +50,23 @@ describe('a fallback', () => {
       fallbackFor: message.deliveries[0]?.id,
     });
     expect(events.map(({ type }) => type)).toEqual(['conversation.updated', 'message.updated']);
-    expect(events.at(-1)).toMatchObject({ spares: { new: [{ link: { type: 'messenger' } }] } });
+    expect(events.at(-1)).toMatchObject({ fallbackOptions: { new: [{ binding: { type: 'messenger' } }] } });
   });
 
   test('is none for what was deleted, what a takeover forbids, and where nothing would do', () => {
-    const spares = [way('email')];
-    expect(tried(aMessage({ deletedAt: NOW }), spares)).toEqual([]);
-    expect(tried(aMessage({ fence: state.modeEpoch + 1 }), spares)).toEqual([]);
+    const fallbackOptions = [option('email')];
+    expect(tried(aMessage({ deletedAt: NOW }), fallbackOptions)).toEqual([]);
+    expect(tried(aMessage({ fence: state.modeEpoch + 1 }), fallbackOptions)).toEqual([]);
     expect(tried(aMessage(), [])).toEqual([]);
     const released = { ...state, released: ['email:to email'] };
-    expect(tried(aMessage(), spares, released)).toEqual([]);
+    expect(tried(aMessage(), fallbackOptions, released)).toEqual([]);
   });
 
   test('is kept ready where the account wants it, and for visitors by mail alone', () => {
-    const others = [way('message'), way('email')];
-    expect(sparesOf(way('line'), others)).toEqual([]);
-    expect(sparesOf(way('line', { fallsBack: true }), others)).toEqual(others);
-    expect(sparesOf(way('chat'), others).map((each) => each.link.type)).toEqual(['email']);
+    const others = [option('message'), option('email')];
+    expect(fallbackOptionsOf(option('line'), others)).toEqual([]);
+    expect(fallbackOptionsOf(option('line', { fallsBack: true }), others)).toEqual(others);
+    expect(fallbackOptionsOf(option('chat'), others).map((each) => each.binding.type)).toEqual(['email']);
   });
 });
 

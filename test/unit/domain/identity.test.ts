@@ -1,33 +1,38 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aConversation, anInbound, anOpening, aPerson, aSend, NOW } from './support.ts';
+import { aConversation, anInbound, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address, type AddressType } from '../../../src/domain/addresses.ts';
 import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
-import { asBefore } from '../../../src/domain/conversation/as-before.ts';
+import { restoreParticipants } from '../../../src/domain/conversation/identity/restore-participants.ts';
 import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
-import { decideMeet, decideMerge, decidePart, decideUnmerge } from '../../../src/domain/conversation/decide-merge.ts';
+import {
+  decideAttachPerson,
+  decideMerge,
+  decideSplitOff,
+  decideUnmerge,
+} from '../../../src/domain/conversation/identity/merge.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { newLink, type Link } from '../../../src/domain/conversation/links.ts';
+import { activeBinding, newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { threadOf } from '../../../src/domain/conversation/mail-thread.ts';
 import {
   addressText,
   addressesOf,
   toldOf,
   type ContactAddress,
-} from '../../../src/domain/conversation/participants.ts';
-import { goneFrom, scrubMessage, scrubState } from '../../../src/domain/conversation/scrub.ts';
+} from '../../../src/domain/conversation/identity/participants.ts';
+import { goneFrom, scrubMessage, scrubState } from '../../../src/domain/conversation/identity/scrub.ts';
 import type { ConversationState, Message } from '../../../src/domain/conversation/state.ts';
-import { isVisibleTo } from '../../../src/domain/conversation/visible.ts';
+import { isVisibleTo } from '../../../src/domain/conversation/identity/visible.ts';
 
 /** Who is who in a conversation: mergers, proofs, what a visitor sees, what an erasure leaves. */
 const VISITOR: ContactAddress = { type: 'chat', target: 'visitor' };
 const MAIL: ContactAddress = { type: 'email', target: 'ada@company.example' };
 const TEL: ContactAddress = { type: 'tel', target: '+15559876543' };
 
-const linkTo = ({ type, target }: ContactAddress): Link => {
+const linkTo = ({ type, target }: ContactAddress): ChannelBinding => {
   const channel = type === 'tel' ? 'message' : type;
-  return newLink(anOpening({ type: channel, addressName: `pair ${type}`, peer: address(type, target) }));
+  return newBinding(anOpening({ type: channel, addressName: `pair ${type}`, peer: address(type, target) }));
 };
 
 const person = (addresses: ContactAddress[], parts: object = {}) => ({ ...aPerson(), addresses, ...parts });
@@ -52,16 +57,16 @@ describe('a merger', () => {
   test('brings everybody along, and its end takes exactly them away again', () => {
     const into = conversationOf([TEL]);
     const from = conversationOf([MAIL], { id: 'other' });
-    const meeting = { person: person([TEL, MAIL]), links: [linkTo(MAIL)], from: ['other'] };
-    const met = decideMeet(into, meeting, NOW);
+    const meeting = { person: person([TEL, MAIL]), bindings: [linkTo(MAIL)], from: ['other'] };
+    const met = decideAttachPerson(into, meeting, NOW);
     const merged = met.ok ? applied(into, met.value) : into;
     expect(held(merged)).toEqual([[TEL, MAIL]]);
     expect(merged.mergedFrom).toEqual(['other']);
-    expect(decideMeet(merged, meeting, NOW)).toEqual({ ok: true, value: [] });
-    expect(decideMeet({ ...into, lifecycle: 'closed' }, meeting, NOW)).toMatchObject({ ok: false });
+    expect(decideAttachPerson(merged, meeting, NOW)).toEqual({ ok: true, value: [] });
+    expect(decideAttachPerson({ ...into, lifecycle: 'closed' }, meeting, NOW)).toMatchObject({ ok: false });
     expect(decideMerge(merged, 'other', NOW)).toMatchObject({ ok: false });
     const people = { here: into.participants, came: from.participants };
-    const parted = decidePart(merged, { from: ['other'], addresses: [MAIL], people }, NOW);
+    const parted = decideSplitOff(merged, { from: ['other'], addresses: [MAIL], people }, NOW);
     const after = parted.ok ? applied(merged, parted.value) : merged;
     expect(held(after)).toEqual(held(into));
     expect(after).toMatchObject({ mergedFrom: [], parked: [] });
@@ -86,7 +91,7 @@ describe('people as they were before a merger', () => {
   test('are two again where the merger made one of them, and called as they were', () => {
     const proofs = { [addressText(VISITOR)]: [addressText(TEL), addressText(MAIL)] };
     const joint = { ...one, name: 'Greta', addresses: [TEL, VISITOR], proofs };
-    expect(asBefore([joint], { here: [{ ...one, name: '' }, two], came }, [MAIL])).toEqual([
+    expect(restoreParticipants([joint], { here: [{ ...one, name: '' }, two], came }, [MAIL])).toEqual([
       { ...one, name: '', proofs: { [addressText(VISITOR)]: [addressText(TEL)] } },
       two,
     ]);
@@ -94,16 +99,16 @@ describe('people as they were before a merger', () => {
 
   test('stay as they have become by themselves', () => {
     const renamed = { ...one, name: 'Ada Own', addresses: [TEL, VISITOR] };
-    expect(asBefore([renamed], { here: [{ ...one, name: '' }], came }, [MAIL])).toEqual([renamed]);
+    expect(restoreParticipants([renamed], { here: [{ ...one, name: '' }], came }, [MAIL])).toEqual([renamed]);
     // Who was removed meanwhile does not come back.
-    expect(asBefore([one], { here: [one, two], came }, [MAIL])).toEqual([one]);
+    expect(restoreParticipants([one], { here: [one, two], came }, [MAIL])).toEqual([one]);
     const visitor = { ...two, proofs: { [addressText(VISITOR)]: [addressText(MAIL)] } };
-    expect(asBefore([visitor], { here: [], came }, [VISITOR])).toEqual([{ ...visitor, proofs: {} }]);
+    expect(restoreParticipants([visitor], { here: [], came }, [VISITOR])).toEqual([{ ...visitor, proofs: {} }]);
   });
 
   test('have again typed what the merger took for proved', () => {
     const joint = { ...two, unverified: [] };
-    expect(asBefore([joint], { here: [two], came }, [MAIL])).toEqual([two]);
+    expect(restoreParticipants([joint], { here: [two], came }, [MAIL])).toEqual([two]);
   });
 });
 
@@ -192,8 +197,9 @@ describe('a visitor', () => {
 });
 
 describe('a mail of ours', () => {
+  const toMail = aSend({ recipients: [aRecipient(activeBinding(conversationOf([MAIL])))] });
   const mail = (sequence: number, parts: Partial<Message>): Message => {
-    const sent = decideSend(conversationOf([MAIL]), aSend(), [], NOW);
+    const sent = decideSend(conversationOf([MAIL]), toMail, [], NOW);
     const event = sent.ok ? sent.value.at(-1) : undefined;
     if (event?.type !== 'message.created') throw new Error('no message');
     return { ...event.message, sequence, deliveries: [], ...parts };
@@ -210,15 +216,15 @@ describe('a mail of ours', () => {
     return mail(sequence, { deliveries: delivery ? [{ ...delivery, providerId }] : [] });
   };
   const decideSendDeliveries = () => {
-    const sent = decideSend(conversationOf([MAIL]), aSend(), [], NOW);
+    const sent = decideSend(conversationOf([MAIL]), toMail, [], NOW);
     const event = sent.ok ? sent.value.at(-1) : undefined;
     return event?.type === 'message.created' ? event.message.deliveries : [];
   };
-  const way = 'pair email';
+  const option = 'pair email';
 
   test('stands under the last one of the thread, and refers to all of it, oldest first and once', () => {
     const earlier = [outgoing(4, 'c@us'), incoming(3, 'b@them', ['a@them', 'x@us']), incoming(2, 'a@them')];
-    expect(threadOf(outgoing(5, ''), earlier, way, 'E-mail · Ada')).toEqual({
+    expect(threadOf(outgoing(5, ''), earlier, option, 'E-mail · Ada')).toEqual({
       subject: 'Re: Order',
       inReplyTo: 'c@us',
       references: ['a@them', 'x@us', 'b@them', 'c@us'],
@@ -228,14 +234,14 @@ describe('a mail of ours', () => {
   test('keeps a “Re:” of any language, takes the conversation’s name where there is no subject, and one that is given', () => {
     const subjects = ['RE: Order', 'Aw: Order', '답장: Order', '回复：Order'];
     for (const subject of subjects) {
-      expect(threadOf(outgoing(5, ''), [incoming(2, 'a@them', [], subject)], way, 'x').subject).toBe(subject);
+      expect(threadOf(outgoing(5, ''), [incoming(2, 'a@them', [], subject)], option, 'x').subject).toBe(subject);
     }
-    expect(threadOf(outgoing(5, ''), [], way, 'Order Support #5678')).toEqual({
+    expect(threadOf(outgoing(5, ''), [], option, 'Order Support #5678')).toEqual({
       subject: 'Order Support #5678',
       inReplyTo: null,
       references: [],
     });
     const named = { ...outgoing(5, ''), mail: { subject: 'News', messageId: '', references: [] } };
-    expect(threadOf(named, [incoming(2, 'a@them')], way, 'x').subject).toBe('News');
+    expect(threadOf(named, [incoming(2, 'a@them')], option, 'x').subject).toBe('News');
   });
 });

@@ -14,7 +14,7 @@ import {
   type Send,
   type SendOutcome,
   type SendPolicy,
-} from '../../../src/domain/conversation/sends.ts';
+} from '../../../src/domain/conversation/delivery/sends.ts';
 
 const IDEMPOTENT: SendPolicy = { idempotent: true, receiptWaitMs: 0 };
 const CAREFUL: SendPolicy = { idempotent: false, receiptWaitMs: 60_000 };

@@ -4,15 +4,15 @@ import {
   NOTHING_PENDING,
   startAutomation,
   type Pending,
-} from '../../../src/domain/conversation/automation.ts';
+} from '../../../src/domain/conversation/automation/automation.ts';
 import type { InboundItem } from '../../../src/domain/conversation/commands.ts';
 import { decideConsent, decideUpdate } from '../../../src/domain/conversation/decide-change.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideDeliveryNews } from '../../../src/domain/conversation/decide-message.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideTurnEnd, decideTurnReport } from '../../../src/domain/conversation/decide-turn.ts';
+import { decideTurnEnd, decideTurnReport } from '../../../src/domain/conversation/automation/decide-turn.ts';
 import { isMessageEvent, type NewConversationEvent } from '../../../src/domain/conversation/events.ts';
-import { judgeSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/fencing.ts';
+import { withdrawSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/automation/fencing.ts';
 import {
   claim,
   CLAIM_LEASE_MS,
@@ -23,10 +23,15 @@ import {
   report,
   type Send,
   type SendStep,
-} from '../../../src/domain/conversation/sends.ts';
+} from '../../../src/domain/conversation/delivery/sends.ts';
 import type { Message } from '../../../src/domain/conversation/state.ts';
-import { claimTurn, expireTurn, publishTurn, type TurnOutcome } from '../../../src/domain/conversation/turns.ts';
-import { aConversation, anInbound, anOpening, aSend, SOMEBODY } from './support.ts';
+import {
+  claimTurn,
+  expireTurn,
+  publishTurn,
+  type TurnOutcome,
+} from '../../../src/domain/conversation/automation/turns.ts';
+import { aConversation, anInbound, anOpening, aRecipient, aSend, SOMEBODY } from './support.ts';
 
 const ASSISTANT = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
 const POLICY = { idempotent: false, receiptWaitMs: 60_000 };
@@ -125,7 +130,7 @@ export class TakeoverWorld {
       message: this.#message(send.messageId),
     }));
     const by = events.flatMap((event) => ('change' in event && event.change?.mode ? [event.change.actor] : [])).at(-1);
-    const verdict = judgeSends(this.state, by ?? null, underWay, at);
+    const verdict = withdrawSends(this.state, by ?? null, underWay, at);
     verdict.refenced.forEach(({ message }) => this.messages.set(message.id, message));
     verdict.lastTry.forEach(({ send }) => this.sends.set(send.deliveryId, send));
     verdict.failed.forEach(({ send }) => this.sends.delete(send.deliveryId));
@@ -174,7 +179,12 @@ export class TakeoverWorld {
 
   #send(fence: number | null, name: string, takeover = false): void {
     const id = `${name}${(this.#count += 1)}`;
-    const command = aSend({ messageId: id, deliveryId: `d${id}`, fence, takeover });
+    const command = aSend({
+      messageId: id,
+      recipients: [aRecipient(undefined, { deliveryId: `d${id}` })],
+      fence,
+      takeover,
+    });
     const decided = decideSend(this.state, command, [], this.#at());
     if (decided.ok) this.#commit(decided.value);
     else this.refusals += 1;
@@ -256,7 +266,12 @@ export class TakeoverWorld {
     if (!call) return;
     const { id: turnId, attempt, epoch: fence, said } = call;
     const actor = { type: 'assistant', id: ASSISTANT } as const;
-    const message = aSend({ messageId: said, deliveryId: `d${said}`, fence, actor });
+    const message = aSend({
+      messageId: said,
+      recipients: [aRecipient(undefined, { deliveryId: `d${said}` })],
+      fence,
+      actor,
+    });
     const answer = outcome === 'answered' ? { message, handoff } : null;
     const told = { turnId, attempt, outcome, answer };
     const decided = decideTurnReport(this.state, this.pending, told, this.now, this.#at());

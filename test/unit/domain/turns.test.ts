@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation } from './support.ts';
-import { NOTHING_PENDING, type Pending } from '../../../src/domain/conversation/automation.ts';
-import { decideTurnReport, isTurnOpen, requestTurn } from '../../../src/domain/conversation/decide-turn.ts';
+import { NOTHING_PENDING, type Pending } from '../../../src/domain/conversation/automation/automation.ts';
+import { decideTurnReport, isTurnOpen, requestTurn } from '../../../src/domain/conversation/automation/decide-turn.ts';
 import {
   addToTurns,
   answersFor,
@@ -14,7 +14,7 @@ import {
   withoutAsker,
   type NewTurn,
   type Turn,
-} from '../../../src/domain/conversation/turns.ts';
+} from '../../../src/domain/conversation/automation/turns.ts';
 
 const begin = (from: number, at: number, debounceMs = 1000): NewTurn => ({
   id: `m${from}`,

@@ -3,7 +3,7 @@ import { aConversation, anInbound, anOpening, aSend, NOW } from './support.ts';
 import { decideWindowClosed } from '../../../src/domain/conversation/decide-change.ts';
 import { decideReceive, openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideVerdict } from '../../../src/domain/conversation/decide-verdict.ts';
+import { decideProviderSignal } from '../../../src/domain/conversation/delivery/provider-signal.ts';
 import { newMessage } from '../../../src/domain/conversation/new-message.ts';
 import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
@@ -91,12 +91,12 @@ describe('the window for free text', () => {
   test('is not closed by a verdict on what was said before the contact wrote again', () => {
     const state = { ...withWindow(now + 24 * HOUR), heardAt: NOW };
     const news = { status: 'failed' as const, windowClosed: true };
-    const verdictOn = (createdAt: number) => {
+    const providerSignal = (createdAt: number) => {
       const message = { ...newMessage(state, { messageId: 'm', text: '', medias: [] }, createdAt), ...REST };
-      return decideVerdict(state, message, 'd', news, () => 0, NOW + 1).events;
+      return decideProviderSignal(state, message, 'd', news, () => 0, NOW + 1).events;
     };
-    expect(verdictOn(NOW - 1)).toEqual([]);
-    expect(verdictOn(NOW + 1)).toMatchObject([{ conversation: { window: { until: NOW + 1 } } }]);
+    expect(providerSignal(NOW - 1)).toEqual([]);
+    expect(providerSignal(NOW + 1)).toMatchObject([{ conversation: { window: { until: NOW + 1 } } }]);
   });
 
   test('outlives the conversation: the next one begins with what is left of it', () => {

@@ -1,4 +1,4 @@
-import type { SendOutcome } from '../../../domain/conversation/sends.ts';
+import type { SendOutcome } from '../../../domain/conversation/delivery/sends.ts';
 import type { ChannelAccount, ChannelIo, Outbound } from '../../contract.ts';
 import { parseJson } from '../../encoding.ts';
 import { callProvider, outcomeOf, type AnswerReader, type Fault } from '../../provider-http.ts';

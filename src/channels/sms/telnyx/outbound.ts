@@ -1,5 +1,5 @@
 import type { Media } from '../../../domain/content.ts';
-import type { SendOutcome } from '../../../domain/conversation/sends.ts';
+import type { SendOutcome } from '../../../domain/conversation/delivery/sends.ts';
 import type { ChannelAccount, ChannelIo, Outbound } from '../../contract.ts';
 import { parseJson, webUrl } from '../../encoding.ts';
 import { callProvider, fetchFile, outcomeOf, type AnswerReader, type Fault } from '../../provider-http.ts';

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { channelSchema } from './channel.ts';
 import { normalizeTel } from '../../../domain/addresses.ts';
 import { wellFormed } from '../../../domain/content.ts';
-import type { ContactAddress } from '../../../domain/conversation/participants.ts';
+import type { ContactAddress } from '../../../domain/conversation/identity/participants.ts';
 
 const TYPES = ['tel', 'email', 'line', 'whatsapp', 'messenger', 'chat'] as const;
 

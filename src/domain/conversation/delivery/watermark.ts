@@ -1,0 +1,21 @@
+import type { DeliveryStatus } from './delivery-status.ts';
+import type { Micros } from '../../time.ts';
+
+/** How far a contact has got and read what we sent, by one of its ways: watermarks of the provider (Messenger). They move forward only. */
+export interface Watermark {
+  delivered: Micros;
+  read: Micros;
+}
+
+export const NO_WATERMARK: Watermark = { delivered: 0, read: 0 };
+
+export const moved = (watermark: Watermark, status: 'delivered' | 'read', until: Micros): Watermark => ({
+  ...watermark,
+  [status]: Math.max(watermark[status], until),
+});
+
+/** What has become of something sent at a time, as far as the horizon tells: its news may have come before that of the sending. */
+export function reachedBy({ delivered, read }: Watermark, sentAt: Micros): DeliveryStatus {
+  if (sentAt <= read) return 'read';
+  return sentAt <= delivered ? 'delivered' : 'sent';
+}

@@ -1,0 +1,161 @@
+import type { Address } from '../../addresses.ts';
+import { EVENTS } from '../../events.ts';
+import { readOwnJson, type LogRow } from '../../log-row.ts';
+import type { Micros } from '../../time.ts';
+import type { Pending } from '../automation/automation.ts';
+import { bindingsOf, withoutBindings } from './bindings.ts';
+import { addressText, withoutAddresses, type ContactAddress, type Participant } from './participants.ts';
+import type { ConversationState, Delivery, Message } from '../state.ts';
+
+/** Whom nothing may remember any more. */
+export interface Gone {
+  contactIds: string[];
+  addresses: ContactAddress[];
+  /** By which a conversation's name may call them. */
+  names: string[];
+}
+
+/**
+ * Everybody in the conversation that is meant, and every address that they have there. `addresses`: what they have elsewhere, or had here;
+ * `left`: who was in it once.
+ */
+export function goneFrom(
+  state: ConversationState,
+  contactIds: string[],
+  addresses: ContactAddress[] = [],
+  left: Participant[] = [],
+): Gone {
+  const isMeant = ({ contactId }: Participant): boolean => contactIds.includes(contactId);
+  const theirs = [...state.participants, ...left].filter(isMeant);
+  const others = state.participants.filter((each) => !isMeant(each)).flatMap((each) => each.addresses.map(addressText));
+  // Anybody may type another's address.
+  const typed = theirs.flatMap((each) => each.unverified ?? []).filter((one) => !others.includes(addressText(one)));
+  const known = theirs.flatMap((each) => each.addresses);
+  return { contactIds, addresses: [...addresses, ...known, ...typed], names: theirs.map(({ name }) => name) };
+}
+
+/** Nobody else is in it: it goes as a whole. */
+export const isAlone = (state: ConversationState, gone: Gone): boolean =>
+  stayingOf(state.participants, gone).length === 0;
+
+const textIsGone = ({ addresses }: Gone, text: string): boolean => addresses.some((one) => addressText(one) === text);
+
+const isGone = (gone: Gone, { type, target }: ContactAddress): boolean =>
+  textIsGone(gone, addressText({ type, target }));
+
+export const targetIsGone = ({ addresses }: Gone, target: string): boolean =>
+  addresses.some((one) => one.target === target);
+
+const blank = (address: Address): Address => ({ ...address, target: '', targetName: '', name: '', detail: '' });
+
+const scrubAddress = (gone: Gone, address: Address): Address => (isGone(gone, address) ? blank(address) : address);
+
+/** A conversation as if they had never been in it. */
+export function scrubState(state: ConversationState, gone: Gone): ConversationState {
+  const left = withoutBindings(state, ({ peer }) => isGone(gone, peer));
+  const isBare = bindingsOf(left).every(({ peer }) => isGone(gone, peer));
+  const words = wordsOf(state, gone);
+  return {
+    ...left,
+    ...(isBare ? { peer: blank(left.peer), dialogId: '', addressName: '' } : {}),
+    participants: stayingOf(left.participants, gone),
+    released: left.released.filter((text) => !textIsGone(gone, text)),
+    name: without(left.name, words),
+    detail: without(left.detail, words),
+  };
+}
+
+/** Who is in it beside them: one that has an address of theirs as well has it no more. */
+const stayingOf = (participants: Participant[], gone: Gone): Participant[] =>
+  participants
+    .filter(({ contactId }) => !gone.contactIds.includes(contactId))
+    .map((each) => withoutAddresses(each, gone.addresses))
+    .filter(({ addresses }) => addresses.length > 0);
+
+/** By which a conversation's name may call them. */
+function wordsOf(state: ConversationState, gone: Gone): string[] {
+  const names = state.participants.filter(({ contactId }) => gone.contactIds.includes(contactId));
+  const peers = bindingsOf(state).filter(({ peer }) => isGone(gone, peer));
+  const words = [...gone.names, ...names.map(({ name }) => name), ...peers.map(({ peer }) => peer.targetName)];
+  return [...words, ...gone.addresses.map(({ target }) => target)].filter((word) => word !== '');
+}
+
+const without = (text: string, words: string[]): string =>
+  words.reduce((rest, word) => rest.replaceAll(word, ''), text);
+
+/** A message as if they had neither written nor got it: one of nobody else's is as good as deleted. */
+export function scrubMessage(message: Message, gone: Gone, at: Micros): Message {
+  const deliveries = scrubDeliveries(message.deliveries, gone);
+  const isTheirs =
+    message.direction === 'incoming'
+      ? isGone(gone, message.source)
+      : message.deliveries.length > 0 && deliveries.length === 0;
+  const { mail, ...rest } = message;
+  const addressed: Message = {
+    ...rest,
+    ...(mail && !isTheirs ? { mail } : {}),
+    source: scrubAddress(gone, message.source),
+    destination: scrubAddress(gone, message.destination),
+    referenceId: targetIsGone(gone, message.referenceId) ? '' : message.referenceId,
+    deliveries,
+    routing: message.routing.filter((choice) => !concerns(gone, choice)),
+  };
+  if (!isTheirs) return addressed;
+  const sender = message.direction === 'incoming' ? { ...message.sender, id: '', name: '' } : message.sender;
+  return {
+    ...addressed,
+    text: '',
+    medias: [],
+    template: null,
+    clientId: '',
+    sender,
+    deletedAt: message.deletedAt ?? at,
+  };
+}
+
+const concerns = (gone: Gone, { chosen, rejected }: Message['routing'][number]): boolean =>
+  [...(chosen ? [chosen] : []), ...rejected].some(({ target }) => targetIsGone(gone, target));
+
+/** What of the message was on its way to them. */
+export const lostDeliveries = ({ deliveries }: Message, gone: Gone): Delivery[] =>
+  deliveries.filter(({ target }) => targetIsGone(gone, target));
+
+const scrubDeliveries = (deliveries: Delivery[], gone: Gone): Delivery[] =>
+  deliveries.filter(({ target }) => !targetIsGone(gone, target));
+
+type Facts = Partial<ConversationState> & {
+  deliveries?: Delivery[];
+  participant?: Participant;
+  change?: { actor: { id: string } } | null;
+};
+
+/** A row of the log without them. Its place stays: the log is dense. */
+export function scrubRow(row: LogRow, gone: Gone): LogRow {
+  const facts = readOwnJson<Facts & ConversationState>(row.facts);
+  if (EVENTS[row.type] !== 'conversation') {
+    return { ...row, facts: JSON.stringify({ ...facts, deliveries: scrubDeliveries(facts.deliveries ?? [], gone) }) };
+  }
+  const { change, participant, ...state } = facts;
+  const scrubbed = scrubState({ ...state, parked: state.parked ?? [], participants: state.participants ?? [] }, gone);
+  const actor = change && targetIsGone(gone, change.actor.id) ? { ...change.actor, id: '' } : change?.actor;
+  const [other] = participant ? stayingOf([participant], gone) : [];
+  return {
+    ...row,
+    facts: JSON.stringify({
+      ...scrubbed,
+      ...(change ? { change: { ...change, actor } } : {}),
+      ...(other ? { participant: other } : {}),
+    }),
+  };
+}
+
+/** Nothing is begun, and no file copied, for a message that is theirs. A turn answers to what the others have said. */
+export function withoutMessages(pending: Pending, messageIds: string[]): Pending {
+  const stays = ({ messageId }: { messageId: string }): boolean => !messageIds.includes(messageId);
+  return {
+    ...pending,
+    flowStarts: pending.flowStarts.filter(stays),
+    files: pending.files.filter(stays),
+    pendingFallbacks: pending.pendingFallbacks.filter(stays),
+  };
+}
