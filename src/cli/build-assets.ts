@@ -13,7 +13,8 @@ const GUIDES = join(root, 'src', 'docs');
 const PAGE = join(GUIDES, 'page');
 const SCALAR = join(root, 'node_modules', '@scalar', 'api-reference', 'dist', 'browser');
 
-type Files = Map<string, string | Buffer>;
+/** By path. Everything here is text. */
+type Files = Map<string, string>;
 
 export function buildAssets(): void {
   const files: Files = new Map([...widgetFiles(), ...docsFiles(), ['_headers', headers()]]);
@@ -41,12 +42,12 @@ function docsFiles(): Files {
 }
 
 const copies = (folder: string, pattern: string, to: string): Files =>
-  new Map(globSync(pattern, { cwd: folder }).map((name) => [join(to, name), readFileSync(join(folder, name))]));
+  new Map(globSync(pattern, { cwd: folder }).map((name) => [join(to, name), readFileSync(join(folder, name), 'utf8')]));
 
 /** `wrangler dev` reloads the Worker when an asset changes, and another one may be serving this folder right now. */
-function write(path: string, content: string | Buffer): void {
+function write(path: string, content: string): void {
   const file = join(TARGET, path);
-  if (existsSync(file) && readFileSync(file).equals(Buffer.from(content))) return;
+  if (existsSync(file) && readFileSync(file, 'utf8') === content) return;
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, content);
 }

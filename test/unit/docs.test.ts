@@ -1,7 +1,9 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { guidePages } from '../../src/cli/docs-pages.ts';
+import { VOICEBIP_EVENT_NAMES } from '../../src/dialects/voicebip/events.ts';
+import { WIRE_EVENT_NAMES } from '../../src/dialects/voipbin/events.ts';
 
 const GUIDES = globSync('src/docs/*.md');
 const read = (file: string): string => readFileSync(file, 'utf8');
@@ -39,6 +41,37 @@ function hasSection(file: string, section: string): boolean {
   const page = guidePages(guides).find(([path]) => path === `docs/${file.replace(/^.*\/|\.md$/g, '')}.html`);
   return page?.[1].includes(`id="${section}"`) ?? false;
 }
+
+describe('what guides name is what there is', () => {
+  const named = (file: string): Set<string> =>
+    new Set([...read(`src/docs/${file}`).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code ?? ''));
+  const config = read('wrangler.toml');
+
+  it('every queue is created before the first deploy', () => {
+    const [, loop = ''] = /^for q in (.+); do$/m.exec(read('src/docs/operations.md')) ?? [];
+    const queues = [...config.matchAll(/^(?:queue|dead_letter_queue) = "(.+)"$/gm)].map(([, name]) => name ?? '');
+    expect(loop.split(' ').toSorted()).toEqual([...new Set(queues)].toSorted());
+  });
+
+  it('every var and secret is explained', () => {
+    const [, vars = ''] = /^\[vars\]\n([\s\S]*?)\n\n/m.exec(config) ?? [];
+    const [, secrets = ''] = /^required = \[(.*)\]$/m.exec(config) ?? [];
+    const names = [...`${vars} ${secrets}`.matchAll(/\b[A-Z][A-Z0-9_]+\b/g)].map(([name]) => name);
+    expect(names.length).toBeGreaterThan(8);
+    expect(names.filter((name) => !named('operations.md').has(name))).toEqual([]);
+  });
+
+  it('every event is listed', () => {
+    const known = named('webhooks.md');
+    expect([...WIRE_EVENT_NAMES, ...VOICEBIP_EVENT_NAMES].filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('every folder of src has its place in the architecture, and none is missing', () => {
+    const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const listed = [...read('src/docs/architecture.md').matchAll(/`src\/([a-z]+)\/`/g)].map(([, name]) => name ?? '');
+    expect([...new Set(listed)].toSorted()).toEqual(folders.map(({ name }) => name).toSorted());
+  });
+});
 
 describe('a guide’s page', () => {
   const guides = new Map([

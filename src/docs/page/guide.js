@@ -3,10 +3,12 @@ for (const block of document.querySelectorAll('main pre')) {
   const button = document.createElement('button');
   button.type = 'button';
   button.textContent = 'Copy';
-  button.addEventListener('click', async () => {
-    await navigator.clipboard.writeText(block.textContent);
-    button.textContent = 'Copied';
-    setTimeout(() => (button.textContent = 'Copy'), 2000);
+  const say = (/** @type {string} */ text) => (button.textContent = text);
+  button.addEventListener('click', () => {
+    void navigator.clipboard.writeText(block.textContent).then(() => {
+      say('Copied');
+      setTimeout(say, 2000, 'Copy');
+    });
   });
   // Beside the block and not in it, so that it does not scroll away with the code.
   const frame = document.createElement('div');

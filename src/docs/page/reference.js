@@ -1,5 +1,6 @@
 import { createApiReference } from './scalar/standalone.esm.js';
 
+// oxlint-disable typescript/no-unsafe-call -- the viewer's build comes without types
 // Everything that would speak to another host is off: fonts, telemetry, the vendor's client, agent and MCP server.
 createApiReference('#reference', {
   url: '/openapi.json',
