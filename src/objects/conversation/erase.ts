@@ -17,9 +17,9 @@ import {
   withoutMessages,
   type Gone,
 } from '../../domain/conversation/identity/scrub.ts';
+import { storedIn } from '../../domain/content.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import type { Message } from '../../domain/conversation/state.ts';
-import { storedIn } from '../../storage/medias.ts';
 
 /** What an erasure has taken out of a conversation, by ids alone. */
 export interface Erased extends ErasedParts {

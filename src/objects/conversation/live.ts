@@ -4,6 +4,7 @@ import { errorFrame, SESSION_HEADER, sessionRequestSchema, type Reader } from '.
 import type { Frame } from '../live/fan-out.ts';
 import { Sessions } from '../live/sessions.ts';
 import { visitorFrame } from '../../dialects/chat/frame.ts';
+import { presentStreamFrame } from '../../dialects/voicebip/stream.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
 import { decideReached } from '../../domain/conversation/decide-message.ts';
 import { holderOf, isReleased, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
@@ -39,7 +40,7 @@ export class ConversationLive {
     this.sessions = new Sessions(ctx, {
       head: () => aggregate.conversation?.sequence ?? 0,
       framesAfter: (sequence, limit, view) => framesAfter(aggregate, sequence, limit, view),
-      viewOf: (reader) => (reader.kind === 'visitor' ? visitorView(reader.target) : ''),
+      viewOf: ({ reader, dialect }) => (reader.kind === 'visitor' ? visitorView(reader.target) : dialect),
       mayRead: (reader) => mayRead(aggregate, reader),
       revoked: (readers) => revokedReaders(env, readers),
       command: (reader, frame) => this.#command(reader, frame),
@@ -124,15 +125,16 @@ function mayVisit(aggregate: ConversationAggregate, visitor: Visitor): boolean {
 
 const VISITOR = 'visitor ';
 
-/** Names what the log looks like to a visitor; everybody else has the view ''. */
+/** Names what the log looks like to a visitor; everybody else has the view of a dialect. */
 const visitorView = (target: string): string => `${VISITOR}${target}`;
 
 function framesAfter(aggregate: ConversationAggregate, after: number, limit: number, view: string): Frame[] {
   const state = aggregate.conversation;
   if (!state) return [];
   const visitor = view.startsWith(VISITOR) ? addressOf(view.slice(VISITOR.length)) : null;
+  const present = view === 'voicebip' ? presentStreamFrame : presentFrame;
   return aggregate.eventsAfter(after, limit).map((event) => {
-    const frame = visitor ? visitorFrame(state, visitor, event) : presentFrame(event);
+    const frame = visitor ? visitorFrame(state, visitor, event) : present(event);
     return { sequence: event.sequence, text: JSON.stringify(frame) };
   });
 }

@@ -1,4 +1,4 @@
-import type { Reader } from './protocol.ts';
+import type { Attachment, Reader } from './protocol.ts';
 import { bytesOf } from './socket.ts';
 import type { Millis } from '../../domain/time.ts';
 
@@ -20,7 +20,7 @@ export interface FrameSource {
   /** The frames after a sequence, at most `limit`, as this view of the log shows them. */
   framesAfter(sequence: number, limit: number, view: string): Frame[];
   /** Names what a reader is shown of the log; absent: all are shown the same. */
-  viewOf?(reader: Reader): string;
+  viewOf?(shown: Pick<Position, 'reader' | 'dialect'>): string;
 }
 
 const PAGE = 100;
@@ -32,14 +32,16 @@ interface Position {
   cursor: number;
   batch: boolean;
   reader: Reader;
+  dialect: Attachment['dialect'];
 }
 
 /** Renders each part of the log once in one round of sending, however many readers are at the same position. */
 export function frameChunks(source: FrameSource): (position: Position, events: number) => FrameChunk {
   const made = new Map<string, FrameChunk>();
-  return ({ cursor, batch, reader }, events) => {
+  return (position, events) => {
+    const { cursor, batch } = position;
     const limit = Math.min(events, PAGE);
-    const view = source.viewOf?.(reader) ?? '';
+    const view = source.viewOf?.(position) ?? '';
     const key = `${cursor} ${limit} ${batch} ${view}`;
     const known = made.get(key) ?? pack(source.framesAfter(cursor, limit, view), batch);
     made.set(key, known);

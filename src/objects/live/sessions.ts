@@ -212,8 +212,8 @@ export class Sessions {
     return this.#credentials.isFresh(live);
   }
 
-  #save(socket: WebSocket, { reader, batch }: LiveReader, behind: Attachment['behind']): void {
-    socket.serializeAttachment({ v: 2, reader, batch, behind } satisfies Attachment);
+  #save(socket: WebSocket, { reader, batch, dialect }: LiveReader, behind: Attachment['behind']): void {
+    socket.serializeAttachment({ v: 2, reader, batch, dialect, behind } satisfies Attachment);
   }
 
   #cut(socket: WebSocket, code: number, reason: string): void {
@@ -236,6 +236,7 @@ function sendFrame(socket: WebSocket, { batch }: LiveReader, frame: unknown): vo
 interface LiveReader {
   reader: Reader;
   batch: boolean;
+  dialect: Attachment['dialect'];
   cursor: number;
   acked: number;
   /** What was sent and not acknowledged, oldest first: one entry for each chunk. */
@@ -251,11 +252,12 @@ interface LiveReader {
   checkedAt: Millis;
 }
 
-type Who = Pick<LiveReader, 'reader' | 'batch'>;
+type Who = Pick<LiveReader, 'reader' | 'batch' | 'dialect'>;
 
-const newReader = ({ reader, batch }: Who, cursor: number, checkedAt: Millis): LiveReader => ({
+const newReader = ({ reader, batch, dialect }: Who, cursor: number, checkedAt: Millis): LiveReader => ({
   reader,
   batch,
+  dialect,
   cursor,
   acked: cursor,
   underWay: [],
