@@ -22,7 +22,7 @@ const contactSchema = z
     name: z.string(),
     addresses: z.array(address),
     conversation_ids: z.array(z.uuid()),
-    merged_ids: z.array(z.uuid()).openapi({ description: 'Contacts that were found to be this one' }),
+    merged_ids: z.array(z.uuid()).openapi({ description: 'Contacts that were merged into this one' }),
     tm_create: z.string().openapi({ example: '2026-01-15 10:30:00.000000' }),
     tm_update: z.string(),
   })
@@ -54,7 +54,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/contacts',
-  summary: 'Who has been talked to; `address` finds whose it is',
+  summary: 'List contacts; `address` finds the contact that has it',
   request: { query: pageQuery.extend({ address: z.string().max(255).optional() }) },
   responses: { ...answer(pageSchema(contactSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -72,8 +72,8 @@ const mergeRoute = createRoute({
   ...common,
   method: 'post',
   path: '/contacts/{id}/merge',
-  summary: 'Another contact was found to be this one: their open conversations go on as one',
-  description: 'Asked again, it ends what may have broken off, and gives the same merger.',
+  summary: 'Merge another contact into this one: their open conversations go on as one',
+  description: 'Idempotent: a repeat finishes what may have broken off, and returns the same merger.',
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
@@ -85,9 +85,9 @@ const undoRoute = createRoute({
   ...common,
   method: 'post',
   path: '/contact_merges/{id}/undo',
-  summary: 'They are two after all: everything is as it was; what was said meanwhile stays where it was said',
+  summary: 'Undo a merger: contacts and conversations are as before; what was said meanwhile stays where it was said',
   description:
-    'Refused with 409 while the contact was itself merged into another one since: that merger, whose id the details name, is to be undone first. A conversation whose contact has meanwhile begun another one stays closed.',
+    'Refused with 409 while the contact is merged into another one itself: undo that merger, whose id is in the details, first. A conversation whose contact has opened another one since stays closed.',
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
     ...answer(mergeSchema, 'The merger, undone'),

@@ -19,11 +19,11 @@ const file = { 'application/octet-stream': { schema: z.string().openapi({ format
 const storedSchema = z
   .object({
     id: z.uuid(),
-    type: z.string().openapi({ example: 'image/png', description: 'By what stands in it, not by its name' }),
+    type: z.string().openapi({ example: 'image/png', description: 'Detected from its content, not from its name' }),
     filename: z.string(),
     size: z.number().int().openapi({ description: 'Bytes' }),
-    url: z.string().openapi({ description: 'For a message’s `medias`; opens with your credentials' }),
-    public_url: z.string().openapi({ description: 'Opens for whoever has it, for a day' }),
+    url: z.string().openapi({ description: 'For a message’s `medias`; requires your credentials' }),
+    public_url: z.string().openapi({ description: 'Signed: anybody who has it can open it, for a day' }),
   })
   .openapi('StoredMedia');
 
@@ -46,7 +46,7 @@ const readRoute = createRoute({
   security,
   method: 'get',
   path: '/{id}',
-  summary: 'A file that was stored, or the `Range` of it',
+  summary: 'A stored file, or a `Range` of it',
   request: idParam,
   responses: { 200: { description: 'The file', content: file }, ...failures('MEDIA_NOT_AVAILABLE') },
 });
@@ -75,7 +75,7 @@ const linkRoute = createRoute({
   tags: ['Medias'],
   method: 'get',
   path: '/{customer_id}/{id}',
-  summary: 'A file by a link that we have signed; for a day',
+  summary: 'A file by a signed link, which is valid for a day',
   request: {
     params: z.object({ customer_id: uuid, id: uuid }),
     query: z.object({ expires: z.string().default(''), signature: z.string().default('') }),
@@ -92,7 +92,7 @@ export const linkedMediaRoutes = newRouter();
 linkedMediaRoutes.openapi(linkRoute, async (c) => {
   const { customer_id: customerId, id } = c.req.valid('param');
   if (!(await opens(c.env, { customerId, id }, c.req.valid('query'), Date.now())))
-    throw new ApiError('INVALID_SIGNATURE', 'the link is not ours, or its time is over');
+    throw new ApiError('INVALID_SIGNATURE', 'the link’s signature is wrong, or the link has expired');
   return found(await openFile(c.env, customerId, id, c.req.raw.headers));
 });
 
