@@ -1,7 +1,15 @@
 import { valueOf } from './errors.ts';
 import type { Refusal } from '../domain/errors.ts';
 import { bindingsOf, type ChannelBinding } from '../domain/conversation/identity/bindings.ts';
-import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../domain/conversation/identity/membership.ts';
+import {
+  addressText,
+  heldAddresses,
+  isAmong,
+  onePersonOf,
+  type ContactAddress,
+  type PersonDetails,
+} from '../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { ok, type Result } from '../domain/result.ts';
 import { callObject, getConversation, getDirectory } from '../objects/stubs.ts';
@@ -23,12 +31,12 @@ export async function joinConversations(
   as: ContactAddress[],
 ): Promise<Result<null, Refusal>> {
   const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
-  const person = personOf(before, as);
+  const came = peopleOf(before);
   const meeting = {
     kind: 'attach_person' as const,
-    person,
+    person: onePersonOf(came, as),
     bindings: bindingsOf(before),
-    from: [from, ...before.mergedFrom],
+    merges: { from, histories: [from, ...before.mergedFrom], came },
   };
   const met = await callObject(() => getConversation(env, into).changeMembership(customerId, meeting));
   if (!met.ok) return met;
@@ -36,37 +44,13 @@ export async function joinConversations(
     getConversation(env, from).changeMembership(customerId, { kind: 'merge', into }),
   );
   if (!merged.ok) {
-    await takeBack(env, customerId, into, before);
+    // It has ended by itself while the other one was told of its people.
+    await callObject(() => getConversation(env, into).changeMembership(customerId, { kind: 'split_off', from }));
     return merged;
   }
   await callObject(() => getDirectory(env, customerId).move(from, into, null));
   await advanceAll(env, bindingsOf(before), { from, into });
   return ok(null);
-}
-
-/** It has ended by itself while the other one was told of its people. */
-async function takeBack(env: Env, customerId: string, into: string, before: ConversationState): Promise<void> {
-  const { id, mergedFrom, participants: came } = before;
-  const addresses = came.flatMap((each) => each.addresses);
-  const part = { kind: 'split_off' as const, from: [id, ...mergedFrom], addresses, people: { here: [], came } };
-  await callObject(() => getConversation(env, into).changeMembership(customerId, part));
-}
-
-function personOf({ participants }: ConversationState, as: ContactAddress[]): NewParticipant {
-  const [first] = participants;
-  return {
-    id: first?.id ?? crypto.randomUUID(),
-    contactId: first?.contactId ?? crypto.randomUUID(),
-    name: first?.name ?? '',
-    preferredChannel: '',
-    addresses: [...as, ...participants.flatMap(({ addresses }) => addresses)],
-    unverified: participants.flatMap(({ unverified }) => unverified ?? []),
-    // What is joined on purpose is not assumed any more.
-    assumed: participants
-      .flatMap(({ assumed }) => assumed ?? [])
-      .filter((text) => !as.some((one) => addressText(one) === text)),
-    proofs: Object.fromEntries(participants.flatMap(({ proofs }) => Object.entries(proofs ?? {}))),
-  };
 }
 
 /** What comes in by these ways goes there from now on. */
@@ -90,9 +74,14 @@ export async function moveAddresses(
   const before = valueOf(await callObject(() => getConversation(env, from).read(customerId)));
   const texts = addresses.map(addressText);
   const isMoving = (address: ContactAddress): boolean => texts.includes(addressText(address));
-  if (before.participants.every((each) => each.addresses.every(isMoving)))
+  if (peopleOf(before).every((each) => heldAddresses(each).every(isMoving)))
     return joinConversations(env, customerId, { from, into }, as);
-  const moved = { kind: 'attach_person' as const, person: movedPerson(before, texts, as), bindings: [], from: [] };
+  const moved = {
+    kind: 'attach_person' as const,
+    person: movedPerson(before, addresses, as),
+    bindings: [],
+    merges: null,
+  };
   const met = await callObject(() => getConversation(env, into).changeMembership(customerId, moved));
   // One that nobody has begun yet is told of them with its first message.
   if (!met.ok && met.error.code !== 'CONVERSATION_NOT_FOUND') return met;
@@ -107,11 +96,12 @@ export async function moveAddresses(
   return ok(null);
 }
 
-/** Those of a person's addresses that move, with what its visitors have proved. */
-function movedPerson(before: ConversationState, texts: string[], as: ContactAddress[]): NewParticipant {
-  const holders = before.participants.filter((each) => each.addresses.some((one) => texts.includes(addressText(one))));
-  const person = personOf({ ...before, participants: holders }, as);
-  return { ...person, addresses: [...as, ...person.addresses.filter((one) => texts.includes(addressText(one)))] };
+/** The people whose addresses move, as one: with those addresses, with what its visitors have proved of them, and with all that it claims. */
+function movedPerson(before: ConversationState, addresses: ContactAddress[], as: ContactAddress[]): PersonDetails {
+  const holders = peopleOf(before).filter((each) => heldAddresses(each).some((one) => isAmong(one, addresses)));
+  const person = onePersonOf(holders, as);
+  const stays = heldAddresses(person).filter((one) => !isAmong(one, [...as, ...addresses]));
+  return { ...person, addresses: person.addresses.filter((one) => !stays.includes(one)) };
 }
 
 /** One that nobody has begun: its ids are given up for those of another. */

@@ -14,10 +14,10 @@ const MAX_ROLLOVERS = 5;
 
 /** Whose conversation it is, and what is known of that beyond the pair of addresses. */
 export interface Caller extends Pick<HookInbound, 'peer' | 'dialogId'> {
-  /** The conversation that it is meant for, where the addresses have none that is open: one that is there, or a new id. */
-  preferred?: string;
+  /** The conversation to use where the addresses have none that is open: one that is there, or a new id. */
+  candidateConversationId?: string;
   /** What a conversation begins with, or learns, beside what the addresses say. */
-  opening?: Partial<Pick<Opening, 'name' | 'detail' | 'participants' | 'also' | 'tellsOfPerson'>>;
+  opening?: Partial<Pick<Opening, 'name' | 'detail' | 'introduction'>>;
 }
 
 interface Work<T> {
@@ -44,8 +44,11 @@ export async function inOpenConversation<T>(
   const whose = addressText(contact.peer);
   const over: string[] = [];
   const directory = getDirectory(env, account.customerId);
+  const { candidateConversationId } = contact;
   const candidate = () =>
-    contact.preferred === undefined || over.includes(contact.preferred) ? crypto.randomUUID() : contact.preferred;
+    candidateConversationId === undefined || over.includes(candidateConversationId)
+      ? crypto.randomUUID()
+      : candidateConversationId;
   // Where it went on may be over as well: then it is none.
   const next = (merged: string | null = null) =>
     callObject(() =>

@@ -1,4 +1,9 @@
-import { addressText, type ContactAddress, type NewParticipant } from '../domain/conversation/identity/participants.ts';
+import {
+  addressText,
+  verifiedAddress,
+  type ContactAddress,
+  type NewParticipant,
+} from '../domain/conversation/identity/participants.ts';
 import { uuidFrom } from '../security/encoding.ts';
 
 /** A person as it joins a conversation. Its contact is known by the first of its addresses, everywhere and without being asked for. */
@@ -10,6 +15,5 @@ export async function participantOf(
 ): Promise<NewParticipant> {
   const [first] = addresses;
   const contactId = await uuidFrom(`contact ${customerId} ${first ? addressText(first) : ''}`);
-  const plain = addresses.map(({ type, target }) => ({ type, target }));
-  return { id: crypto.randomUUID(), contactId, name, preferredChannel, addresses: plain };
+  return { id: crypto.randomUUID(), contactId, name, preferredChannel, addresses: addresses.map(verifiedAddress) };
 }

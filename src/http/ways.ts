@@ -8,7 +8,8 @@ import { channelOf } from '../channels/registry.ts';
 import { address } from '../domain/addresses.ts';
 import type { Recipient, ChannelOption } from '../domain/conversation/delivery/channel-choice.ts';
 import { bindingsOf, newBinding, type ChannelBinding } from '../domain/conversation/identity/bindings.ts';
-import { addressText, type ContactAddress, type Participant } from '../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../domain/conversation/identity/membership.ts';
+import { addressText, type ContactAddress, type Person } from '../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { callObject } from '../objects/stubs.ts';
 import { findAnyAccount, knownAccounts, type Account } from '../storage/accounts.ts';
@@ -40,7 +41,7 @@ interface Content {
 /** Everybody in a conversation, with every way to each: those that were used, and one for each address that never was. */
 export async function recipientsOf(c: AppContext, state: ConversationState, content: Content): Promise<Recipient[]> {
   return Promise.all(
-    state.participants.map(async (participant) => ({
+    peopleOf(state).map(async (participant) => ({
       participantId: participant.id,
       deliveryId: crypto.randomUUID(),
       options: await optionsFor(c, state, participant, content),
@@ -51,10 +52,9 @@ export async function recipientsOf(c: AppContext, state: ConversationState, cont
 async function optionsFor(
   c: AppContext,
   state: ConversationState,
-  { addresses: own, unverified = [] }: Participant,
+  { addresses }: Person,
   content: Content,
 ): Promise<ChannelOption[]> {
-  const addresses = [...own, ...unverified];
   const used = bindingsOf(state).filter(({ peer }) => addresses.some((one) => addressText(one) === addressText(peer)));
   const unused = addresses.filter(
     ({ type, target }) => !used.some((binding) => binding.type === TYPE_OF[type] && binding.peer.target === target),

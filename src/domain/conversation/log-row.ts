@@ -3,7 +3,12 @@ import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
 import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent } from './events.ts';
-import type { Participant } from './identity/participants.ts';
+import {
+  upgradeStoredPerson,
+  upgradeStoredState,
+  type StoredPerson,
+  type StoredState,
+} from './identity/stored-state.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
 /** A message as it was stored, also by a version of Parley that knew no fences and no templates. */
@@ -14,33 +19,19 @@ export const readMessage = (text: string): Message => ({
   ...readOwnJson<Stored<Message, 'fence' | 'template' | 'routing'>>(text),
 });
 
-/** The same for a conversation of before opt-outs and handovers. */
-export const readConversation = (text: string): ConversationState => ({
-  ...OLDER_CONVERSATION,
-  ...readOwnJson<OlderState>(text),
-});
-
-/** What older versions of Parley did not know of a conversation. */
-export const OLDER_CONVERSATION = {
-  optOut: false,
-  handedOver: false,
-  window: null,
-  addressName: '',
-  heardAt: 0,
-  parked: [],
-  participants: [],
-  released: [],
-  archived: false,
-  mergedInto: null,
-  mergedFrom: [],
-};
-
-type OlderState = Stored<ConversationState, keyof typeof OLDER_CONVERSATION>;
+/** The same for a conversation. */
+export const readConversation = (text: string): ConversationState => upgradeStoredState(readOwnJson<StoredState>(text));
 
 type Stored<T, Newer extends keyof T> = Omit<T, Newer> & Partial<Pick<T, Newer>>;
 
 /** The conversation as the event left it, and what the event turned over. */
-type ConversationFacts = OlderState & { change?: Change | null; participant?: Participant };
+type ConversationFacts = StoredState & {
+  change?: Change | null;
+  participant?: StoredPerson;
+  merger?: Merger;
+};
+
+type Merger = NonNullable<Extract<ConversationEvent, { conversation: ConversationState }>['merger']>;
 
 interface MessageFacts {
   deliveries: Delivery[];
@@ -52,8 +43,13 @@ interface MessageFacts {
 export function toLogRow(event: ConversationEvent): LogRow {
   const { sequence, type, at } = event;
   if (!isMessageEvent(event)) {
-    const { conversation, change, participant } = event;
-    const facts: ConversationFacts = { ...conversation, change, ...(participant ? { participant } : {}) };
+    const { conversation, change, participant, merger } = event;
+    const facts: ConversationFacts = {
+      ...conversation,
+      change,
+      ...(participant ? { participant } : {}),
+      ...(merger ? { merger } : {}),
+    };
     return { sequence, type, messageId: null, facts: JSON.stringify(facts), at };
   }
   const { deliveries, updatedAt, deletedAt } = event.message;
@@ -65,12 +61,13 @@ export function toLogRow(event: ConversationEvent): LogRow {
 export function fromLogRow(row: LogRow, message: Message | null): ConversationEvent {
   const { sequence, at, type } = row;
   if (isConversationType(type)) {
-    const { change = null, participant, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
+    const { change = null, participant, merger, ...conversation } = readOwnJson<ConversationFacts>(row.facts);
     return {
       type,
-      conversation: { ...OLDER_CONVERSATION, ...conversation, sequence },
+      conversation: { ...upgradeStoredState(conversation), sequence },
       change,
-      ...(participant ? { participant } : {}),
+      ...(participant ? { participant: upgradeStoredPerson(participant) } : {}),
+      ...(merger ? { merger } : {}),
       sequence,
       at,
     };

@@ -6,7 +6,8 @@ import { pairName } from '../open-conversation.ts';
 import { overAmong } from '../voipbin/claims.ts';
 import { firstOpening } from '../ways.ts';
 import { newBinding } from '../../domain/conversation/identity/bindings.ts';
-import { addressText } from '../../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import { addressText, heldAddresses, isAmong } from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 import type { Visitor } from '../../security/visitor-token.ts';
 
@@ -32,7 +33,7 @@ export async function introduce(env: Env, resolved: ResolvedAccount, known: Know
   const person = await personOf(resolved, known);
   const own = newBinding(await firstOpening(env, resolved, chatAddress(known.visitor)));
   const bindings = [own, ...(await otherBindings(env, resolved, person))];
-  const meeting = { kind: 'attach_person' as const, person, bindings, from: [] };
+  const meeting = { kind: 'attach_person' as const, person, bindings, merges: null };
   await callObject(() => getConversation(env, id).changeMembership(resolved.account.customerId, meeting));
   return id;
 }
@@ -93,10 +94,7 @@ async function bring(
     return true;
   }
   const all = [...proved, chatAddress(visitor)];
-  const texts = all.map(addressText);
-  const theirs = found.value.participants.filter((each) =>
-    each.addresses.some((one) => texts.includes(addressText(one))),
-  );
-  const addresses = theirs.flatMap((each) => each.addresses);
+  const theirs = peopleOf(found.value).filter((each) => heldAddresses(each).some((one) => isAmong(one, all)));
+  const addresses = theirs.flatMap(heldAddresses);
   return (await moveAddresses(env, customerId, move, addresses, all)).ok;
 }

@@ -6,6 +6,8 @@ import { accountFor, firstOpening } from '../ways.ts';
 import { newBinding, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
 import {
   addressText,
+  claimedAddress,
+  isAmong,
   type ContactAddress,
   type NewParticipant,
 } from '../../domain/conversation/identity/participants.ts';
@@ -52,9 +54,11 @@ export async function personOf(
   const person = await participantOf(account.customerId, name || visitor.name, [...proved, address]);
   const isTyped =
     visitor.email !== '' && !proved.some(({ type, target }) => type === 'email' && target === visitor.email);
-  const unverified: ContactAddress[] = isTyped ? [{ type: 'email', target: visitor.email }] : [];
-  const proofs = proved.length > 0 ? { [addressText(address)]: proved.map(addressText) } : {};
-  return { ...person, unverified, proofs };
+  const claimed = isTyped ? [claimedAddress({ type: 'email', target: visitor.email })] : [];
+  const held = person.addresses.map((one) =>
+    isAmong(one, proved) ? { ...one, provedBy: [addressText(address)] } : one,
+  );
+  return { ...person, addresses: [...held, ...claimed] };
 }
 
 /** The other ways to a visitor, as far as accounts of the customer's reach them: answers go there when it has left. */
@@ -63,7 +67,7 @@ export async function otherBindings(
   { account }: ResolvedAccount,
   person: NewParticipant,
 ): Promise<ChannelBinding[]> {
-  const others = [...person.addresses, ...(person.unverified ?? [])].filter(({ type }) => type !== 'chat');
+  const others = person.addresses.filter(({ type }) => type !== 'chat');
   if (others.length === 0) return [];
   // A message is taken in also while D1 is away.
   const accounts = await knownAccounts(env, account.customerId).catch(() => []);
@@ -81,6 +85,5 @@ export async function callerOf(
   known: Known,
 ): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
   const person = await personOf(resolved, known);
-  const also = await otherBindings(env, resolved, person);
-  return { opening: { participants: [person], also, tellsOfPerson: true } };
+  return { opening: { introduction: { person, bindings: await otherBindings(env, resolved, person) } } };
 }

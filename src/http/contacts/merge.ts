@@ -1,8 +1,9 @@
 import { valueOf } from '../errors.ts';
 import { joinConversations } from '../join-conversations.ts';
 import { openHolders } from '../voipbin/claims.ts';
-import type { Contact, JoinedConversation, Sides } from '../../domain/contacts.ts';
-import type { Participant } from '../../domain/conversation/identity/participants.ts';
+import type { Contact, Sides } from '../../domain/contacts.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import { heldAddresses } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { insertMerge, saveJournal, sidesOf, type ContactMerge } from '../../storage/contacts.ts';
@@ -64,13 +65,11 @@ async function joinOne(
   { from, into }: { from: ConversationState; into: string },
 ): Promise<ContactMerge> {
   const { customerId, journal } = merge;
-  const own = await peopleIn(env, customerId, into, sides.winner);
-  const begun = journal.joined.find((each) => each.from === from.id && each.into === into);
-  const wanted = begun ?? planned(from, into, sides.loser, own);
-  if (!wanted) return merge;
-  const planning = begun ? journal : { ...journal, joined: [...journal.joined, wanted] };
+  const isBegun = journal.joined.some((each) => each.from === from.id && each.into === into);
+  if (!isBegun && !hasOnly(from, sides.loser)) return merge;
+  const planning = isBegun ? journal : { ...journal, joined: [...journal.joined, { from: from.id, into }] };
   await saveJournal(env, merge.id, planning);
-  const addresses = own.flatMap((each) => each.addresses);
+  const addresses = await addressesIn(env, customerId, into, sides.winner);
   const joined = await joinConversations(env, customerId, { from: from.id, into }, addresses);
   if (joined.ok) return { ...merge, journal: planning };
   await saveJournal(env, merge.id, journal);
@@ -78,19 +77,12 @@ async function joinOne(
 }
 
 /** A conversation with other people in it stays by itself; its other people must not find themselves elsewhere. */
-function planned(
-  { id, participants, mergedFrom }: ConversationState,
-  into: string,
-  loser: Contact,
-  here: Participant[],
-): JoinedConversation | null {
-  const theirs = [loser.id, ...loser.mergedIds];
-  if (!participants.every(({ contactId }) => theirs.includes(contactId))) return null;
-  const addresses = participants.flatMap((each) => each.addresses);
-  return { from: id, into, addresses, histories: [id, ...mergedFrom], people: { here, came: participants } };
-}
+const hasOnly = ({ participants }: ConversationState, { id, mergedIds }: Contact): boolean =>
+  participants.every(({ contactId }) => [id, ...mergedIds].includes(contactId));
 
-async function peopleIn(env: Env, customerId: string, id: string, { id: own, mergedIds }: Contact) {
-  const { participants } = valueOf(await callObject(() => getConversation(env, id).read(customerId)));
-  return participants.filter(({ contactId }) => [own, ...mergedIds].includes(contactId));
+/** What a contact holds in a conversation. */
+async function addressesIn(env: Env, customerId: string, conversationId: string, { id, mergedIds }: Contact) {
+  const state = valueOf(await callObject(() => getConversation(env, conversationId).read(customerId)));
+  const theirs = peopleOf(state).filter(({ contactId }) => [id, ...mergedIds].includes(contactId));
+  return theirs.flatMap(heldAddresses);
 }

@@ -1,6 +1,6 @@
 import { tokensIn } from '../../channels/email/outbound.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
-import { holderOf } from '../../domain/conversation/identity/participants.ts';
+import { holderOf, isClaimed } from '../../domain/conversation/identity/membership.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { readMailToken, type TokenUse } from '../../security/mail-tokens.ts';
@@ -44,8 +44,5 @@ async function openOne(env: Env, account: Account, token: string, use: TokenUse)
 
 function isIn(state: ConversationState, from: string): boolean {
   const address = { type: 'email' as const, target: from };
-  return (
-    holderOf(state, address) !== null ||
-    state.participants.some(({ unverified }) => unverified?.some((one) => one.type === 'email' && one.target === from))
-  );
+  return holderOf(state, address) !== null || isClaimed(state, address);
 }

@@ -59,7 +59,7 @@ const MAX_DIAGNOSTIC = 500;
 
 async function takeMail(env: Env, account: Account, mail: ReadMail, token: string): Promise<void> {
   const { from, messageId, references, subject, text } = mail;
-  const preferred = await conversationAddressed(env, account, { token, references, from: from.address });
+  const candidate = await conversationAddressed(env, account, { token, references, from: from.address });
   const publicUrl = configOf(env).PUBLIC_URL;
   // With the sender, because anybody may write another one's Message-ID.
   const id = await uuidFrom(`mail ${account.id} ${from.address} ${messageId}`);
@@ -81,7 +81,7 @@ async function takeMail(env: Env, account: Account, mail: ReadMail, token: strin
   };
   const known = {
     messageId: id,
-    caller: preferred === null ? {} : { preferred },
+    caller: candidate === null ? {} : { candidateConversationId: candidate },
     ...(mediasOf(mail).length === 0 ? {} : { keepFiles: keepMailFiles(env, mail) }),
   };
   try {

@@ -13,7 +13,13 @@ import { participantSchema } from './schemas/conversation.ts';
 import { addedParticipantSchema } from './schemas/participants.ts';
 import { presentPerson } from '../../dialects/voipbin/conversation.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
-import { addressText, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import {
+  addressText,
+  heldAddresses,
+  isAmong,
+  type ContactAddress,
+} from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 
 const common = { tags: ['Participants'], security };
@@ -81,8 +87,8 @@ const removeRoute = createRoute({
 export function participantRoutes(access: Access) {
   const routes = newRouter();
   routes.openapi(listRoute(access), async (c) => {
-    const { id, participants } = await readableConversation(c, c.req.valid('param').id);
-    return c.json({ result: participants.map((each) => presentPerson(id, each)) }, 200);
+    const state = await readableConversation(c, c.req.valid('param').id);
+    return c.json({ result: peopleOf(state).map((each) => presentPerson(state.id, each)) }, 200);
   });
   if (access !== 'managers') return routes;
   routes.openapi(addRoute, addOne);
@@ -101,8 +107,8 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
     await claimFor(c.env, customerId, id, addresses);
     return { statements: [], answer: { id: await participantAdded(c, id, c.req.valid('json')) } };
   });
-  const { participants } = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
-  const found = participants.find((each) => each.id === added.id);
+  const state = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
+  const found = peopleOf(state).find((each) => each.id === added.id);
   if (!found) throw new ApiError('PARTICIPANT_NOT_FOUND');
   return c.json(presentPerson(id, found), 200);
 };
@@ -116,9 +122,7 @@ async function participantAdded(
   const { customerId } = c.get('principal');
   const person = await participantOf(customerId, name, addresses, preferred_channel);
   const state = valueOf(await callObject(() => getConversation(c.env, id).addParticipant(customerId, person)));
-  const found = state.participants.find((each) =>
-    addresses.some((one) => each.addresses.some((two) => addressText(one) === addressText(two))),
-  );
+  const found = peopleOf(state).find((each) => heldAddresses(each).some((one) => isAmong(one, addresses)));
   if (!found) throw new ApiError('PARTICIPANT_NOT_FOUND');
   return found.id;
 }
@@ -142,9 +146,9 @@ const removeOne: RouteHandler<typeof removeRoute, AppEnv> = async (c) => {
   if (address !== undefined) return c.json(await removeAddress(c, id, participant_id, address), 200);
   const stub = () => getConversation(c.env, id);
   const before = valueOf(await callObject(() => stub().removeParticipant(customerId, participant_id)));
-  const removed = before.participants.find((each) => each.id === participant_id);
+  const removed = peopleOf(before).find((each) => each.id === participant_id);
   if (!removed) throw new ApiError('PARTICIPANT_NOT_FOUND');
-  const addresses = removed.addresses.map(addressText);
+  const addresses = heldAddresses(removed).map(addressText);
   await callObject(() => getDirectory(c.env, customerId).release(addresses, id));
   return c.json(presentPerson(id, removed), 200);
 };
@@ -153,15 +157,15 @@ const removeOne: RouteHandler<typeof removeRoute, AppEnv> = async (c) => {
 async function removeAddress(c: AppContext, id: string, participantId: string, target: string) {
   const { customerId } = c.get('principal');
   const before = await readableConversation(c, id);
-  const person = before.participants.find((each) => each.id === participantId);
+  const person = peopleOf(before).find((each) => each.id === participantId);
   if (!person) throw new ApiError('PARTICIPANT_NOT_FOUND');
-  const addresses = person.addresses.filter((each) => each.target === target);
+  const held = heldAddresses(person);
+  const addresses = held.filter((each) => each.target === target);
   if (addresses.length === 0) throw invalidField('address', 'is none of this participant’s');
-  if (addresses.length === person.addresses.length)
-    throw invalidField('address', 'is the only one: remove the participant');
+  if (addresses.length === held.length) throw invalidField('address', 'is the only one: remove the participant');
   const drop = { kind: 'release_addresses' as const, addresses };
   const after = valueOf(await callObject(() => getConversation(c.env, id).changeMembership(customerId, drop)));
   await callObject(() => getDirectory(c.env, customerId).release(addresses.map(addressText), id));
-  const left = after.participants.find((each) => each.id === participantId) ?? person;
+  const left = peopleOf(after).find((each) => each.id === participantId) ?? person;
   return presentPerson(id, left);
 }

@@ -7,7 +7,8 @@ import type { Opening } from '../../domain/conversation/commands.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { bindingsOf, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
-import { holderOf, type ContactAddress, type Participant } from '../../domain/conversation/identity/participants.ts';
+import { isErased } from '../../domain/conversation/identity/membership.ts';
+import type { ContactAddress, Person } from '../../domain/conversation/identity/participants.ts';
 import {
   goneFrom,
   isAlone,
@@ -90,13 +91,13 @@ export function erase(ctx: DurableObjectState, aggregate: ConversationAggregate,
 export const endErasure = (aggregate: ConversationAggregate): boolean => aggregate.storage.kv.delete(TAKEN_OUT);
 
 /** It was taken out for good, and nobody has brought it in again: what comes from there begins another conversation. */
-export const isForgotten = (aggregate: ConversationAggregate, { addressName, peer }: Opening): boolean => {
-  const record = aggregate.store.record();
-  return record?.forgotten?.includes(addressName) === true && holderOf(record.conversation, peer) === null;
+export const isForgotten = (aggregate: ConversationAggregate, opening: Opening): boolean => {
+  const state = aggregate.store.record()?.conversation;
+  return state !== undefined && isErased(state, opening);
 };
 
 /** Who has left the conversation, and by which ways it ever went. */
-function pastOf(aggregate: ConversationAggregate): { left: Participant[]; bindings: ChannelBinding[] } {
+function pastOf(aggregate: ConversationAggregate): { left: Person[]; bindings: ChannelBinding[] } {
   const rows = aggregate.log.after(0, Number.MAX_SAFE_INTEGER).filter(({ messageId }) => messageId === null);
   const events = rows.map((row) => fromLogRow(row, null));
   return {
@@ -182,7 +183,7 @@ function scrubRecord(aggregate: ConversationAggregate, gone: Gone, parts: Parts,
   const { addressNames, messageIds } = parts;
   const record = aggregate.store.record();
   if (!record) return;
-  const conversation: ConversationState = { ...scrubState(record.conversation, gone), updatedAt: at };
+  const conversation: ConversationState = { ...scrubState(record.conversation, gone, addressNames), updatedAt: at };
   const kept = <T>(byWay: Record<string, T>): Record<string, T> =>
     Object.fromEntries(Object.entries(byWay).filter(([name]) => !addressNames.includes(name)));
   aggregate.store.saveRecord({
@@ -192,7 +193,6 @@ function scrubRecord(aggregate: ConversationAggregate, gone: Gone, parts: Parts,
     pending: withoutMessages(record.pending, messageIds),
     consents: kept(record.consents),
     horizons: kept(record.horizons),
-    forgotten: [...new Set([...(record.forgotten ?? []), ...addressNames])],
     quietUntil: Math.max(record.quietUntil ?? 0, announced),
     lastAt: at,
   });

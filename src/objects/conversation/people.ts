@@ -3,21 +3,17 @@ import type { Opening } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
 import {
+  absorbedIn,
   decideAttachPerson,
   decideMerge,
   decideSplitOff,
   decideUnmerge,
   type PersonAttachment,
-  type SplitOff,
 } from '../../domain/conversation/identity/merge.ts';
-import type { NewConversationEvent } from '../../domain/conversation/events.ts';
-import {
-  decideAdd,
-  decideReleaseAddresses,
-  decideRemove,
-  type ContactAddress,
-  type NewParticipant,
-} from '../../domain/conversation/identity/participants.ts';
+import type { AbsorbedConversation, NewConversationEvent } from '../../domain/conversation/events.ts';
+import { decideAdd, decideReleaseAddresses, decideRemove } from '../../domain/conversation/identity/membership.ts';
+import type { ContactAddress, NewParticipant } from '../../domain/conversation/identity/participants.ts';
+import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import type { ConversationState, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -78,8 +74,11 @@ export type MembershipChange =
   | ({ kind: 'attach_person' } & PersonAttachment)
   /** Some of its addresses go to another conversation. */
   | { kind: 'release_addresses'; addresses: ContactAddress[] }
-  /** Who came with a conversation that was merged into it leaves with that again. */
-  | ({ kind: 'split_off' } & SplitOff)
+  /**
+   * Who came with the conversation `from`, which was merged into it, leaves with it again. `absorbed`: who that was, where the log does not
+   * say so because the first release merged them.
+   */
+  | { kind: 'split_off'; from: string; absorbed?: AbsorbedConversation }
   /** It goes on in another one, or no longer does. */
   | { kind: 'merge' | 'unmerge'; into: string };
 
@@ -87,10 +86,17 @@ export const changeMembership = (aggregate: ConversationAggregate, customerId: s
   decided(aggregate, customerId, (state, at) => {
     if (wanted.kind === 'attach_person') return decideAttachPerson(state, wanted, at);
     if (wanted.kind === 'release_addresses') return decideReleaseAddresses(state, wanted.addresses, at);
-    if (wanted.kind === 'split_off') return decideSplitOff(state, wanted, at);
+    if (wanted.kind === 'split_off')
+      return decideSplitOff(state, wanted.absorbed ?? absorbed(aggregate, wanted.from), at);
     if (wanted.kind === 'merge') return decideMerge(state, wanted.into, at);
     return ok(decideUnmerge(state, wanted.into, at));
   });
+
+function absorbed(aggregate: ConversationAggregate, from: string): AbsorbedConversation {
+  const rows = aggregate.log.ofTypes(['conversation.merged_from', 'conversation.unmerged_from']);
+  const events = rows.map((row) => fromLogRow(row, null));
+  return absorbedIn(events, from) ?? { from, histories: [from], people: { before: [], came: [] } };
+}
 
 type Decide = (state: ConversationState, at: Micros) => Result<NewConversationEvent[], Refusal>;
 

@@ -6,7 +6,8 @@ import type { Consent } from '../../domain/conversation/consent.ts';
 import type { Watermark } from '../../domain/conversation/delivery/watermark.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { Send } from '../../domain/conversation/delivery/sends.ts';
-import { OLDER_CONVERSATION, readMessage } from '../../domain/conversation/log-row.ts';
+import { readMessage } from '../../domain/conversation/log-row.ts';
+import { upgradeStoredState, type StoredState } from '../../domain/conversation/identity/stored-state.ts';
 import { readOwnJson } from '../../domain/log-row.ts';
 import type { Micros } from '../../domain/time.ts';
 import { KEYS_SQL, KeyStore } from '../runtime/key-store.ts';
@@ -45,8 +46,6 @@ export interface ConversationRecord {
   historyCursor: number;
   /** Up to there events were announced before D1 had to be filled anew: they are not announced again. */
   quietUntil?: number;
-  /** Ways (AddressObject names) of those who were erased from it: what comes by them does not belong here any more. */
-  forgotten?: string[];
   replyToken: (ReplyToken & { addressName?: string }) | null;
   /** What was heard of the contact's consent, by the way that it is about: its newest word counts. */
   consents: Record<string, KnownConsent>;
@@ -63,6 +62,9 @@ export interface KnownConsent {
 
 /** Parts of a record that older versions of Parley did not write. */
 const ABSENT_BEFORE = { consents: {}, horizons: {}, pending: NOTHING_PENDING };
+
+/** Also as the first release wrote it: the names of the AddressObjects whose addresses were erased stood beside the state. */
+type StoredRecord = Omit<ConversationRecord, 'conversation'> & { conversation: StoredState; forgotten?: string[] };
 
 export type ChangeKind = 'mode' | 'owner';
 
@@ -86,9 +88,10 @@ export class ConversationStore {
     if (!this.#ready) return null;
     const row = this.#storage.sql.exec<{ data: string }>('SELECT data FROM record').toArray()[0];
     if (!row) return null;
-    const record = { ...ABSENT_BEFORE, ...readOwnJson<ConversationRecord>(row.data) };
+    const { forgotten, ...stored } = readOwnJson<StoredRecord>(row.data);
+    const record = { ...ABSENT_BEFORE, ...stored };
     const pending = { ...NOTHING_PENDING, ...record.pending };
-    return { ...record, pending, conversation: { ...OLDER_CONVERSATION, ...record.conversation } };
+    return { ...record, pending, conversation: upgradeStoredState(record.conversation, forgotten) };
   }
 
   prepare(): void {

@@ -4,7 +4,8 @@ import { visitorFrame } from '../../dialects/chat/frame.ts';
 import type { NewConversationEvent } from '../../domain/conversation/events.ts';
 import { decideReached } from '../../domain/conversation/decide-message.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
-import { holderOf, isReleased, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import { holderOf, isReleased } from '../../domain/conversation/identity/membership.ts';
+import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { isVisibleTo } from '../../domain/conversation/identity/visible.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -57,7 +58,7 @@ export function reached(
 /** Looked at in one go, for a page of which most may have gone elsewhere. */
 const STEP = 200;
 
-/** Newest first: what is there of these addresses (participants.ts, addressesOf) that is older than a time (null: all), at most `limit`. */
+/** Newest first: what is there of these addresses (identity/visible.ts) that is older than a time (null: all), at most `limit`. */
 export function visibleMessages(
   aggregate: ConversationAggregate,
   customerId: string,

@@ -150,7 +150,7 @@ describe('a message', () => {
     const decided = send([to([option(binding('line'))])]);
     const [changed] = decided.ok ? decided.value : [];
     expect(changed).toMatchObject({ type: 'conversation.updated', conversation: { type: 'message' } });
-    const parked = changed && 'conversation' in changed ? changed.conversation.parked : [];
-    expect(parked.map(({ type }) => type)).toEqual(['line']);
+    const inactive = changed && 'conversation' in changed ? changed.conversation.inactiveBindings : [];
+    expect(inactive.map(({ type }) => type)).toEqual(['line']);
   });
 });

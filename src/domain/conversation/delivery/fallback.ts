@@ -3,7 +3,7 @@ import { isFencedOut } from '../decide-change.ts';
 import type { NewConversationEvent } from '../events.ts';
 import { activate, findBinding, bindingsOf, withBinding, type ChannelBinding } from '../identity/bindings.ts';
 import { readsFromLog, newDelivery } from '../new-message.ts';
-import { holderOf, isReleased } from '../identity/participants.ts';
+import { holderOf, isReleased } from '../identity/membership.ts';
 import { becameDone } from './progress.ts';
 import type { ConversationState, Delivery, Message } from '../state.ts';
 import type { DeliveryStatus } from './delivery-status.ts';
@@ -24,8 +24,7 @@ export function fallbackOptionsOf(option: ChannelOption, others: ChannelOption[]
 /** The same for what goes by the way used last, without a choice: the e-mail addresses that are known of the visitor. */
 export function knownFallbackOptions(state: ConversationState): ChannelOption[] {
   if (!readsFromLog(state.type)) return [];
-  const holder = holderOf(state, state.peer);
-  const theirs = [...(holder?.addresses ?? []), ...(holder?.unverified ?? [])];
+  const theirs = holderOf(state, state.peer)?.addresses ?? [];
   const isTheirs = ({ type, peer }: ChannelBinding): boolean =>
     type === 'email' && theirs.some((one) => one.type === 'email' && one.target === peer.target);
   return bindingsOf(state)

@@ -3,7 +3,7 @@ import type { Opening, SendCommand } from '../commands.ts';
 import { knownFallbackOptions, fallbackOptionsOf, type FallbackOptions } from './fallback.ts';
 import { activate, newBinding, withBinding } from '../identity/bindings.ts';
 import { newDelivery } from '../new-message.ts';
-import { isReleased } from '../identity/participants.ts';
+import { isReleased } from '../identity/membership.ts';
 import type { ConversationState, Delivery } from '../state.ts';
 import { isWindowClosed } from './service-window.ts';
 import type { Refusal } from '../../errors.ts';
