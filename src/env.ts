@@ -8,7 +8,6 @@ import { z } from 'zod';
  * TALK            one TalkObject per talk, by the talk's key (domain/talk/ids.ts).
  * FEED            one FeedObject per customer.
  * DIRECTORY       one DirectoryObject per customer.
- * REQUEST_KEY     one RequestKeyObject per Idempotency-Key of a request that names no conversation.
  * MEDIA           R2: files that were uploaded (storage/medias.ts).
  * CHANNEL_SENDS   queue of deliveries to make (queues/jobs.ts).
  * ASSISTANT_TURNS queue of turns in which assistants are asked to answer.

@@ -1,5 +1,5 @@
+import { receiveMail } from './app/conversations/receive-mail.ts';
 import { createApp } from './http/app.ts';
-import { receiveMail } from './http/hooks/receive-mail.ts';
 import { consumeQueue } from './queues/consumer.ts';
 import { sweep } from './queues/sweep.ts';
 
@@ -7,7 +7,6 @@ export { AddressObject } from './objects/address.ts';
 export { ConversationObject } from './objects/conversation/object.ts';
 export { DirectoryObject } from './objects/customer-directory.ts';
 export { FeedObject } from './objects/customer-feed.ts';
-export { RequestKeyObject } from './objects/request-key.ts';
 export { TalkObject } from './objects/talk/object.ts';
 export { FlowWorkflow } from './flows/workflow.ts';
 

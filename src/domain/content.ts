@@ -4,8 +4,13 @@ import { z } from 'zod';
 export interface Media {
   /** A MIME type (`image/png`), or a kind that no file stands behind: `location`, `sticker`, `postback`, `unsupported`. */
   type: string;
-  /** Where the file can be read, or empty. */
+  /** Where the file can be read, or empty: the sender's or the provider's own URL. */
   url: string;
+  /**
+   * Our own origin, where the file is read from us: under it each dialect makes a URL of its own. Absent on a file that is elsewhere,
+   * and on what commit aa301288 stored, whose `url` is ours already.
+   */
+  origin?: string;
   filename: string;
   /** The provider's own name of the file, for fetching it with the account's credentials. Never shown to clients. */
   providerRef: string;
@@ -21,6 +26,15 @@ export const media = (type: string, parts: Partial<Omit<Media, 'type'>> = {}): M
   details: {},
   ...parts,
 });
+
+const STORED = 'stored:';
+
+/** The `providerRef` of a file that was uploaded here. */
+export const storedRef = (id: string): string => `${STORED}${id}`;
+
+/** The id of a file that was uploaded here, or null for a provider's own reference. */
+export const storedIn = (providerRef: string): string | null =>
+  providerRef.startsWith(STORED) ? providerRef.slice(STORED.length) : null;
 
 export interface Content {
   text: string;

@@ -23,6 +23,10 @@ export function hasRole(principal: Principal, role: Role): boolean {
 export const isOwner = (principal: Principal, ownerId: string | null): boolean =>
   principal.kind === 'agent' && ownerId !== null && principal.agentId === ownerId;
 
+/** The agent that may act in a conversation only because it owns it; null for those who may act in any of the customer's. */
+export const owningAgent = (principal: Principal): string | null =>
+  principal.kind === 'accesskey' || hasRole(principal, 'manager-or-admin') ? null : principal.agentId;
+
 export const SYSTEM: Actor = { type: 'system', id: '' };
 
 export const actorOf = (principal: Principal): Actor =>

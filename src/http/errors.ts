@@ -43,6 +43,7 @@ export const ERRORS = {
   WEBHOOK_ENDPOINT_DISABLED: [409, 'FAILED_PRECONDITION'],
   CONVERSATION_ACCOUNT_GONE: [409, 'FAILED_PRECONDITION'],
   IDEMPOTENCY_KEY_REUSED: [409, 'FAILED_PRECONDITION'],
+  IDEMPOTENCY_KEY_IN_USE: [409, 'FAILED_PRECONDITION'],
   LENGTH_REQUIRED: [411, 'INVALID_ARGUMENT'],
   SEQUENCE_MISMATCH: [412, 'FAILED_PRECONDITION'],
   PAYLOAD_TOO_LARGE: [413, 'INVALID_ARGUMENT'],
@@ -62,7 +63,6 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   ...REFUSAL_MESSAGES,
   AUTHENTICATION_REQUIRED: 'a token or an access key is required',
   INVALID_CREDENTIALS: 'the user name, password, token or access key is not valid',
-  ADDRESS_TAKEN: 'another open conversation has one of these addresses',
   AGENT_AUTH_REQUIRED: 'this needs the token of an agent, not an access key',
   ORIGIN_NOT_ALLOWED: 'pages of this origin may not open sockets here: name it in ALLOWED_ORIGINS',
   ROUTE_NOT_FOUND: 'there is no such route',
@@ -71,14 +71,11 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   FLOW_NOT_FOUND: 'there is no such flow',
   ACTIVEFLOW_NOT_FOUND: 'there is no such activeflow',
   AGENT_NOT_FOUND: 'there is no such agent',
-  CONTACT_NOT_FOUND: 'there is no such contact',
-  CONVERSATION_ACCOUNT_GONE: 'the account of this conversation no longer exists',
-  TEMPLATES_NOT_AVAILABLE: 'the provider does not tell its templates',
   TALK_PAIR_EXISTS: 'these two have a 1:1 talk already',
   WEBHOOK_ENDPOINT_DISABLED: 'the endpoint is disabled: enable it first',
+  IDEMPOTENCY_KEY_IN_USE: 'the first request with this Idempotency-Key is still running; try again later',
   RATE_LIMIT_EXCEEDED: 'too many requests',
   INTERNAL: 'something went wrong on our side',
-  SERVICE_UNAVAILABLE: 'a part that this request needs does not answer; try again',
 };
 
 /** More about an error, as plain JSON: the fields that are wrong, the messages not seen. */
@@ -126,7 +123,19 @@ export function valueOf<T>(result: Result<T, Refusal>): T {
 
 function asApiError(refusal: Refusal): ApiError {
   if (refusal.code === 'INVALID_FIELD') return invalidField(refusal.field, refusal.problem);
-  if (refusal.code !== 'SEQUENCE_MISMATCH') return new ApiError(refusal.code);
-  const messages = refusal.unseen.map(presentMessage);
-  return new ApiError(refusal.code, undefined, { sequence: refusal.sequence, messages });
+  const headers: Record<string, string> = refusal.code === 'SERVICE_UNAVAILABLE' ? { 'Retry-After': '5' } : {};
+  const problem = 'problem' in refusal ? refusal.problem : undefined;
+  return new ApiError(refusal.code, problem, detailsOf(refusal), headers);
+}
+
+/** What the client needs beside the reason, under the names that it reads. */
+function detailsOf(refusal: Refusal): Details | undefined {
+  const { code } = refusal;
+  if (code === 'SEQUENCE_MISMATCH') return { sequence: refusal.sequence, messages: refusal.unseen.map(presentMessage) };
+  if (code === 'WINDOW_CLOSED') return refusal.templates && { templates: refusal.templates };
+  if (code === 'ADDRESS_TAKEN') return { conversation_ids: refusal.conversationIds };
+  if (code === 'TEMPLATES_NOT_AVAILABLE') return { provider_error: refusal.providerError };
+  if (code === 'ALREADY_EXISTS' && refusal.contactMergeId !== undefined)
+    return { contact_merge_id: refusal.contactMergeId };
+  return undefined;
 }

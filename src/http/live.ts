@@ -3,7 +3,7 @@ import type { AppContext } from './context.ts';
 import { ApiError, type Reason } from './errors.ts';
 import { publicUrlOf } from './origin.ts';
 import { configOf } from '../env.ts';
-import { SESSION_HEADER, type Reader, type SessionRequest } from '../objects/live/protocol.ts';
+import { SESSION_HEADER, type NewSession, type Reader } from '../objects/live/protocol.ts';
 
 /** The query of every live stream. */
 export const liveQuery = z.object({
@@ -42,7 +42,7 @@ export function readerOf(c: AppContext): Reader {
 export const cursorOf = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
 
 /** A socket into an object; `missing` is the answer when the object knows nothing of it. */
-export async function openSession(object: Fetcher, session: SessionRequest, missing: Reason): Promise<WebSocket> {
+export async function openSession(object: Fetcher, session: NewSession, missing: Reason): Promise<WebSocket> {
   const headers = { Upgrade: 'websocket', [SESSION_HEADER]: JSON.stringify(session) };
   const { webSocket } = await object.fetch('https://object/', { headers });
   if (!webSocket) throw new ApiError(missing);

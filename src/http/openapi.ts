@@ -49,6 +49,9 @@ export function failuresAs(schema: z.ZodType, reasons: Reason[]) {
   );
 }
 
+/** Of a route that takes an Idempotency-Key and runs once under it (once.ts). */
+export const KEY_REFUSALS = ['IDEMPOTENCY_KEY_REUSED', 'IDEMPOTENCY_KEY_IN_USE'] as const;
+
 /** A UUID in lower case: ids are object names, and names are compared byte by byte. In a path, anything else is 400 INVALID_ID. */
 export const uuid = z
   .string()

@@ -7,10 +7,16 @@ const RECONNECT_MS = 3000;
 const ACK_EVERY = 50;
 const ACK_CHARACTERS = 16 * 1024;
 
-const frameSchema = z.object({ type: z.string(), sequence: z.number().int().optional() });
+const frameSchema = z.object({ type: z.string(), sequence: z.number().int().optional(), data: z.unknown().optional() });
+
+/**
+ * `frames`: an event's data is the frame as it came, control frames too. `events`: it is what stands in a frame of type `event`; control
+ * frames have a name, so that `onmessage` does not see them, and others move `id` alone.
+ */
+type Form = 'frames' | 'events';
 
 /** Rewrites the socket's frames as Server-Sent Events. A reader that does not read holds back the acknowledgements, and so the object. */
-export function sseResponse(socket: WebSocket, render: Render = asItIs): Response {
+export function sseResponse(socket: WebSocket, form: Form = 'frames'): Response {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const encoder = new TextEncoder();
@@ -22,7 +28,7 @@ export function sseResponse(socket: WebSocket, render: Render = asItIs): Respons
   const heartbeat = setInterval(() => void write(': still here\n\n'), HEARTBEAT_MS);
   const acknowledge = acknowledger(socket);
   socket.addEventListener('message', ({ data }) => {
-    const frame = typeof data === 'string' ? readFrame(data, render) : null;
+    const frame = typeof data === 'string' ? readFrame(data, form) : null;
     if (frame) void write(frame.text).then(() => acknowledge(frame.sequence, frame.text.length));
   });
   socket.addEventListener('close', () => {
@@ -39,24 +45,22 @@ export function sseResponse(socket: WebSocket, render: Render = asItIs): Respons
   });
 }
 
-/** An event's data in a dialect's own form; null for a frame that it has no event for. `data` is the frame as it came. */
-type Render = (frame: unknown, data: string) => string | null;
-
-const asItIs: Render = (_, data) => data;
-
 const CONTROL = new Set(['caught_up', 'resync']);
 
 /** The frame as one event; `id` is what the client comes back with. JSON has no line breaks of its own. */
-function readFrame(data: string, render: Render): { text: string; sequence: number } | null {
-  const raw: unknown = JSON.parse(data);
-  const frame = frameSchema.safeParse(raw);
+function readFrame(text: string, form: Form): { text: string; sequence: number } | null {
+  const frame = frameSchema.safeParse(JSON.parse(text));
   if (!frame.success || frame.data.sequence === undefined) return null;
-  const { type, sequence } = frame.data;
-  const rendered = render(raw, data);
-  if (rendered !== null) return { text: `id: ${sequence}\ndata: ${rendered}\n\n`, sequence };
-  // In a dialect that knows no control frames they have a name, so that `onmessage` does not see them.
-  const named = CONTROL.has(type) ? `event: ${type}\ndata: ${data}\n` : '';
-  return { text: `id: ${sequence}\n${named}\n`, sequence };
+  const { sequence } = frame.data;
+  return {
+    text: `id: ${sequence}\n${form === 'frames' ? `data: ${text}\n` : eventLines(frame.data, text)}\n`,
+    sequence,
+  };
+}
+
+function eventLines({ type, data }: z.infer<typeof frameSchema>, text: string): string {
+  if (type === 'event') return `data: ${JSON.stringify(data)}\n`;
+  return CONTROL.has(type) ? `event: ${type}\ndata: ${text}\n` : '';
 }
 
 /** Told of each event that was written, and of its size. */

@@ -16,9 +16,6 @@ export const getAddress = async (env: Env, key: AddressKey) => env.ADDRESS.getBy
 
 export const getDirectory = (env: Env, customerId: string) => env.DIRECTORY.getByName(customerId);
 
-export const getRequestKey = async (env: Env, customerId: string, key: string) =>
-  env.REQUEST_KEY.getByName(await sha256Hex(JSON.stringify([customerId, key])));
-
 const TRIES = 3;
 
 /**

@@ -1,17 +1,16 @@
 import type { ChannelSendJob } from './jobs.ts';
+import { channelIo } from '../app/channel-io.ts';
 import { providerSignal, type Channel, type Outbound, type OutboundMail } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
-import type { Media } from '../domain/content.ts';
+import { storedIn, type Media } from '../domain/content.ts';
 import type { MailThread } from '../domain/conversation/mail-thread.ts';
 import type { SendOutcome } from '../domain/conversation/delivery/sends.ts';
 import { SECOND } from '../domain/time.ts';
 import { errorName, log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
-import { channelIo } from '../sandbox/channel-io.ts';
 import { mailToken, writeMailMark } from '../security/mail-tokens.ts';
 import { mediaLink } from '../security/media-links.ts';
 import { findAnyAccount, type Account } from '../storage/accounts.ts';
-import { storedIn } from '../storage/medias.ts';
 
 type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['claim']>>>;
 

@@ -1,12 +1,12 @@
 import type { FileCopyJob } from './jobs.ts';
+import { channelIo } from '../app/channel-io.ts';
 import type { Channel } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
-import type { Media } from '../domain/content.ts';
+import { storedIn, type Media } from '../domain/content.ts';
 import { log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
-import { channelIo } from '../sandbox/channel-io.ts';
 import { findAnyAccount, type Account } from '../storage/accounts.ts';
-import { dropCopies, hasCopy, keepCopy, storedIn } from '../storage/medias.ts';
+import { dropCopies, hasCopy, keepCopy } from '../storage/medias.ts';
 
 /** Larger than any channel's, and as much as an upload may have. Bytes. */
 const MAX_COPY = 100 * 1024 * 1024;

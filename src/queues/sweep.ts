@@ -1,4 +1,4 @@
-import { finish } from '../erasure/erase-contact.ts';
+import { resumeErasure } from '../app/contacts/erase.ts';
 import { wakeFlows } from '../flows/wake.ts';
 import { enqueue } from './jobs.ts';
 import { DAY, microsOf, MINUTE } from '../domain/time.ts';
@@ -59,7 +59,7 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
 /** What broke off is begun again: each part of it may be repeated. One that fails again must not keep the next from its end. */
 async function endErasures(env: Env, now: number): Promise<void> {
   const open = await openErasures(env, microsOf(now - ERASING_MS), ERASURES);
-  for (const erasure of open) await logged('erasure', finish(env, erasure));
+  for (const erasure of open) await logged('erasure', resumeErasure(env, erasure));
 }
 
 /** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */

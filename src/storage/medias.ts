@@ -13,15 +13,6 @@ export interface StoredFile {
   size: number;
 }
 
-const STORED = 'stored:';
-
-/** What stands in a message's media (`providerRef`) whose file is here. */
-export const storedRef = (id: string): string => `${STORED}${id}`;
-
-/** The id of a stored file, or null for a provider's own reference. */
-export const storedIn = (providerRef: string): string | null =>
-  providerRef.startsWith(STORED) ? providerRef.slice(STORED.length) : null;
-
 const keyOf = (customerId: string, id: string): string => `customers/${customerId}/uploads/${id}`;
 
 /** @throws when the body breaks off or R2 fails; nothing is stored then. */

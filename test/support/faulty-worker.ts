@@ -1,7 +1,6 @@
 import worker, {
   AddressObject,
   DirectoryObject,
-  RequestKeyObject,
   FeedObject,
   FlowWorkflow as RealFlowWorkflow,
   ConversationObject as RealConversationObject,
@@ -28,7 +27,7 @@ export class FlowWorkflow extends RealFlowWorkflow {
   }
 }
 
-export { AddressObject, DirectoryObject, FeedObject, RequestKeyObject };
+export { AddressObject, DirectoryObject, FeedObject };
 
 export default {
   fetch: (request, env, ctx) => worker.fetch(request, withFaults(env), ctx),

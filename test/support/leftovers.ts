@@ -28,7 +28,6 @@ async function inObjects(): Promise<Kept[]> {
     ['conversation', env.CONVERSATION],
     ['address', env.ADDRESS],
     ['directory', env.DIRECTORY],
-    ['key', env.REQUEST_KEY],
   ];
   return (await Promise.all(kinds.map(([kind, namespace]) => inKind(kind, namespace)))).flat();
 }

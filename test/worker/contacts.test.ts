@@ -168,7 +168,7 @@ async function everythingIn(namespace: DurableObjectNamespace<undefined>): Promi
 
 /** All that is stored anywhere. */
 async function everything(): Promise<string> {
-  const objects = [env.CONVERSATION, env.ADDRESS, env.DIRECTORY, env.REQUEST_KEY, env.FEED];
+  const objects = [env.CONVERSATION, env.ADDRESS, env.DIRECTORY, env.FEED];
   const { objects: files } = await env.MEDIA.list();
   const contents = await Promise.all(
     files.map(async ({ key }) => `${key} ${await (await env.MEDIA.get(key))?.text()}`),

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { finish } from '../../src/erasure/erase-contact.ts';
+import { resumeErasure } from '../../src/app/contacts/erase.ts';
 import { insertErasure } from '../../src/storage/erasures.ts';
 import { email, mailWithFile, newErasing, newMail, newWord, tel, type Erasing } from '../support/erasing.ts';
 import { faults, heal } from '../support/faults.ts';
@@ -131,7 +131,7 @@ describe('an erasure leaves nothing of', () => {
     await insertErasure(env, erasure);
     // The Worker dies after the object was done, before R2 was.
     await env.CONVERSATION.getByName(id).erase(customerId, [contactId]);
-    expect(await finish(env, erasure)).toMatchObject({ messages: 1, files: 1 });
+    expect(await resumeErasure(env, erasure)).toMatchObject({ messages: 1, files: 1 });
     expect(await leftoversOf([word, mail])).toEqual([]);
   });
 

@@ -1,12 +1,10 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { ConversationFeed } from '../../src/objects/conversation/feed.ts';
 import { ConversationAggregate } from '../../src/objects/conversation/aggregate.ts';
+import { ConversationFeed } from '../../src/objects/conversation/projection.ts';
 import type { Publication } from '../../src/objects/live/feed-protocol.ts';
 import { FeedSink } from '../../src/objects/projection/feed-sink.ts';
-import { ConversationStore } from '../../src/objects/conversation/store.ts';
-import { LogStore } from '../../src/objects/runtime/log-store.ts';
 import { inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 import { openSocket, type LiveSocket } from '../support/live.ts';
 import { newPeople, type Person } from '../support/people.ts';
@@ -118,7 +116,14 @@ test('whoever owned a conversation hears of losing it, and of nothing later, als
     const heard: string[][] = [];
     const feed = { isHeard: vi.fn(), publish: vi.fn() };
     feed.publish.mockImplementation(({ events }: Publication) => heard.push(...events.map(({ also }) => also)));
-    const aggregate = new ConversationAggregate(storage, new ConversationStore(storage), new LogStore(storage.sql));
+    // The object's own aggregate holds the conversation in memory: one beside it reads what that has stored.
+    const stored = () => new ConversationAggregate(storage);
+    const aggregate = {
+      get conversation() {
+        return stored().conversation;
+      },
+      eventsAfter: (sequence: number, limit: number) => stored().eventsAfter(sequence, limit),
+    };
     const fakeEnv: Json = { FEED: { getByName: () => feed } };
     const sink = new FeedSink(fakeEnv, new ConversationFeed(aggregate));
     sink.wake();

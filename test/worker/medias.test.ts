@@ -1,6 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { leftoversOf } from '../support/leftovers.ts';
+import { bringMail, newSender } from '../support/mails.ts';
 import { eventually, inbound, newHub, newSandbox, ok, ORIGIN, type Hub, type Json } from '../support/hub.ts';
 
 const PNG = Uint8Array.from(
@@ -106,6 +108,29 @@ describe('a file', () => {
 const stored = async (): Promise<number> =>
   (await env.MEDIA.list({ prefix: `customers/${hub.customerId}/` })).objects.length;
 
+const withAttachment = (from: string, to: string): string =>
+  [
+    `From: ${from}`,
+    `To: ${to}`,
+    'Subject: a file',
+    `Message-ID: <${crypto.randomUUID()}@company.example>`,
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/mixed; boundary=part',
+    '',
+    '--part',
+    'Content-Type: text/plain',
+    '',
+    'see attached',
+    '--part',
+    'Content-Type: image/png; name=dot.png',
+    'Content-Disposition: attachment; filename=dot.png',
+    'Content-Transfer-Encoding: base64',
+    '',
+    Buffer.from(PNG).toString('base64'),
+    '--part--',
+    '',
+  ].join('\r\n');
+
 describe('a message', () => {
   const send = (id: string, body: Json) => hub.call('POST', `/v1.0/conversations/${id}/messages`, body);
 
@@ -125,13 +150,33 @@ describe('a message', () => {
     }
   });
 
+  test('stores no path of a dialect: each makes the URLs of its own', async () => {
+    const { conversation_id: id } = await inbound(hub, account.id, '+15557770002', 'hello');
+    const file = await uploaded();
+    const sent = await ok(send(id, { text: 'a file', medias: [{ type: 'image/png', url: file.url }] }));
+    expect(sent.medias[0].url).toBe(`${ORIGIN}/v1.0/medias/${file.id}`);
+
+    const [to, from] = [`${crypto.randomUUID().slice(0, 8)}@shop.example`, newSender()];
+    await ok(hub.call('POST', '/v1.0/conversation_accounts', { type: 'email', provider_data: { address: to } }));
+    await bringMail(env, { from, to, raw: withAttachment(from, to) });
+    const [mail] = await eventually(async () => {
+      const { result } = await ok(hub.call('GET', `/v1.0/conversations?peer=${encodeURIComponent(from)}`));
+      return (await ok(hub.call('GET', `/v1.0/conversations/${result[0].id}/messages`))).result;
+    });
+    const path = `/v1.0/conversations/${mail.conversation_id}/messages/${mail.id}/medias/0`;
+    expect(mail.medias[0].url).toMatch(new RegExp(`${path}$`));
+    expect(await bytesOf(await SELF.fetch(`${ORIGIN}${path}`, { headers: bearer(hub) }))).toEqual([...PNG]);
+
+    expect(await leftoversOf(['/v1.0/', '/v1/'])).toEqual([]);
+  });
+
   test('with another customer’s file, or one that is not there, is a 400 that names it', async () => {
     const { conversation_id: id } = await inbound(hub, account.id, '+15557770001', 'hello');
     const { id: fileId } = await uploaded();
     const theirs = await inbound(stranger, (await newSandbox(stranger)).id, '+15557770002', 'hello');
     const urlOf = (file: string) => `${ORIGIN}/v1.0/medias/${file}`;
     const medias = (file: string) => ({ text: 'x', medias: [{ type: 'image/png', url: urlOf(file) }] });
-    const refused = { status: 400, body: { error: { details: { 'medias.0.url': 'is no file of yours' } } } };
+    const refused = { status: 400, body: { error: { details: { 'medias.0.url': 'is not a file of yours' } } } };
     const path = `/v1.0/conversations/${theirs.conversation_id}/messages`;
     expect(await stranger.call('POST', path, medias(fileId))).toMatchObject(refused);
     expect(await send(id, medias(crypto.randomUUID()))).toMatchObject(refused);

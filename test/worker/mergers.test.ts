@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { joinConversations } from '../../src/http/join-conversations.ts';
+import { withCustomerLock } from '../../src/app/contacts/lock.ts';
+import { joinConversations } from '../../src/app/conversations/join.ts';
 import { insertMerge } from '../../src/storage/contacts.ts';
 import { eventually, inbound, newHub, newSandbox, ok, type Hub, type Json } from '../support/hub.ts';
 import { bringMail } from '../support/mails.ts';
@@ -107,7 +108,10 @@ describe('moves', () => {
     const [into, from] = [at(conversations, 0), at(conversations, 1)];
     // It ends between being found open and being joined.
     await ok(hub.call('PUT', `/v1.0/conversations/${into}`, { ai_mode: 'closed' }));
-    await joinConversations(env, hub.customerId, { from, into }, []).catch(() => undefined);
+    const joined = await withCustomerLock(env, hub.customerId, (lock) =>
+      joinConversations(env, lock, { from, into }, []),
+    );
+    expect(joined).toMatchObject({ ok: false });
     expect(await says(at(tels, 1), 'more')).toBe(from);
   });
 });

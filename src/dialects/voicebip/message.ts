@@ -1,5 +1,5 @@
-import type { Media } from '../../domain/content.ts';
 import type { Message } from '../../domain/conversation/state.ts';
+import { mediaUrl } from '../media-url.ts';
 import { presentChannel } from './conversation.ts';
 import { writeId } from './ids.ts';
 import { second } from './times.ts';
@@ -23,7 +23,12 @@ const typeOf = ({ medias: [file] }: Message): string => {
   return KINDS.includes(kind) ? kind : 'document';
 };
 
-const presentMedia = ({ type, url, filename }: Media) => ({ type, url, ...(filename === '' ? {} : { filename }) });
+const presentMedias = (message: Message) =>
+  message.medias.map((media, index) => ({
+    type: media.type,
+    url: mediaUrl(message, media, index),
+    ...(media.filename === '' ? {} : { filename: media.filename }),
+  }));
 
 export const presentMessage = (message: Message) => ({
   message_id: writeId('msg', message.id),
@@ -32,7 +37,7 @@ export const presentMessage = (message: Message) => ({
   channel: presentChannel(message.channel),
   message_type: message.template ? 'template' : typeOf(message),
   body: message.text,
-  media: message.medias.map(presentMedia),
+  media: presentMedias(message),
   status: statusOf(message),
   error: message.deliveries[0]?.error ?? null,
   created_at: second(message.createdAt),

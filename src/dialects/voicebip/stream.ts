@@ -1,67 +1,55 @@
-import { z } from 'zod';
 import { presentChannel } from './conversation.ts';
 import { TOLD_STATUSES } from './events.ts';
 import { writeId } from './ids.ts';
+import { second } from './times.ts';
+import type { Change } from '../../domain/conversation/change.ts';
+import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
+import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 
-/**
- * What an object's socket says, which is VoIPBIN's frame. The stream of this dialect is made of it in the Worker, so that all readers of
- * a conversation share one rendering in its object.
- */
-const actor = z.object({ id: z.string() });
-const messageSchema = z.object({
-  id: z.string(),
-  conversation_id: z.string(),
-  direction: z.string(),
-  reference_type: z.string(),
-  text: z.string(),
-  tm_update: z.string(),
-  deliveries: z.array(z.object({ status: z.string() })),
-});
-const changeSchema = z.object({ actor, from_mode: z.string(), to_mode: z.string() });
-const frameSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('conversation_message_created'), data: messageSchema }),
-  z.object({ type: z.literal('conversation_message_updated'), data: messageSchema }),
-  z.object({
-    type: z.enum(['conversation_updated', 'conversation_closed']),
-    data: z.object({ id: z.string(), tm_update: z.string() }),
-    change: changeSchema,
-  }),
-]);
-
-type MessageFrame = z.infer<typeof messageSchema>;
-
-/** Seed 003's event for one frame; null where this dialect has none. */
-export function presentStreamEvent(frame: unknown) {
-  const { data: known } = frameSchema.safeParse(frame);
-  if (!known) return null;
-  if ('change' in known) return modeChanged(known.data, known.change);
-  const status = statusOf(known.data, known.type);
-  return status === null ? null : messageEvent(known.data, status);
+/** One event of the log as a reader in this dialect has it. What seed 003 has no event for is a `skip`, which only moves its place in the log. */
+export function presentStreamFrame(event: ConversationEvent) {
+  const { sequence } = event;
+  const data = presentStreamEvent(event);
+  return data === null ? { type: 'skip', sequence } : { type: 'event', sequence, data };
 }
 
-const isoOf = (blank: string): string => `${blank.slice(0, 19).replace(' ', 'T')}Z`;
+/** Seed 003's event for one of the log; null where this dialect has none. */
+function presentStreamEvent(event: ConversationEvent) {
+  if (isMessageEvent(event)) {
+    const status = statusOf(event.message, event.type);
+    return status === null ? null : messageEvent(event.message, status);
+  }
+  const mode =
+    event.type === 'conversation.updated' || event.type === 'conversation.closed' ? event.change?.mode : null;
+  return event.change && mode ? modeChanged(event.conversation, event.change.actor, mode) : null;
+}
 
-const modeChanged = (data: { id: string; tm_update: string }, change: z.infer<typeof changeSchema>) => ({
+const modeChanged = (
+  { id, updatedAt }: ConversationState,
+  actor: Change['actor'],
+  mode: NonNullable<Change['mode']>,
+) => ({
   event_type: 'conversation.mode_changed',
-  conversation_id: writeId('conv', data.id),
-  timestamp: isoOf(data.tm_update),
-  payload: { from_mode: change.from_mode, to_mode: change.to_mode, actor_user_id: change.actor.id },
+  conversation_id: writeId('conv', id),
+  timestamp: second(updatedAt),
+  payload: { from_mode: mode.from, to_mode: mode.to, actor_user_id: actor.id },
 });
 
-function statusOf({ direction, deliveries: [delivery] }: MessageFrame, type: string): string | null {
-  if (direction === 'incoming') return type === 'conversation_message_created' ? 'received' : null;
+function statusOf({ direction, deliveries: [delivery] }: Message, type: ConversationEvent['type']): string | null {
+  if (type === 'message.deleted') return null;
+  if (direction === 'incoming') return type === 'message.created' ? 'received' : null;
   return TOLD_STATUSES.find((told) => told === delivery?.status) ?? null;
 }
 
-const messageEvent = (data: MessageFrame, status: string) => ({
+const messageEvent = (message: Message, status: string) => ({
   event_type: `message.${status}`,
-  conversation_id: writeId('conv', data.conversation_id),
-  timestamp: isoOf(data.tm_update),
+  conversation_id: writeId('conv', message.conversationId),
+  timestamp: second(message.updatedAt),
   payload: {
-    message_id: writeId('msg', data.id),
-    direction: data.direction === 'incoming' ? 'inbound' : 'outbound',
-    channel: presentChannel(data.reference_type),
-    text: data.text,
+    message_id: writeId('msg', message.id),
+    direction: message.direction === 'incoming' ? 'inbound' : 'outbound',
+    channel: presentChannel(message.channel),
+    text: message.text,
     status,
   },
 });

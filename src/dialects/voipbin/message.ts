@@ -1,19 +1,20 @@
-import type { Media } from '../../domain/content.ts';
 import type { Choice } from '../../domain/conversation/delivery/channel-choice.ts';
 import { progressOfMessage } from '../../domain/conversation/delivery/progress.ts';
 import type { Delivery, Message } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
+import { mediaUrl } from '../media-url.ts';
 import { presentAddress } from './conversation.ts';
 import { blankTime, isoSecond, NEVER } from './times.ts';
 
 type PresentedMedia = { type: string; url: string } & Record<string, string>;
 
-const presentMedia = (media: Media): PresentedMedia => ({
-  ...media.details,
-  ...(media.filename === '' ? {} : { filename: media.filename }),
-  type: media.type,
-  url: media.url,
-});
+const presentMedias = (message: Message): PresentedMedia[] =>
+  message.medias.map((media, index) => ({
+    ...media.details,
+    ...(media.filename === '' ? {} : { filename: media.filename }),
+    type: media.type,
+    url: mediaUrl(message, media, index),
+  }));
 
 const presentDelivery = (delivery: Delivery) => ({
   id: delivery.id,
@@ -57,7 +58,7 @@ export const presentMessage = (message: Message) => ({
   reference_id: message.referenceId,
   subject: message.mail?.subject ?? '',
   text: message.text,
-  medias: message.medias.map(presentMedia),
+  medias: presentMedias(message),
   tm_create: blankTime(message.createdAt),
   tm_update: blankTime(message.updatedAt),
   tm_delete: message.deletedAt === null ? NEVER : blankTime(message.deletedAt),
@@ -85,7 +86,7 @@ export const presentReceived = (message: Message) => ({
     participant: { type: message.source.type, target: message.source.target },
     channel: channelName(message),
     text: message.text,
-    medias: message.medias.map(presentMedia),
+    medias: presentMedias(message),
     direction: 'inbound',
     tm_create: isoSecond(message.createdAt),
   },

@@ -7,7 +7,7 @@ import type { Recipient } from './delivery/channel-choice.ts';
 import type { ChannelBinding } from './identity/bindings.ts';
 import type { MailFacts } from './mail-thread.ts';
 import type { NewParticipant } from './identity/participants.ts';
-import type { AiMode, ProviderError, Segments, Settings } from './state.ts';
+import type { AiMode, ProviderError, Settings } from './state.ts';
 import type { ServiceWindow } from './delivery/service-window.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */
@@ -118,18 +118,13 @@ export interface SendCommand {
   /** The agent that sends because it owns the conversation; null for those who may send in any. */
   asOwner: string | null;
   messageId: string;
-  deliveryId: string;
   text: string;
   medias: Media[];
   /** Set when the message is a template of the provider's: `text` is how it reads. */
   template: TemplateUse | null;
   clientId: string;
-  segments: Segments | null;
-  /**
-   * Everybody in the conversation, with every way to each: the best is chosen where the message is committed. Null: it goes by the way that
-   * the contact used last, or by `first`.
-   */
-  recipients: Recipient[] | null;
+  /** Who gets it, with every channel option of each. The best option is chosen where the message is committed. */
+  recipients: Recipient[];
   /** The channel that the sender wants (a conversation type), or empty. */
   channel: string;
   /** Of the mail, should it go as one; empty or absent: that of the thread. */
@@ -137,9 +132,9 @@ export interface SendCommand {
   /** The sender's view of the log (`If-Match`); null sends whatever has happened. */
   expectedSequence: number | null;
   idempotency: IdempotencyClaim | null;
-  /** Null keeps those that the conversation has: what runs inside knows no newer ones. */
+  /** Null keeps those that the conversation has: flows and assistants know no newer ones. */
   settings: Settings | null;
-  /** From a sender that names a contact, not a conversation: the message begins the conversation if there is none. Brings settings. */
+  /** From a sender that names a contact and not a conversation: the message opens the conversation if there is none. Requires settings. */
   first?: Opening;
 }
 

@@ -8,6 +8,13 @@ export interface Consent {
   at: Micros;
 }
 
+/** What a conversation has last heard of a contact's consent. */
+export interface KnownConsent {
+  at: Micros;
+  /** What the AddressObject and the contact's other conversations have yet to be told; null once they have been. */
+  unpublished: Consent | null;
+}
+
 const OUT = new Set(['STOP', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT']);
 const IN = new Set(['START', 'SUBSCRIBE']);
 

@@ -13,7 +13,7 @@ export type NewConversationEvent =
       /** Who joined or left, where that is what happened. */
       participant?: Person;
       /** Of the four events of a merger (identity/merge.ts): the other conversation, and what its end takes. */
-      merger?: { into: string } | AbsorbedConversation;
+      merger?: Merger;
     }
   | {
       type: EventTypeAbout<'message'>;
@@ -23,6 +23,9 @@ export type NewConversationEvent =
       /** Of its new deliveries: the ways that are tried next when one fails for good. They are kept beside the log, and told nobody. */
       fallbackOptions?: FallbackOptions;
     };
+
+/** The other conversation of a merger: for the one that ends, where it goes on; for the one that goes on, what came to it. */
+export type Merger = { into: string } | AbsorbedConversation;
 
 /** A conversation that goes on in another one, as the log of that other one has it. */
 export interface AbsorbedConversation {

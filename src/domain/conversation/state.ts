@@ -67,9 +67,9 @@ export interface Segments {
 export interface Delivery {
   id: string;
   accountId: string;
-  /** The Link that it goes by; empty on those of older versions, which had one only. */
+  /** The ChannelBinding that it goes by. */
   addressName: string;
-  /** The conversation type that carries it; empty on those of older versions. */
+  /** The conversation type that carries it. */
   channel: string;
   /** Where it goes: the provider's id of the recipient. */
   target: string;
@@ -82,7 +82,7 @@ export interface Delivery {
   segments: Segments | null;
   /** The delivery in whose place it goes: that one failed for good, or its visitor was away. */
   fallbackFor?: string;
-  /** When the attempt began by which the provider took it: what its watermarks are compared with. Null before, and on older ones. */
+  /** When the attempt began by which the provider took it: what its watermarks are compared with. Null before. */
   sentAt: Micros | null;
   updatedAt: Micros;
 }

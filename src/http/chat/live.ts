@@ -1,11 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { conversationOf } from './conversation.ts';
 import { chatAccount, visitorIn } from './visitor.ts';
 import { ApiError } from '../errors.ts';
 import { cursorOf, openSession, socketQuery } from '../live.ts';
 import { failures } from '../openapi.ts';
-import { pairName } from '../open-conversation.ts';
 import { newRouter } from '../router.ts';
+import { conversationOf } from '../../app/contacts/visitor.ts';
+import { pairName } from '../../app/conversations/open.ts';
 import { getConversation } from '../../objects/stubs.ts';
 
 const socketRoute = createRoute({

@@ -1,15 +1,22 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { conversationOf, joinProved } from './conversation.ts';
-import { callerOf, chatAddress, knownVisitor, type Known } from './person.ts';
 import { chatAccount, visitorIn } from './visitor.ts';
-import { receiveInbound } from '../hooks/take-in.ts';
-import { messageFile } from '../medias/message-file.ts';
-import { listMergedMessages } from '../merged-history.ts';
+import { serveMessageFile } from '../medias/serve.ts';
 import { ApiError, valueOf } from '../errors.ts';
 import { answer, body, failures, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
+import {
+  callerOf,
+  chatAddress,
+  conversationOf,
+  joinProved,
+  knownVisitor,
+  type KnownVisitor,
+} from '../../app/contacts/visitor.ts';
+import { listMergedMessages } from '../../app/conversations/merged-history.ts';
+import { receiveInbound } from '../../app/conversations/receive.ts';
+import { messageFile } from '../../app/media/message-file.ts';
 import type { HookInbound } from '../../channels/contract.ts';
 import { presentForVisitor } from '../../dialects/chat/message.ts';
 import { address } from '../../domain/addresses.ts';
@@ -122,14 +129,14 @@ chatMessageRoutes.openapi(listRoute, async (c) => {
 chatMessageRoutes.openapi(sendRoute, async (c) => {
   const resolved = await chatAccount(c);
   const known = await knownVisitor(c.env, resolved, await visitorIn(c));
-  await joinProved(c.env, resolved, known);
+  valueOf(await joinProved(c.env, resolved, known));
   const caller = await callerOf(c.env, resolved, known);
-  const { account, channel } = resolved;
+  const { customerId } = resolved.account;
   const inbound = inboundOf(known, c.req.valid('json'));
-  const taken = await receiveInbound(c.env, account, channel, inbound, publicUrlOf(c), { caller });
+  const received = await receiveInbound(c.env, resolved, inbound, publicUrlOf(c), { caller });
   const own = [addressText(chatAddress(known.visitor))];
-  const object = () => getConversation(c.env, taken.conversationId);
-  const message = valueOf(await callObject(() => object().visibleMessage(account.customerId, own, taken.messageId)));
+  const object = () => getConversation(c.env, received.conversationId);
+  const message = valueOf(await callObject(() => object().visibleMessage(customerId, own, received.messageId)));
   return c.json(presentForVisitor(message, known.visitor.id), 200);
 });
 
@@ -143,10 +150,13 @@ chatMessageRoutes.openapi(fileRoute, async (c) => {
     return found.ok ? { ...found, value: [found.value] } : found;
   });
   if (!message) throw new ApiError('CONVERSATION_MESSAGE_NOT_FOUND');
-  return messageFile(c.env, message, Number(index), c.req.raw.headers);
+  return serveMessageFile(valueOf(await messageFile(c.env, message, Number(index), c.req.raw.headers)));
 });
 
-function inboundOf({ visitor, ...known }: Known, { text, client_id }: z.infer<typeof newMessageSchema>): HookInbound {
+function inboundOf(
+  { visitor, ...known }: KnownVisitor,
+  { text, client_id }: z.infer<typeof newMessageSchema>,
+): HookInbound {
   const name = known.name || visitor.name;
   return {
     peer: address('chat', visitor.id, name),

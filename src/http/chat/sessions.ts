@@ -1,12 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { introduce } from './conversation.ts';
-import { knownVisitor, prove, provedBy, type Known } from './person.ts';
 import { chatAccount, visitorOf } from './visitor.ts';
-import type { ResolvedAccount } from '../accept-message.ts';
 import type { AppContext } from '../context.ts';
-import { invalidField, tooMany } from '../errors.ts';
+import { invalidField, tooMany, valueOf } from '../errors.ts';
 import { answer, body, failures } from '../openapi.ts';
 import { newRouter } from '../router.ts';
+import type { ResolvedAccount } from '../../app/accounts.ts';
+import { introduce, knownVisitor, prove, provedBy, type KnownVisitor } from '../../app/contacts/visitor.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { configOf } from '../../env.ts';
 import { addressText } from '../../domain/conversation/identity/participants.ts';
@@ -72,7 +71,7 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
     throw invalidField('identity_token', 'is no JWT (HS256) of this account’s secret with an end and an address');
   const visitor = { ...(token === undefined ? NOBODY() : await visitorOf(c, token)), ...typed(wanted) };
   const known = await whoIs(c, resolved, visitor, identity);
-  const conversation_id = await introduce(c.env, resolved, known);
+  const conversation_id = valueOf(await introduce(c.env, resolved, known));
   const secret = configOf(c.env).JWT_SECRET;
   const visitor_token = await signVisitor(known.visitor, resolved.account.id, secret, Date.now());
   return c.json({ visitor_token, conversation_id, ...shown(known) }, 200);
@@ -86,7 +85,7 @@ async function whoIs(
   resolved: ResolvedAccount,
   visitor: Visitor,
   identity: Identity | null,
-): Promise<Known> {
+): Promise<KnownVisitor> {
   const known = await knownVisitor(c.env, resolved, visitor);
   if (!identity) return known;
   const isSame = provedBy(identity).some((one) =>
@@ -101,7 +100,7 @@ const typed = ({ name, email }: z.infer<typeof wantedSchema>): Partial<Visitor> 
   ...(email ? { email: email.toLowerCase() } : {}),
 });
 
-const shown = ({ visitor, name, proved }: Known) => ({
+const shown = ({ visitor, name, proved }: KnownVisitor) => ({
   name: name || visitor.name,
   email: proved.find(({ type }) => type === 'email')?.target ?? visitor.email,
   is_verified: proved.length > 0,

@@ -1,19 +1,15 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import { introduce } from './conversation.ts';
-import { prove } from './person.ts';
 import { accountIdOf, chatAccount, visitorIn } from './visitor.ts';
 import type { AppContext, AppEnv } from '../context.ts';
-import { ApiError, invalidField, tooMany } from '../errors.ts';
+import { invalidField, tooMany, valueOf } from '../errors.ts';
 import { answer, body, failures } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
-import { composeMail } from '../../channels/email/compose.ts';
+import { introduce, mailVerification, prove } from '../../app/contacts/visitor.ts';
 import { configOf } from '../../env.ts';
-import { channelIo } from '../../sandbox/channel-io.ts';
-import { readVerification, signVerification } from '../../security/verification-token.ts';
-import { knownAccounts, type Account } from '../../storage/accounts.ts';
+import { readVerification } from '../../security/verification-token.ts';
 
 const requestRoute = createRoute({
   tags: ['Web chat'],
@@ -43,7 +39,7 @@ const requestRoute = createRoute({
 export const chatVerificationRoutes = newRouter();
 
 chatVerificationRoutes.openapi(requestRoute, async (c) => {
-  const { account } = await chatAccount(c);
+  const resolved = await chatAccount(c);
   const visitor = await visitorIn(c);
   const email = (c.req.valid('json').email ?? visitor.email).toLowerCase();
   if (email === '') throw invalidField('email', 'is required');
@@ -51,36 +47,9 @@ chatVerificationRoutes.openapi(requestRoute, async (c) => {
     const { success } = await c.env.VERIFY_LIMIT.limit({ key });
     if (!success) throw tooMany(60);
   }
-  const mailbox = (await knownAccounts(c.env, account.customerId)).find(({ type }) => type === 'email');
-  if (!mailbox)
-    throw new ApiError('NO_CHANNEL_AVAILABLE', 'there is no e-mail account that could write to this address');
-  const token = await signVerification(
-    { visitorId: visitor.id, email },
-    account.id,
-    configOf(c.env).JWT_SECRET,
-    Date.now(),
-  );
-  await mailLink(c.env, mailbox, email, `${publicUrlOf(c)}/chat/${account.id}/verify?token=${token}`);
+  valueOf(await mailVerification(c.env, resolved, visitor, email, publicUrlOf(c)));
   return c.json({ email }, 200);
 });
-
-async function mailLink(env: Env, mailbox: Account, to: string, link: string): Promise<void> {
-  const from = String(mailbox.providerData['address']);
-  const raw = await composeMail({
-    messageId: `${crypto.randomUUID()}@${from.split('@')[1]}`,
-    from: { address: from, name: mailbox.name },
-    to: { address: to, name: '' },
-    replyTo: null,
-    subject: 'Is this your e-mail address?',
-    text: `Somebody gave this address in our chat. If it was you, open this link within an hour to go on there as yourself:\n\n${link}\n\nIf it was not you, do nothing: then nobody learns anything.`,
-    inReplyTo: null,
-    references: [],
-    isAutomatic: true,
-    mark: 'verification',
-    files: [],
-  });
-  await channelIo(env).sendMail({ from, to, raw });
-}
 
 /** Opened from a mail, so from no page of the customer's. A button proves it, because mail scanners open links and press nothing. */
 export const chatVerifyPage = new Hono<AppEnv>();
@@ -105,7 +74,7 @@ chatVerifyPage.post('/:account_id/verify', async (c) => {
   const { visitorId: id, email } = found;
   const resolved = await chatAccount(c);
   const known = await prove(c.env, resolved, { id, name: '', email: '' }, { name: '', email, phone_number: '' });
-  await introduce(c.env, resolved, known);
+  valueOf(await introduce(c.env, resolved, known));
   return page(c, html`<p>Thank you. You can close this page and go on in the chat.</p>`, 200);
 });
 

@@ -1,20 +1,15 @@
 import { createMiddleware } from 'hono/factory';
-import type { ResolvedAccount } from '../accept-message.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, tooMany } from '../errors.ts';
-import { channelOf } from '../../channels/registry.ts';
-import { isUuid } from '../../domain/ids.ts';
+import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
 import { configOf } from '../../env.ts';
 import { readVisitor, type Visitor } from '../../security/visitor-token.ts';
-import { findAnyAccount } from '../../storage/accounts.ts';
 
 /** The chat account that the path names. @throws 404 for what is none. */
 export async function chatAccount(c: AppContext): Promise<ResolvedAccount> {
-  const id = accountIdOf(c);
-  const account = isUuid(id) ? await findAnyAccount(c.env, id) : null;
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!account || channel?.id !== 'chat') throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
-  return { account, channel };
+  const resolved = await findResolved(c.env, accountIdOf(c));
+  if (resolved?.channel.id !== 'chat') throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
+  return resolved;
 }
 
 export const accountIdOf = (c: AppContext): string => (c.req.param('account_id') ?? '').toLowerCase();

@@ -1,19 +1,17 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import { mergeContacts, resumeMerge } from './merge.ts';
-import { unmergeContacts } from './unmerge.ts';
 import type { AppContext, AppEnv } from '../context.ts';
-import { ApiError, invalidField } from '../errors.ts';
-import { withCustomerLock } from '../exclusively.ts';
+import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
+import { eraseContact, type Receipt } from '../../app/contacts/erase.ts';
+import { mergeContacts } from '../../app/contacts/merge.ts';
+import { unmergeContacts } from '../../app/contacts/unmerge.ts';
 import { blankTime } from '../../dialects/voipbin/times.ts';
-import type { Contact, Sides } from '../../domain/contacts.ts';
-import { microsOf } from '../../domain/time.ts';
-import { eraseContact, type Receipt } from '../../erasure/erase-contact.ts';
-import { findContact, findMerge, listContacts, mergerOf, type ContactMerge } from '../../storage/contacts.ts';
+import type { Contact } from '../../domain/contacts.ts';
+import { findContact, listContacts, type ContactMerge } from '../../storage/contacts.ts';
 
 const common = { tags: ['Contacts'], security, middleware: allow('manager-or-admin') };
 const address = z.object({ type: z.string(), target: z.string() });
@@ -79,7 +77,7 @@ const mergeRoute = createRoute({
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
-    ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND', 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 
@@ -93,7 +91,7 @@ const undoRoute = createRoute({
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
     ...answer(mergeSchema, 'The merger, undone'),
-    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 
@@ -122,47 +120,21 @@ contactRoutes.openapi(readRoute, async (c) => c.json(presentContact(await contac
 
 contactRoutes.openapi(mergeRoute, async (c) => {
   const [winner, loser] = [c.req.valid('param').id, c.req.valid('json').contact_id];
+  const { customerId } = c.get('principal');
   const merged = await withIdempotencyKey(c, async () => ({
-    statements: [],
-    answer: presentMerge(await merge(c, winner, loser)),
+    answer: presentMerge(valueOf(await mergeContacts(c.env, customerId, winner, loser))),
   }));
   return c.json(merged, 200);
 });
 
-async function merge(c: AppContext, winnerId: string, loserId: string): Promise<ContactMerge> {
-  const { customerId } = c.get('principal');
-  const winner = await contact(c, winnerId);
-  const loser = await findContact(c.env, customerId, loserId);
-  if (!loser) throw invalidField('contact_id', 'is not a contact of yours');
-  return withCustomerLock(c.env, customerId, async () => {
-    const standing = await mergerOf(c.env, customerId, loserId);
-    return standing?.winnerId === winner.id
-      ? resumeMerge(c.env, standing)
-      : mergeNew(c.env, customerId, { winner, loser });
-  });
-}
-
-async function mergeNew(env: Env, customerId: string, sides: Sides): Promise<ContactMerge> {
-  if (sides.loser.id === sides.winner.id) throw invalidField('contact_id', 'is this contact already');
-  const made = await mergeContacts(env, customerId, sides, microsOf(Date.now()));
-  if (!made) throw new ApiError('ALREADY_EXISTS', 'somebody has just merged one of these contacts');
-  return made;
-}
-
 const undo: RouteHandler<typeof undoRoute, AppEnv> = async (c) => {
   const { customerId } = c.get('principal');
-  const undone = await withCustomerLock(c.env, customerId, () => undoOne(c, c.req.valid('param').id));
-  return c.json(presentMerge(undone), 200);
+  const { id } = c.req.valid('param');
+  const undone = await withIdempotencyKey(c, async () => ({
+    answer: presentMerge(valueOf(await unmergeContacts(c.env, customerId, id))),
+  }));
+  return c.json(undone, 200);
 };
-
-async function undoOne(c: AppContext, id: string): Promise<ContactMerge> {
-  const made = await findMerge(c.env, c.get('principal').customerId, id);
-  if (!made) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such merger');
-  if (made.undoneAt !== null) return made;
-  const undoneAt = microsOf(Date.now());
-  await unmergeContacts(c.env, made, undoneAt);
-  return { ...made, undoneAt };
-}
 
 contactRoutes.openapi(undoRoute, undo);
 

@@ -1,16 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { receiveInbound } from './take-in.ts';
 import type { AppContext } from '../context.ts';
-import { ApiError, tooMany } from '../errors.ts';
+import { ApiError, tooMany, valueOf } from '../errors.ts';
 import { failures } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
-import { providerSignal, type Channel, type HookContent, type HookRequest } from '../../channels/contract.ts';
-import { channelOf } from '../../channels/registry.ts';
-import { isUuid } from '../../domain/ids.ts';
-import { callObject, getConversation } from '../../objects/stubs.ts';
-import { log } from '../../log.ts';
-import { findAnyAccount, findSiblings, type Account } from '../../storage/accounts.ts';
+import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
+import { receiveHook } from '../../app/conversations/receive.ts';
+import type { HookRequest } from '../../channels/contract.ts';
 
 const hook = (path: string, summary: string) =>
   createRoute({
@@ -29,8 +25,8 @@ const hook = (path: string, summary: string) =>
 
 export const hookRoutes = newRouter();
 
-hookRoutes.openapi(hook('/{account_id}', 'What contacts did, from a provider'), takeHook);
-hookRoutes.openapi(hook('/{account_id}/status', 'What became of our sends, from a provider'), takeHook);
+hookRoutes.openapi(hook('/{account_id}', 'What contacts did, from a provider'), receive);
+hookRoutes.openapi(hook('/{account_id}/status', 'What became of our sends, from a provider'), receive);
 
 hookRoutes.openapi(
   createRoute({
@@ -52,44 +48,20 @@ hookRoutes.openapi(
   },
 );
 
-async function takeHook(c: AppContext): Promise<Response> {
-  const { account, channel } = await findHookAccount(c);
-  const request = await hookRequest(c);
-  if (!(await channel.verify(request, account, Date.now())))
-    throw new ApiError('INVALID_SIGNATURE', 'the provider’s signature is missing or wrong');
-  for (const receiver of [account, ...(await siblings(c.env, account, channel, request))]) {
-    const parsed = channel.parse(request, receiver, Date.now());
-    if (!parsed.ok) throw new ApiError('INVALID_HOOK_BODY', parsed.error);
-    await store(c, receiver, channel, parsed.value);
-  }
-  const { status, body, contentType } = channel.acknowledgement;
+async function receive(c: AppContext): Promise<Response> {
+  const resolved = await findHookAccount(c);
+  valueOf(await receiveHook(c.env, resolved, await hookRequest(c), publicUrlOf(c)));
+  const { status, body, contentType } = resolved.channel.acknowledgement;
   return new Response(body, { status, headers: contentType === null ? {} : { 'content-type': contentType } });
 }
 
-/**
- * The customer's other numbers or pages of the same app (its secret signs for all of them) that a request is about too. What is about
- * nobody's is said in the log: somebody has an account to make.
- */
-async function siblings(env: Env, account: Account, channel: Channel, request: HookRequest): Promise<Account[]> {
-  const about = channel.addressees?.(request);
-  const others = [...new Set(about?.ids)].filter((id) => id !== account.providerData[about?.field ?? '']);
-  if (!about || others.length === 0) return [];
-  const named = await findSiblings(env, account, about.field, others);
-  const found = named.filter(({ secret }) => secret === account.secret);
-  const missing = others.filter((id) => !found.some(({ providerData }) => providerData[about.field] === id));
-  if (missing.length > 0) log('warn', 'hook about unknown numbers', { account: account.id, count: missing.length });
-  return found;
-}
-
 /** A malformed id is an unknown account (spec section 11). */
-async function findHookAccount(c: AppContext): Promise<{ account: Account; channel: Channel }> {
-  const id = (c.req.param('account_id') ?? '').toLowerCase();
-  const account = isUuid(id) ? await findAnyAccount(c.env, id) : null;
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!channel) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
-  const { success } = await c.env.HOOK_LIMIT.limit({ key: account.id });
+async function findHookAccount(c: AppContext): Promise<ResolvedAccount> {
+  const resolved = await findResolved(c.env, c.req.param('account_id') ?? '');
+  if (!resolved) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
+  const { success } = await c.env.HOOK_LIMIT.limit({ key: resolved.account.id });
   if (!success) throw tooMany(10);
-  return { account, channel };
+  return resolved;
 }
 
 /** Providers sign the URL that they called: behind PUBLIC_URL it is not the one that arrives here. */
@@ -101,17 +73,4 @@ async function hookRequest(c: AppContext): Promise<HookRequest> {
     headers: c.req.raw.headers,
     body: new Uint8Array(await c.req.arrayBuffer()),
   };
-}
-
-/** One after the other, by the provider's clock: what one contact said keeps its order. */
-async function store(c: AppContext, account: Account, channel: Channel, content: HookContent): Promise<void> {
-  const inOrder = content.inbound.toSorted((a, b) => a.occurredAt - b.occurredAt);
-  for (const inbound of inOrder) await receiveInbound(c.env, account, channel, inbound, publicUrlOf(c));
-  for (const { conversationId, deliveryId, news } of content.receipts) {
-    if (!isUuid(conversationId)) continue;
-    const told = { ...news, ...providerSignal(channel, news.error?.code) };
-    await callObject(() =>
-      getConversation(c.env, conversationId.toLowerCase()).receipt(account.customerId, deliveryId, told),
-    );
-  }
 }

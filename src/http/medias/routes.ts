@@ -1,11 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { serveFile } from './serve.ts';
-import { storeUpload } from './upload.ts';
 import type { AppContext } from '../context.ts';
-import { ApiError, invalidField } from '../errors.ts';
+import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { answer, failures, idParam, security, uuid } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
+import { storeUpload } from '../../app/media/upload.ts';
+import { uploadUrl } from '../../dialects/media-url.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { openFile, type OpenFile } from '../../storage/medias.ts';
 import { mediaLink, opens } from '../../security/media-links.ts';
@@ -58,12 +59,11 @@ storedMediaRoutes.openapi(uploadRoute, async (c) => {
   const { customerId } = c.get('principal');
   const { body, size } = bodyOf(c);
   const declared = declaredType(c);
-  const stored = await storeUpload(c.env, { customerId, filename, declared, size, body });
-  if (!stored.ok) throw refused(stored.error);
-  const { id } = stored.value;
-  const url = `${publicUrlOf(c)}/v1.0/medias/${id}`;
+  const stored = valueOf(await storeUpload(c.env, { customerId, filename, declared, size, body }));
+  const { id } = stored;
+  const url = uploadUrl(publicUrlOf(c), id);
   const public_url = await mediaLink(c.env, publicUrlOf(c), { customerId, id }, Date.now());
-  return c.json({ ...stored.value, url, public_url }, 200);
+  return c.json({ ...stored, url, public_url }, 200);
 });
 
 storedMediaRoutes.openapi(readRoute, async (c) => {
@@ -116,6 +116,3 @@ function declaredType(c: AppContext): string {
   const [type = ''] = (c.req.header('content-type') ?? '').toLowerCase().split(';');
   return /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(type.trim()) ? type.trim() : 'application/octet-stream';
 }
-
-const refused = (why: 'broke off' | { problem: string }): ApiError =>
-  why === 'broke off' ? invalidField('body', 'broke off before its Content-Length') : invalidField('body', why.problem);

@@ -1,7 +1,8 @@
+import type { MessageFile } from '../../app/media/message-file.ts';
 import type { OpenFile } from '../../storage/medias.ts';
 
 /** A file of somebody else's must never run as a page of ours. */
-export const HARMLESS = {
+const HARMLESS = {
   'content-security-policy': "sandbox; default-src 'none'",
   'x-content-type-options': 'nosniff',
 };
@@ -20,6 +21,18 @@ export function serveFile({ object, size, type, filename }: OpenFile): Response 
   headers.set('content-length', String(part ? part.length : size));
   if (part) headers.set('content-range', `bytes ${part.offset}-${part.offset + part.length - 1}/${size}`);
   return new Response(object.body, { status: part ? 206 : 200, headers });
+}
+
+export function serveMessageFile(found: MessageFile): Response {
+  if (found.kind === 'stored') return serveFile(found.file);
+  const { response, type } = found;
+  return new Response(response.body, {
+    headers: {
+      'content-type': response.headers.get('content-type') ?? type,
+      'content-disposition': 'attachment',
+      ...HARMLESS,
+    },
+  });
 }
 
 /** RFC 6266. */

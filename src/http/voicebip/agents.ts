@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, idempotencyHeaders, security, webhookSecret } from '../openapi.ts';
+import { answer, body, idempotencyHeaders, KEY_REFUSALS, security, webhookSecret } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { checkedTarget } from '../voipbin/webhook-target.ts';
 import { failures, time } from './openapi.ts';
@@ -58,7 +58,7 @@ const createAgentRoute = createRoute({
       }),
     ),
   },
-  responses: { ...answer(agentSchema, 'The agent with its secret'), ...failures('IDEMPOTENCY_KEY_REUSED') },
+  responses: { ...answer(agentSchema, 'The agent with its secret'), ...failures(...KEY_REFUSALS) },
 });
 
 export const voicebipAgentRoutes = newRouter();

@@ -10,7 +10,6 @@ import { conversationSchema, messageSchema } from './schemas.ts';
 import { presentModeChange } from '../../dialects/voicebip/change.ts';
 import { presentConversation, readChannel } from '../../dialects/voicebip/conversation.ts';
 import { presentMessage } from '../../dialects/voicebip/message.ts';
-import { presentStreamEvent } from '../../dialects/voicebip/stream.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
@@ -168,12 +167,9 @@ voicebipConversationRoutes.openapi(streamRoute, async (c) => {
   const { id } = c.req.valid('param');
   valueOf(await callObject(() => getConversation(c.env, id).read(c.get('principal').customerId)));
   const cursor = c.req.valid('header')['last-event-id'] || c.req.valid('query').after;
-  const session = { reader: readerOf(c), after: cursorOf(cursor), batch: false };
+  const session = { reader: readerOf(c), after: cursorOf(cursor), batch: false, dialect: 'voicebip' as const };
   const socket = await openSession(getConversation(c.env, id), session, 'CONVERSATION_NOT_FOUND');
-  return sseResponse(socket, (frame) => {
-    const event = presentStreamEvent(frame);
-    return event && JSON.stringify(event);
-  });
+  return sseResponse(socket, 'events');
 });
 
 const presentWithMode = (state: ConversationState, agentId: string | null) => ({

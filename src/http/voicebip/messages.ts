@@ -1,19 +1,22 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { resolveAccount, type ResolvedAccount, type WantedMessage } from '../accept-message.ts';
 import type { AppContext } from '../context.ts';
-import { invalidField } from '../errors.ts';
-import { canonicalOf } from '../aliases.ts';
-import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
+import { valueOf } from '../errors.ts';
+import { idempotencyOf, withIdempotencyKey, type KeyedRequest } from '../once.ts';
+import { answer, body, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
+import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
-import { replayEarlierAnswer, requestKeyOf } from '../request-keys.ts';
-import { sendToContact } from '../send-to-contact.ts';
 import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';
 import { acceptedSchema } from './schemas.ts';
+import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
+import { earlierAnswer } from '../../app/conversations/request-keys.ts';
+import { SEND_DEFAULTS, senderOf, sendToContact, type SendRequest } from '../../app/conversations/send.ts';
 import { presentAccepted } from '../../dialects/voicebip/message.ts';
-import { address, normalizeTel, type Address } from '../../domain/addresses.ts';
+import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
-import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
+import type { Message } from '../../domain/conversation/state.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
 import { findByNumber } from '../../storage/accounts.ts';
 import { findAssistant } from '../../storage/assistants.ts';
 
@@ -101,7 +104,7 @@ const newTemplateSchema = z
   .openapi('VoicebipNewTemplate');
 
 const common = { tags: ['Voicebip'], security };
-const refusals = failures('IDEMPOTENCY_KEY_REUSED', 'CONTACT_OPTED_OUT', 'WINDOW_CLOSED', 'TEMPLATES_NOT_AVAILABLE');
+const refusals = failures(...KEY_REFUSALS, 'CONTACT_OPTED_OUT', 'WINDOW_CLOSED', 'TEMPLATES_NOT_AVAILABLE');
 
 const sendRoute = createRoute({
   ...common,
@@ -122,8 +125,6 @@ const templateRoute = createRoute({
 });
 
 export const voicebipMessageRoutes = newRouter();
-
-const PLAIN = { template: null, clientId: '', takeover: false, fence: null, expectedSequence: null, channel: '' };
 
 const TEXT_FIELDS: FieldNames = { text: 'body' };
 
@@ -151,14 +152,14 @@ voicebipMessageRoutes.openapi(sendRoute, async (c) => {
     type === 'text'
       ? { text: wanted.body, medias: [] }
       : { text: caption, medias: [{ type: FILES[type], url, filename: '' }] };
-  const sent = sendTo(c, wanted, wanted.channel, { ...PLAIN, ...content });
+  const sent = sendTo(c, wanted, wanted.channel, content);
   return c.json(await inFieldsOf(type === 'text' ? TEXT_FIELDS : FILE_FIELDS, sent), 200);
 });
 
 voicebipMessageRoutes.openapi(templateRoute, async (c) => {
   const { template_name: name, language_code: language, parameters, ...ends } = c.req.valid('json');
-  const content = { text: '', medias: [], template: { name, language, parameters } };
-  return c.json(await inFieldsOf(TEMPLATE_FIELDS, sendTo(c, ends, 'whatsapp', { ...PLAIN, ...content })), 200);
+  const content = { text: '', template: { name, language, parameters } };
+  return c.json(await inFieldsOf(TEMPLATE_FIELDS, sendTo(c, ends, 'whatsapp', content)), 200);
 });
 
 interface Ends {
@@ -167,26 +168,46 @@ interface Ends {
   to_number: string;
 }
 
-async function sendTo(c: AppContext, ends: Ends, channel: 'sms' | 'whatsapp', wanted: WantedMessage) {
-  const earlier = async (claim: IdempotencyClaim) => (await requestKeyOf(c, claim)).holder();
-  const attempt = async () => {
-    const resolved = await accountOfAgent(c, ends, channel);
-    const { to_number: to } = ends;
-    // Somebody who is known by number too is written to there.
-    const known = to.startsWith('+') ? to : ((await canonicalOf(c.env, resolved.account, resolved.channel, to)) ?? to);
-    return sendToContact(c, resolved, peerOf(channel, known), wanted);
-  };
-  return presentAccepted(await replayEarlierAnswer(c, earlier, attempt));
+type Content = Pick<SendRequest, 'text'> & Partial<SendRequest>;
+
+function sendTo(c: AppContext, ends: Ends, type: 'sms' | 'whatsapp', content: Content) {
+  return withIdempotencyKey(c, async (keyed) => {
+    const message = valueOf(await sendOrReplay(c, ends, type, content, keyed));
+    return { answer: presentAccepted(message), about: message.conversationId };
+  });
 }
 
-const peerOf = (channel: 'sms' | 'whatsapp', to: string): Address =>
-  address(channel === 'sms' ? 'tel' : 'whatsapp', to);
+/** An attempt that broke off may have been accepted by the conversation that it went to: that one is asked first. */
+async function sendOrReplay(
+  c: AppContext,
+  ends: Ends,
+  type: 'sms' | 'whatsapp',
+  content: Content,
+  { wentTo, goesTo }: KeyedRequest,
+): Promise<Result<Message, Refusal>> {
+  const sender = await senderOf(c.env, c.get('principal'));
+  const idempotency = await idempotencyOf(c);
+  const earlier =
+    idempotency && wentTo !== null ? await earlierAnswer(c.env, sender.customerId, wentTo, idempotency) : null;
+  if (earlier) return earlier;
+  const resolved = await accountOfAgent(c, ends, type);
+  if (!resolved.ok) return resolved;
+  const request = { ...SEND_DEFAULTS, ...sender, ...content, idempotency, publicUrl: publicUrlOf(c) };
+  const to = { type: type === 'sms' ? ('tel' as const) : ('whatsapp' as const), target: ends.to_number };
+  return sendToContact(c.env, request, resolved.value, to, goesTo);
+}
 
 /** `from_number` must be a number on which that agent answers. */
-async function accountOfAgent(c: AppContext, { agent_id, from_number }: Ends, type: string): Promise<ResolvedAccount> {
+async function accountOfAgent(
+  c: AppContext,
+  { agent_id, from_number }: Ends,
+  type: 'sms' | 'whatsapp',
+): Promise<Result<ResolvedAccount, Refusal>> {
   const { customerId } = c.get('principal');
-  if (!(await findAssistant(c.env, customerId, agent_id))) throw invalidField('agent_id', 'is not an agent of yours');
+  const invalid = (field: string, problem: string) => err({ code: 'INVALID_FIELD', field, problem } as const);
+  if (!(await findAssistant(c.env, customerId, agent_id))) return invalid('agent_id', 'is not an agent of yours');
   const id = await findByNumber(c.env, customerId, { type, number: from_number, assistantId: agent_id });
-  if (id === null) throw invalidField('from_number', 'is not a number of this agent');
-  return resolveAccount(c, id);
+  if (id === null) return invalid('from_number', 'is not a number of this agent');
+  const resolved = await findResolved(c.env, id);
+  return resolved ? ok(resolved) : err({ code: 'CONVERSATION_ACCOUNT_GONE' });
 }

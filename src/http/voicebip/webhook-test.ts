@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
-import { withIdempotencyKey } from '../once.ts';
-import { answer, body, idempotencyHeaders, security } from '../openapi.ts';
+import { idempotencyOf, withIdempotencyKey } from '../once.ts';
+import { answer, body, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { checkedTarget } from '../voipbin/webhook-target.ts';
 import { failures } from './openapi.ts';
@@ -12,6 +12,7 @@ import { sampleEvent } from '../../dialects/voicebip/sample.ts';
 import { presentWebhook, smsTextOf } from '../../dialects/voicebip/webhook.ts';
 import { microsOf } from '../../domain/time.ts';
 import { configOf } from '../../env.ts';
+import { uuidFrom } from '../../security/encoding.ts';
 import { customerSecrets, findEndpointAt, signingSecrets } from '../../storage/webhook-endpoints.ts';
 import { checkResolved } from '../../webhooks/guard.ts';
 import { postWebhook } from '../../webhooks/post.ts';
@@ -45,7 +46,7 @@ const testRoute = createRoute({
       }),
       'How the receiver answered',
     ),
-    ...failures('IDEMPOTENCY_KEY_REUSED'),
+    ...failures(...KEY_REFUSALS),
   },
 });
 
@@ -53,13 +54,13 @@ export const voicebipWebhookRoutes = newRouter();
 
 voicebipWebhookRoutes.openapi(testRoute, async (c) => {
   const wanted = c.req.valid('json');
-  return c.json(await withIdempotencyKey(c, async () => ({ statements: [], answer: await tested(c, wanted) })), 200);
+  return c.json(await withIdempotencyKey(c, async () => ({ answer: await tested(c, wanted) })), 200);
 });
 
 async function tested(c: AppContext, { webhook_url: url, event_type: name }: Wanted) {
   const target = await reachable(c, url);
   const { customerId } = c.get('principal');
-  const eventId = `evt_${crypto.randomUUID().replaceAll('-', '')}`;
+  const eventId = await newEventId(c);
   const event = sampleEvent(name, customerId, microsOf(Date.now()));
   const encoding = segments(smsTextOf(event))?.encoding ?? null;
   const text = JSON.stringify(presentWebhook(event, { eventId, name, agentId: null, encoding }));
@@ -73,6 +74,15 @@ async function tested(c: AppContext, { webhook_url: url, event_type: name }: Wan
     response_time_ms: result.timeMs,
     error: result.error,
   };
+}
+
+/** The same for the same request under its Idempotency-Key: where a crash makes it go out twice, the receiver can tell. */
+async function newEventId(c: AppContext): Promise<string> {
+  const claim = await idempotencyOf(c);
+  const id = claim
+    ? await uuidFrom(JSON.stringify(['webhook test', claim.customerId, claim.key, claim.fingerprint]))
+    : crypto.randomUUID();
+  return `evt_${id.replaceAll('-', '')}`;
 }
 
 async function reachable(c: AppContext, url: string): Promise<URL> {

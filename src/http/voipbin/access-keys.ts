@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -40,7 +40,7 @@ const createKeyRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(newAccessKeySchema) },
   responses: {
     ...answer(accessKeySchema, 'The key with its token'),
-    ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
 

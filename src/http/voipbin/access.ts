@@ -2,7 +2,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError, valueOf } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
-import { hasRole, isOwner } from '../../domain/permissions.ts';
+import { hasRole, isOwner, owningAgent } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 
 /**
@@ -14,11 +14,7 @@ export type Access = 'managers' | 'owners';
 /** Stands before validation: on the managers' routes an agent is refused whatever it asks. */
 export const guardOf = (access: Access) => allow(access === 'managers' ? 'manager-or-admin' : 'agent');
 
-/** The agent that acts because it owns the conversation, or null for those who may act in any of the customer's. */
-export function ownerActing(c: AppContext): string | null {
-  const principal = c.get('principal');
-  return principal.kind === 'accesskey' || hasRole(principal, 'manager-or-admin') ? null : principal.agentId;
-}
+export const ownerActing = (c: AppContext): string | null => owningAgent(c.get('principal'));
 
 /** The conversation, for who may read it. @throws 404 and 403 as ApiError. */
 export async function readableConversation(c: AppContext, id: string): Promise<ConversationState> {

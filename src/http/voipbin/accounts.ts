@@ -4,7 +4,7 @@ import { ApiError, invalidField, invalidFields } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { publicUrlOf } from '../origin.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { presentAccount } from './present-account.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -47,7 +47,7 @@ const createAccountRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(newAccountSchema) },
   responses: {
     ...answer(accountSchema, 'The account, without its secrets'),
-    ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
 

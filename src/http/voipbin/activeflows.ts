@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { answer, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentActiveflow } from './present-automation.ts';
@@ -44,7 +44,10 @@ const stopRoute = createRoute({
   path: '/{id}/stop',
   summary: 'Stop an activeflow: from the answer on it sends nothing more. One that is over stays as it ended',
   request: { ...idParam, headers: idempotencyHeaders },
-  responses: { ...answer(activeflowSchema, 'The activeflow'), ...one },
+  responses: {
+    ...answer(activeflowSchema, 'The activeflow'),
+    ...failures('PERMISSION_DENIED', 'ACTIVEFLOW_NOT_FOUND', ...KEY_REFUSALS),
+  },
 });
 
 export const activeflowRoutes = newRouter();
@@ -69,7 +72,7 @@ activeflowRoutes.openapi(stopRoute, async (c) => {
     const { activeflow } = await mine(c, c.req.valid('param').id);
     if (activeflow.status === 'running') await stop(c.env, activeflow);
     const answer = presentActiveflow(await mine(c, activeflow.id));
-    return { statements: [], answer, about: activeflow.conversationId };
+    return { answer, about: activeflow.conversationId };
   });
   return c.json(stopped, 200);
 });

@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAgentRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -51,7 +51,7 @@ const createAgentRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(newAgentSchema) },
   responses: {
     ...answer(agentSchema, 'The agent'),
-    ...failures('PERMISSION_DENIED', 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 

@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentAssistant } from './present-automation.ts';
@@ -45,7 +45,7 @@ const createAssistantRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(newAssistantSchema) },
   responses: {
     ...answer(assistantSchema, 'The assistant with its secret'),
-    ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
 

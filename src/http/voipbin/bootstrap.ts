@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow, newAgentRow, newCustomerRow } from './new-identity.ts';
 import { presentAccessKey, presentAgent, presentCustomer } from './present-identity.ts';
@@ -31,7 +31,7 @@ const createCustomerRoute = createRoute({
       z.object({ customer: customerSchema, agent: agentSchema, password: z.string(), accesskey: accessKeySchema }),
       'All that the customer needs to begin',
     ),
-    ...failures('INVALID_CREDENTIALS', 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('INVALID_CREDENTIALS', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
 

@@ -1,7 +1,7 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, uuid, security } from '../openapi.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
@@ -92,7 +92,7 @@ const unassignRoute = () =>
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
       ...answer(conversationSchema, 'The conversation, nobody’s; automation answers again'),
-      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
+      ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', ...KEY_REFUSALS),
     },
   });
 
@@ -132,7 +132,7 @@ export function conversationRoutes(access: Access) {
     const released = await withIdempotencyKey(c, async () => {
       const stub = getConversation(c.env, id);
       const changed = await stub.unassign(principal.customerId, actorOf(principal), ownerActing(c));
-      return { statements: [], about: id, answer: presentConversation(valueOf(changed).conversation) };
+      return { about: id, answer: presentConversation(valueOf(changed).conversation) };
     });
     return c.json(released, 200);
   });

@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { checkedActions } from './flow-actions.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -33,7 +33,7 @@ const createFlowRoute = createRoute({
     'Actions: `conversation_send {text}`, `webhook_send {method, uri, data}`, `assistant_reply {assistant_id}`, `assign {owner_id}`, ' +
     '`sleep {duration}` (milliseconds), `branch {variable, equals, goto}`, `stop`. Texts, URIs and data may hold `${variables}`.',
   request: { headers: idempotencyHeaders, ...body(newFlowSchema) },
-  responses: { ...answer(flowSchema, 'The flow'), ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED') },
+  responses: { ...answer(flowSchema, 'The flow'), ...failures('PERMISSION_DENIED', ...KEY_REFUSALS) },
 });
 
 const readRoute = createRoute({

@@ -7,7 +7,7 @@ import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { changeEntrySchema, timelineEntrySchema } from './schemas/conversation.ts';
 import { presentEntry } from '../../dialects/voipbin/change.ts';
 import { presentMessage } from '../../dialects/voipbin/message.ts';
-import type { TimelineEntry } from '../../objects/conversation/timeline.ts';
+import type { TimelineEntry } from '../../objects/conversation/questions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { pageOf } from '../../storage/page.ts';
 

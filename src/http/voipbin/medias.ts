@@ -1,9 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { valueOf } from '../errors.ts';
-import { messageFile } from '../medias/message-file.ts';
+import { serveMessageFile } from '../medias/serve.ts';
 import { failures, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation } from './access.ts';
+import { messageFile } from '../../app/media/message-file.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 
 const mediaRoute = createRoute({
@@ -33,5 +34,5 @@ mediaRoutes.openapi(mediaRoute, async (c) => {
   const { message_id, index } = c.req.valid('param');
   const { id, customerId } = await readableConversation(c, c.req.valid('param').id);
   const message = valueOf(await callObject(() => getConversation(c.env, id).readMessage(customerId, message_id)));
-  return messageFile(c.env, message, Number(index), c.req.raw.headers);
+  return serveMessageFile(valueOf(await messageFile(c.env, message, Number(index), c.req.raw.headers)));
 });

@@ -1,17 +1,18 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import type { AppContext, AppEnv } from '../context.ts';
-import { acceptMessage, commandIn, type WantedMessage } from '../accept-message.ts';
+import type { AppEnv } from '../context.ts';
 import { valueOf } from '../errors.ts';
-import { askedBefore, listMergedMessages, isShown } from '../merged-history.ts';
+import { idempotencyOf } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
+import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { channelSchema } from './schemas/channel.ts';
 import { choiceSchema, messageSchema, templateUseSchema } from './schemas/conversation.ts';
+import { askedBefore, isShown, listMergedMessages } from '../../app/conversations/merged-history.ts';
+import { previewSend, send, SEND_DEFAULTS, senderOf } from '../../app/conversations/send.ts';
 import { presentChoice, presentMessage } from '../../dialects/voipbin/message.ts';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
-import type { ConversationState } from '../../domain/conversation/state.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { pageOf } from '../../storage/page.ts';
 
@@ -153,12 +154,24 @@ export function messageRoutes(access: Access) {
 
   routes.openapi(sendRoute(access), async (c) => {
     const conversation = await readableConversation(c, c.req.valid('param').id);
-    const { client_id: clientId, mode_epoch: fence = null, ...wanted } = c.req.valid('json');
+    const { client_id: clientId, mode_epoch: fence = null, template = null, ...wanted } = c.req.valid('json');
     const ifMatch = c.req.valid('header')['if-match'];
-    const expectedSequence = ifMatch === undefined ? null : Number(ifMatch.replaceAll('"', ''));
-    const content = { ...wanted, template: wanted.template ?? null, clientId, fence, expectedSequence };
-    if (c.req.valid('query').dry_run === 'true') return c.json(await dryRun(c, conversation, content), 200);
-    return c.json(presentMessage(await acceptMessage(c, conversation, content)), 200);
+    const request = {
+      ...SEND_DEFAULTS,
+      ...wanted,
+      ...(await senderOf(c.env, c.get('principal'))),
+      clientId,
+      fence,
+      template,
+      expectedSequence: ifMatch === undefined ? null : Number(ifMatch.replaceAll('"', '')),
+      idempotency: await idempotencyOf(c),
+      publicUrl: publicUrlOf(c),
+    };
+    if (c.req.valid('query').dry_run === 'true') {
+      const choices = valueOf(await previewSend(c.env, request, conversation));
+      return c.json({ dry_run: true as const, routing: choices.map(presentChoice) }, 200);
+    }
+    return c.json(presentMessage(valueOf(await send(c.env, request, conversation))), 200);
   });
 
   routes.openapi(readRoute(access), async (c) => {
@@ -170,16 +183,6 @@ export function messageRoutes(access: Access) {
 
   if (access === 'managers') routes.openapi(deleteRoute(), removeMessage);
   return routes;
-}
-
-/** The choice as it would be now. @throws what would be refused before there is one. */
-async function dryRun(c: AppContext, state: ConversationState, wanted: WantedMessage) {
-  const { customerId, recipients, channel, actor } = await commandIn(c, state, wanted);
-  const wish = { channel, isHuman: actor.type === 'agent' };
-  const chosen = valueOf(
-    await callObject(() => getConversation(c.env, state.id).choose(customerId, recipients ?? [], wish)),
-  );
-  return { dry_run: true as const, routing: chosen.map(presentChoice) };
 }
 
 const removeMessage: RouteHandler<ReturnType<typeof deleteRoute>, AppEnv> = async (c) => {

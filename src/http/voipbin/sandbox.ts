@@ -1,19 +1,17 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
-import { receiveInbound } from '../hooks/take-in.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { idempotencyOf, withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, uuid, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, uuid, security } from '../openapi.ts';
 import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import type { Channel } from '../../channels/contract.ts';
-import { channelOf } from '../../channels/registry.ts';
+import { resolvedOf, type ResolvedAccount } from '../../app/accounts.ts';
+import { receiveInbound } from '../../app/conversations/receive.ts';
 import { blankTime } from '../../dialects/voipbin/times.ts';
 import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
-
 import { utf8 } from '../../security/encoding.ts';
 import { findAccount, type Account } from '../../storage/accounts.ts';
 import { listOnPhone, setFault, type SandboxMessage } from '../../storage/sandbox.ts';
@@ -63,7 +61,7 @@ const inboundRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(inboundSchema) },
   responses: {
     ...answer(z.object({ message_id: z.string(), conversation_id: z.string() }), 'Where it landed'),
-    ...failures('PERMISSION_DENIED'),
+    ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
 
@@ -82,24 +80,25 @@ const faultsRoute = createRoute({
   path: '/faults',
   summary: 'Make the next sends of a sandbox account fail, hang or be throttled',
   request: { headers: idempotencyHeaders, ...body(faultsSchema) },
-  responses: { ...answer(faultsSchema, 'What will go wrong'), ...failures('PERMISSION_DENIED') },
+  responses: { ...answer(faultsSchema, 'What will go wrong'), ...failures('PERMISSION_DENIED', ...KEY_REFUSALS) },
 });
 
 export const sandboxRoutes = newRouter();
 
 sandboxRoutes.openapi(inboundRoute, async (c) => {
   const { account_id, ...message } = c.req.valid('json');
-  const { account, channel } = await sandboxAccount(c, account_id);
-  const scope = await idempotencyOf(c);
-  const id = scope ? `${scope.key} ${scope.fingerprint}` : crypto.randomUUID();
-  checkSender(message.from, account);
-  const request = { method: 'POST', url: '', headers: new Headers(), body: utf8(JSON.stringify({ id, ...message })) };
-  const parsed = channel.parse(request, account, Date.now());
-  const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
-  if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
   const landed = await withIdempotencyKey(c, async () => {
-    const taken = await receiveInbound(c.env, account, channel, inbound, publicUrlOf(c));
-    return { statements: [], answer: { message_id: taken.messageId, conversation_id: taken.conversationId } };
+    const resolved = await sandboxAccount(c, account_id);
+    const { account, channel } = resolved;
+    const scope = await idempotencyOf(c);
+    const id = scope ? `${scope.key} ${scope.fingerprint}` : crypto.randomUUID();
+    checkSender(message.from, account);
+    const request = { method: 'POST', url: '', headers: new Headers(), body: utf8(JSON.stringify({ id, ...message })) };
+    const parsed = channel.parse(request, account, Date.now());
+    const inbound = parsed.ok ? parsed.value.inbound[0] : undefined;
+    if (!inbound) throw new ApiError('INVALID_ARGUMENT', parsed.ok ? 'the message is empty' : parsed.error);
+    const { messageId, conversationId } = await receiveInbound(c.env, resolved, inbound, publicUrlOf(c));
+    return { answer: { message_id: messageId, conversation_id: conversationId } };
   });
   return c.json(landed, 200);
 });
@@ -113,13 +112,13 @@ sandboxRoutes.openapi(outboxRoute, async (c) => {
 
 sandboxRoutes.openapi(faultsRoute, async (c) => {
   const wanted = c.req.valid('json');
-  const { account } = await sandboxAccount(c, wanted.account_id);
-  const { kind, count: remaining, retry_after: retryAfterS = null } = wanted;
-  const fault = { accountId: account.id, kind, remaining, retryAfterS };
-  return c.json(
-    await withIdempotencyKey(c, async () => ({ statements: [setFault(c.env, fault)], answer: wanted })),
-    200,
-  );
+  const set = await withIdempotencyKey(c, async () => {
+    const { account } = await sandboxAccount(c, wanted.account_id);
+    const { kind, count: remaining, retry_after: retryAfterS = null } = wanted;
+    const fault = { accountId: account.id, kind, remaining, retryAfterS };
+    return { statements: [setFault(c.env, fault)], answer: wanted };
+  });
+  return c.json(set, 200);
 });
 
 /** A contact has a telephone number, and not the account's own. */
@@ -129,12 +128,12 @@ function checkSender(from: string, account: Account): void {
   if (number === account.providerData['number']) throw invalidField('from', 'is the number of the account itself');
 }
 
-async function sandboxAccount(c: AppContext, id: string): Promise<{ account: Account; channel: Channel }> {
-  const account = await findAccount(c.env, c.get('principal').customerId, id);
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!channel) throw invalidField('account_id', 'is not an account of yours');
-  if (account.providerData['provider'] !== 'sandbox') throw invalidField('account_id', 'is not a sandbox account');
-  return { account, channel };
+async function sandboxAccount(c: AppContext, id: string): Promise<ResolvedAccount> {
+  const resolved = resolvedOf(await findAccount(c.env, c.get('principal').customerId, id));
+  if (!resolved) throw invalidField('account_id', 'is not an account of yours');
+  if (resolved.account.providerData['provider'] !== 'sandbox')
+    throw invalidField('account_id', 'is not a sandbox account');
+  return resolved;
 }
 
 const presentOnPhone = (message: SandboxMessage) => ({

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { answer, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { MINUTE } from '../../domain/time.ts';
 import { hashToken, newTicket } from '../../security/tokens.ts';
@@ -19,7 +19,7 @@ const createTicketRoute = createRoute({
       z.object({ ticket: z.string(), expire: z.string().openapi({ example: '2026-01-01T00:00:00.000Z' }) }),
       'The ticket',
     ),
-    ...failures('IDEMPOTENCY_KEY_REUSED'),
+    ...failures(...KEY_REFUSALS),
   },
 });
 

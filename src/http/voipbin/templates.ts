@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { ApiError } from '../errors.ts';
+import { ApiError, valueOf } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { answer, failures, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
-import { approvedTemplates } from '../templates.ts';
-import { channelOf } from '../../channels/registry.ts';
+import { resolvedOf } from '../../app/accounts.ts';
+import { approvedTemplates } from '../../app/conversations/templates.ts';
 import { findAccount } from '../../storage/accounts.ts';
 
 const templateSchema = z
@@ -35,8 +35,7 @@ const listRoute = createRoute({
 export const templateRoutes = newRouter();
 
 templateRoutes.openapi(listRoute, async (c) => {
-  const account = await findAccount(c.env, c.get('principal').customerId, c.req.valid('param').id);
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!channel) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
-  return c.json({ result: await approvedTemplates(c.env, account, channel), next_page_token: '' }, 200);
+  const resolved = resolvedOf(await findAccount(c.env, c.get('principal').customerId, c.req.valid('param').id));
+  if (!resolved) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
+  return c.json({ result: valueOf(await approvedTemplates(c.env, resolved)), next_page_token: '' }, 200);
 });

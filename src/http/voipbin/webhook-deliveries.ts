@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, failures, idempotencyHeaders, security } from '../openapi.ts';
+import { answer, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentWebhookDelivery } from './present-webhook.ts';
@@ -55,7 +55,7 @@ const retryRoute = createRoute({
   request: { ...deliveryParam, headers: idempotencyHeaders },
   responses: {
     ...answer(deliverySchema, 'The delivery, `pending`'),
-    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED', ...KEY_REFUSALS),
   },
 });
 

@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentEndpoint, presentWebhookDelivery } from './present-webhook.ts';
@@ -52,7 +52,7 @@ const createEndpointRoute = createRoute({
   request: { headers: idempotencyHeaders, ...body(newEndpointSchema) },
   responses: {
     ...answer(endpointSchema, 'The endpoint with its secret'),
-    ...failures('PERMISSION_DENIED', 'IDEMPOTENCY_KEY_REUSED'),
+    ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
 
@@ -90,7 +90,10 @@ const rotateRoute = createRoute({
   path: '/{id}/rotate_secret',
   summary: 'Give the endpoint a new secret; the old one signs beside it for a day',
   request: { ...idParam, headers: idempotencyHeaders },
-  responses: { ...answer(endpointSchema, 'The endpoint with its new secret'), ...one },
+  responses: {
+    ...answer(endpointSchema, 'The endpoint with its new secret'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', ...KEY_REFUSALS),
+  },
 });
 
 const testRoute = createRoute({
@@ -99,7 +102,10 @@ const testRoute = createRoute({
   path: '/{id}/test',
   summary: 'Send a `webhook_test` event; how it went is in the delivery log',
   request: { ...idParam, headers: idempotencyHeaders },
-  responses: { ...answer(deliverySchema, 'The delivery, `pending`'), ...one },
+  responses: {
+    ...answer(deliverySchema, 'The delivery, `pending`'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', ...KEY_REFUSALS),
+  },
 });
 
 const recoverRoute = createRoute({
@@ -114,7 +120,7 @@ const recoverRoute = createRoute({
   },
   responses: {
     ...answer(z.object({ deliveries: z.number().int() }), 'How many deliveries go on their way'),
-    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED'),
+    ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED', ...KEY_REFUSALS),
   },
 });
 
@@ -202,13 +208,12 @@ webhookEndpointRoutes.openapi(testRoute, async (c) => {
 });
 
 webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
-  const endpoint = await mine(c, c.req.valid('param').id);
   const since = parseTime(c.req.valid('json').since);
   if (since === null) throw invalidField('since', 'must be a time, as 2026-01-01T00:00:00Z');
-  if (endpoint.status !== 'enabled') throw new ApiError('WEBHOOK_ENDPOINT_DISABLED');
   const recovered = await withIdempotencyKey(c, async () => {
-    const deliveries = await recoverEndpoint(c.env, endpoint, since, Date.now());
-    return { statements: [], answer: { deliveries } };
+    const endpoint = await mine(c, c.req.valid('param').id);
+    if (endpoint.status !== 'enabled') throw new ApiError('WEBHOOK_ENDPOINT_DISABLED');
+    return { answer: { deliveries: await recoverEndpoint(c.env, endpoint, since, Date.now()) } };
   });
   return c.json(recovered, 200);
 });

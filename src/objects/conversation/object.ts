@@ -1,53 +1,69 @@
-import { AlarmClock } from '../runtime/alarm.ts';
+import { DurableObject } from 'cloudflare:workers';
+import { ConversationAggregate } from './aggregate.ts';
+import * as automation from './automation.ts';
 import * as commands from './commands.ts';
-import { claimSend, commitStep, runPendingFallbacks, receipt, reportSend, type SendOrder } from './deliver.ts';
-import { endErasure, erase, type Erased } from './erase.ts';
 import { Drains } from './drains.ts';
-import { InFlight } from './in-flight.ts';
+import { endErasure, erase, type Erased } from './erase.ts';
 import * as files from './files.ts';
-import { ConversationPeople } from './with-people.ts';
 import { ConversationLive } from './live.ts';
-import { receive, redelivered, type Received } from './receive.ts';
-import { send } from './send.ts';
-import * as turns from './turns.ts';
-import type { DeliveryNews, ReceiveCommand, SendCommand, UpdateCommand } from '../../domain/conversation/commands.ts';
-import type { Consent } from '../../domain/conversation/consent.ts';
+import * as questions from './questions.ts';
+import { hasReceived, receive, redelivered, type Received } from './receive.ts';
+import * as sending from './send.ts';
+import type { ChangeKind } from './store.ts';
+import { CLOSE_UNAUTHORIZED } from '../live/protocol.ts';
+import { close } from '../live/socket.ts';
+import { AlarmClock } from '../runtime/alarm.ts';
 import type { TurnReport } from '../../domain/conversation/automation/decide-turn.ts';
-import { decideLifecycle, nextLifecycleAt } from '../../domain/conversation/lifecycle.ts';
-import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
-import type { SendOutcome, SendPolicy } from '../../domain/conversation/delivery/sends.ts';
-import type { ConversationState, Message } from '../../domain/conversation/state.ts';
+import { isTurnOpen } from '../../domain/conversation/automation/decide-turn.ts';
 import type { TurnClaim } from '../../domain/conversation/automation/turns.ts';
+import type {
+  DeliveryNews,
+  IdempotencyClaim,
+  ReceiveCommand,
+  SendCommand,
+  UpdateCommand,
+} from '../../domain/conversation/commands.ts';
+import type { Consent } from '../../domain/conversation/consent.ts';
+import {
+  chooseChannels,
+  type Choice,
+  type Recipient,
+  type Wish,
+} from '../../domain/conversation/delivery/channel-choice.ts';
+import type { SendOutcome, SendPolicy } from '../../domain/conversation/delivery/sends.ts';
+import type { ServiceWindow } from '../../domain/conversation/delivery/service-window.ts';
+import { findBinding } from '../../domain/conversation/identity/bindings.ts';
+import type { ContactAddress, NewParticipant } from '../../domain/conversation/identity/participants.ts';
+import { decideLifecycle, isOver, nextLifecycleAt } from '../../domain/conversation/lifecycle.ts';
+import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Actor } from '../../domain/permissions.ts';
 import { ok, type Result } from '../../domain/result.ts';
-import type { Millis } from '../../domain/time.ts';
+import type { Micros, Millis } from '../../domain/time.ts';
 import { errorName, log } from '../../log.ts';
 
 const AFTER_FAILURE_MS = 60_000;
 
 /**
  * One conversation: the truth about it, its order, its sends and its assistants' turns. Every public method is an RPC command or
- * question; commands are safe to repeat. Decisions are made in domain/, committed by ConversationAggregate, and followed by `#settle`.
+ * question; commands are safe to repeat. A command loads, decides and commits without an await (receive.ts, send.ts, commands.ts, …;
+ * rules are in domain/), and `#settle` starts what follows from the commit.
  */
-export class ConversationObject extends ConversationPeople {
+export class ConversationObject extends DurableObject<Env> {
+  readonly #aggregate: ConversationAggregate;
   readonly #alarm: AlarmClock;
   readonly #live: ConversationLive;
   readonly #drains: Drains;
-  readonly #inFlight: InFlight;
+  readonly #attempts: sending.AttemptsUnderWay;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    this.#aggregate = new ConversationAggregate(ctx.storage);
     this.#alarm = new AlarmClock(ctx);
-    this.#inFlight = new InFlight(this.aggregate);
-    this.#drains = new Drains(ctx, env, this.aggregate, {
-      rearm: () => this.#rearm(),
-      committed: () => ctx.waitUntil(this.#settle()),
-    });
-    this.#live = new ConversationLive(ctx, env, this.aggregate, {
-      rearm: () => this.#rearm(),
-      committed: () => ctx.waitUntil(this.#settle()),
-    });
+    this.#attempts = new sending.AttemptsUnderWay(this.#aggregate);
+    const host = { rearm: () => this.#rearm(), committed: () => ctx.waitUntil(this.#settle()) };
+    this.#drains = new Drains(ctx, env, this.#aggregate, host);
+    this.#live = new ConversationLive(ctx, env, this.#aggregate, host);
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.load();
       this.#live.sessions.wake();
@@ -56,121 +72,229 @@ export class ConversationObject extends ConversationPeople {
     });
   }
 
-  /** An inbound item, once. Refuses with CONVERSATION_CLOSED when the conversation is over and the next one must take it. */
+  // Messages in and out
+
+  /** Receives an inbound item, once. Refuses with CONVERSATION_CLOSED when the conversation is over and the next one must take it. */
   async receive(command: ReceiveCommand): Promise<Result<Received, Refusal>> {
-    const erased = await redelivered(this.aggregate, command);
-    if (erased) return ok(erased);
-    const received = receive(this.aggregate, command);
-    const settled = this.settled(received);
-    await this.#drains.consentTold();
-    return settled;
+    const known = await redelivered(this.#aggregate, command);
+    if (known) return ok(known);
+    const received = this.#settled(receive(this.#aggregate, command));
+    await this.#drains.consentPublished();
+    return received;
   }
 
   send(command: SendCommand): Promise<Result<Message, Refusal>> {
-    return this.settled(send(this.aggregate, command));
-  }
-
-  /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
-  update(command: UpdateCommand): Promise<Result<commands.Changed, Refusal>> {
-    return this.settled(commands.updateConversation(this.aggregate, command));
-  }
-
-  /** The same by a flow's action, once over all its repeats. @returns the mode epoch that it left. */
-  updateByFlow(command: UpdateCommand, step: commands.FlowStep): Promise<Result<number, Refusal>> {
-    return this.settled(commands.updateByFlow(this.aggregate, command, step));
-  }
-
-  /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
-  unassign(customerId: string, actor: Actor, asOwner: string | null): Promise<Result<commands.Changed, Refusal>> {
-    return this.settled(commands.unassignConversation(this.aggregate, customerId, actor, asOwner));
-  }
-
-  /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
-  remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.settled(commands.deleteConversation(this.aggregate, customerId));
+    return this.#settled(sending.send(this.#aggregate, command));
   }
 
   removeMessage(customerId: string, messageId: string): Promise<Result<Message, Refusal>> {
-    return this.settled(commands.deleteMessage(this.aggregate, customerId, messageId));
+    return this.#settled(commands.deleteMessage(this.#aggregate, customerId, messageId));
   }
 
-  /** What another conversation with this contact has heard of its consent. */
-  learnConsent(customerId: string, addressName: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
-    return this.settled(commands.learnConsent(this.aggregate, customerId, addressName, consent));
-  }
-
-  /** The queue's consumer takes one attempt; null: not its turn. */
-  claim(deliveryId: string, attempt: number, policy: SendPolicy): SendOrder | null {
-    const order = claimSend(this.aggregate, deliveryId, attempt, policy);
+  /** The queue's consumer claims one attempt; null: not its turn. */
+  claim(deliveryId: string, attempt: number, policy: SendPolicy): sending.SendOrder | null {
+    const order = sending.claimSend(this.#aggregate, deliveryId, attempt, policy);
     this.#rearm();
     return order;
   }
 
   async report(deliveryId: string, attempt: number, outcome: SendOutcome): Promise<void> {
-    reportSend(this.aggregate, deliveryId, attempt, outcome);
-    this.#inFlight.reported();
+    sending.reportSend(this.#aggregate, deliveryId, attempt, outcome);
+    this.#attempts.ended();
     await this.#settle();
   }
 
   /** A provider's status callback. False when this conversation has no such delivery of that customer. */
   async receipt(customerId: string, deliveryId: string, news: DeliveryNews): Promise<boolean> {
-    if (this.state()?.customerId !== customerId) return false;
-    const known = receipt(this.aggregate, deliveryId, news);
-    this.#inFlight.reported();
+    if (this.#aggregate.conversation?.customerId !== customerId) return false;
+    const known = sending.receipt(this.#aggregate, deliveryId, news);
+    this.#attempts.ended();
     await this.#settle();
     return known;
   }
 
-  /** The queue's consumer takes an assistant's turn; null: it is over, or not this attempt's. */
-  claimTurn(turnId: string, claim: TurnClaim & { history: number }): turns.TurnOrder | null {
-    const order = turns.claim(this.aggregate, turnId, claim);
+  filesDone(messageId: string, wasDeleted: boolean): void {
+    files.filesDone(this.#aggregate, messageId, wasDeleted);
+    this.#rearm();
+  }
+
+  // The conversation itself
+
+  /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
+  update(command: UpdateCommand): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.updateConversation(this.#aggregate, command));
+  }
+
+  /** The same by a flow's action, once over all its repeats. @returns the mode epoch that it left. */
+  updateByFlow(command: UpdateCommand, step: commands.FlowStep): Promise<Result<number, Refusal>> {
+    return this.#settled(commands.updateByFlow(this.#aggregate, command, step));
+  }
+
+  /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
+  unassign(customerId: string, actor: Actor, asOwner: string | null): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.unassignConversation(this.#aggregate, customerId, actor, asOwner));
+  }
+
+  /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
+  remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(commands.deleteConversation(this.#aggregate, customerId));
+  }
+
+  /** What the contact has said of its consent in another conversation. */
+  learnConsent(customerId: string, addressName: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
+    return this.#settled(commands.learnConsent(this.#aggregate, customerId, addressName, consent));
+  }
+
+  // Its people
+
+  openWith(command: commands.OpenCommand): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(commands.openWith(this.#aggregate, command));
+  }
+
+  addParticipant(customerId: string, person: NewParticipant): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(commands.addParticipant(this.#aggregate, customerId, person));
+  }
+
+  /** @returns the conversation as it was before. */
+  removeParticipant(customerId: string, participantId: string): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(commands.removeParticipant(this.#aggregate, customerId, participantId));
+  }
+
+  /** Mergers, their undoing, and addresses that go elsewhere. @returns the conversation afterwards. */
+  changeMembership(customerId: string, wanted: commands.MembershipChange): Promise<Result<ConversationState, Refusal>> {
+    return this.#settled(commands.changeMembership(this.#aggregate, customerId, wanted));
+  }
+
+  /**
+   * Erases a contact from it: as a whole where nobody else is in it. Idempotent. @returns what is gone; null where the conversation is
+   * not this customer's.
+   */
+  async erase(customerId: string, contactIds: string[], addresses: ContactAddress[] = []): Promise<Erased | null> {
+    await this.#drains.drainHistory();
+    const announcedUntil = this.#drains.history.cursor();
+    const erased = erase(this.#aggregate, { customerId, contactIds, addresses, announcedUntil });
+    if (erased?.isWhole)
+      this.ctx.getWebSockets().forEach((socket) => close(socket, CLOSE_UNAUTHORIZED, 'the conversation was erased'));
+    // A batch that was on its way to D1 must arrive before the caller deletes what D1 has.
+    await this.#drains.drainHistory();
+    return erased;
+  }
+
+  /** D1 gets all of it as an erasure left it, and no webhook hears of it again. @throws when D1 does not take it now. */
+  async rebuild(): Promise<void> {
+    await this.#drains.rebuildHistory();
+    endErasure(this.#aggregate);
+  }
+
+  // Automation
+
+  /** The queue's consumer claims an assistant's turn; null: it is over, or not this attempt's. */
+  claimTurn(turnId: string, claim: TurnClaim & { history: number }): automation.TurnOrder | null {
+    const order = automation.claimTurnOrder(this.#aggregate, turnId, claim);
     this.#rearm();
     return order;
   }
 
-  /** How the attempt ended. MODE_CHANGED: people took over meanwhile, and nothing of it is said. */
+  /** How the attempt ended. MODE_CHANGED: people took over in the meantime, and nothing of it is said. */
   reportTurn(report: TurnReport): Promise<Result<null, Refusal>> {
-    return this.settled(turns.report(this.aggregate, report));
+    return this.#settled(automation.reportTurn(this.#aggregate, report));
   }
 
   /** A flow has an assistant answer. @returns whether to wait for it: false when the assistant has answered already. */
-  requestTurn(customerId: string, wanted: turns.RequestedTurn): Promise<Result<boolean, Refusal>> {
-    return this.settled(turns.request(this.aggregate, customerId, wanted));
-  }
-
-  filesDone(messageId: string, wasDeleted: boolean): void {
-    files.filesDone(this.aggregate, messageId, wasDeleted);
-    this.#rearm();
+  requestTurn(customerId: string, wanted: automation.RequestedTurn): Promise<Result<boolean, Refusal>> {
+    return this.#settled(automation.requestAnswer(this.#aggregate, customerId, wanted));
   }
 
   /** From the answer on, nothing of that activeflow is accepted here. */
   stopActiveflow(customerId: string, activeflowId: string): Promise<Result<null, Refusal>> {
-    return this.settled(commands.stopActiveflow(this.aggregate, customerId, activeflowId));
+    return this.#settled(automation.stopActiveflow(this.#aggregate, customerId, activeflowId));
   }
 
-  /**
-   * Takes a contact out of it for good: as a whole where nobody else is in it. @returns what went, and again the same when it is repeated;
-   * null where it is not this customer's.
-   */
-  async erase(customerId: string, contactIds: string[], addresses: ContactAddress[] = []): Promise<Erased | null> {
-    await this.#drains.historySettled();
-    const announced = this.#drains.history.place();
-    const erased = erase(this.ctx, this.aggregate, { customerId, contactIds, addresses, announced });
-    // What went to D1 just before has got there when it is dropped there.
-    await this.#drains.historySettled();
-    return erased;
+  // Questions: nothing below changes anything
+
+  read(customerId: string): Result<ConversationState, Refusal> {
+    return this.#aggregate.find(customerId);
   }
 
-  /** D1 gets all of it as it is since an erasure, and nobody is told anew. @throws where it does not take it now. */
-  async rebuild(): Promise<void> {
-    await this.#drains.historyAgain();
-    endErasure(this.aggregate);
+  readMessage(customerId: string, messageId: string): Result<Message, Refusal> {
+    return this.#aggregate.findMessage(customerId, messageId);
   }
 
-  /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */
-  async backstop(): Promise<void> {
-    await this.#catchUp();
+  /** Newest first, those created before `before` (null: all), at most `limit`. */
+  listMessages(customerId: string, before: Micros | null, limit: number): Result<Message[], Refusal> {
+    return this.#of(customerId, () => this.#aggregate.stored.messagesBefore(before, limit));
   }
+
+  /** The same, of the messages that a visitor with these addresses may see. */
+  visibleMessages(customerId: string, addresses: string[], before: Micros | null, limit: number) {
+    return this.#of(customerId, () => questions.visibleMessages(this.#aggregate, addresses, before, limit));
+  }
+
+  /** One of them, also one that was deleted. */
+  visibleMessage(customerId: string, addresses: string[], messageId: string): Result<Message, Refusal> {
+    return questions.visibleMessage(this.#aggregate, customerId, addresses, messageId);
+  }
+
+  /** Who changed the mode, or the owner, and when: newest first, those before `before` (null: all), at most `limit`. */
+  listChanges(customerId: string, kind: ChangeKind, before: Micros | null, limit: number) {
+    return this.#of(customerId, () => questions.listChanges(this.#aggregate, kind, before, limit));
+  }
+
+  /** Messages and changes together, newest first, those before a sequence, at most `limit`. */
+  listTimeline(customerId: string, before: number, limit: number): Result<questions.TimelineEntry[], Refusal> {
+    return this.#of(customerId, () => questions.listTimeline(this.#aggregate, before, limit));
+  }
+
+  /** What a request under this key was answered, also in a conversation that is over; null: nothing yet. */
+  answered(customerId: string, claim: IdempotencyClaim): Result<Message, Refusal> | null {
+    return sending.earlierAnswer(this.#aggregate, { customerId, messageId: '', idempotency: claim });
+  }
+
+  /** How a message would go now (dry run). */
+  choose(customerId: string, recipients: Recipient[], wish: Wish): Result<Choice[], Refusal> {
+    const found = this.#aggregate.find(customerId);
+    if (!found.ok) return found;
+    return ok(chooseChannels(found.value, recipients, wish, this.#aggregate.now()).map(({ choice }) => choice));
+  }
+
+  /** Whether this provider id came in here; asked by a successor, so that a late redelivery does not start it anew. */
+  knows(providerKey: string): Promise<boolean> {
+    return hasReceived(this.#aggregate, providerKey);
+  }
+
+  /** What is left of the contact's time for free text on one of its bindings; asked for its next conversation. */
+  windowBy(addressName: string): ServiceWindow | null {
+    const { conversation } = this.#aggregate;
+    return (conversation && findBinding(conversation, addressName)?.window) ?? null;
+  }
+
+  /** Over for good: closed or deleted. What never began is not. */
+  isOver(): boolean {
+    const { conversation } = this.#aggregate;
+    return conversation ? isOver(conversation) : this.#aggregate.isErased();
+  }
+
+  /** The conversation in which its contact's messages continue; null while they come here. */
+  mergedInto(): string | null {
+    return this.#aggregate.conversation?.mergedInto ?? null;
+  }
+
+  isTurnOpen(turnId: string): boolean {
+    const { record } = this.#aggregate;
+    return record !== null && isTurnOpen(record.pending, turnId);
+  }
+
+  /** For the queue's consumer that copies a contact's files. */
+  fileOrder(messageId: string): files.FileOrder | null {
+    return files.fileOrder(this.#aggregate, messageId);
+  }
+
+  #of<T>(customerId: string, read: () => T): Result<T, Refusal> {
+    const found = this.#aggregate.find(customerId);
+    return found.ok ? ok(read()) : found;
+  }
+
+  // Sockets
 
   override fetch(request: Request): Response {
     return this.#live.accept(request);
@@ -189,12 +313,19 @@ export class ConversationObject extends ConversationPeople {
     this.#live.sessions.gone(socket);
   }
 
+  // Time
+
   override async alarm(): Promise<void> {
     this.#alarm.fired();
     await this.#catchUp();
   }
 
-  /** Everything that time brings. Never throws: the platform gives an alarm up after six failures. */
+  /** Called by the cron for an object whose alarm may have been lost: does what the alarm would have done. */
+  async backstop(): Promise<void> {
+    await this.#catchUp();
+  }
+
+  /** Everything that becomes due with time. Never throws: the platform gives an alarm up after six failures. */
   async #catchUp(): Promise<void> {
     try {
       this.#passTime(Date.now());
@@ -208,25 +339,28 @@ export class ConversationObject extends ConversationPeople {
   }
 
   #passTime(now: Millis): void {
-    const record = this.aggregate.store.record();
-    if (!record) return;
-    this.#drains.sends.expired(now).forEach(({ send: expired, step }) => commitStep(this.aggregate, expired, step));
-    turns.expireTurns(this.aggregate, now);
-    runPendingFallbacks(this.aggregate, now);
-    this.#inFlight.reported();
+    if (!this.#aggregate.record) return;
+    sending.expireSends(this.#aggregate, now);
+    automation.expireTurns(this.#aggregate, now);
+    sending.runPendingFallbacks(this.#aggregate, now);
+    this.#attempts.ended();
     this.#live.sessions.dropStalled(now);
-    this.aggregate.store.keys.dropExpired(now);
+    this.#aggregate.dropExpiredKeys(now);
     this.#drains.history.saveCursor();
-    const at = this.aggregate.now();
-    const state = this.state();
-    const events = state ? decideLifecycle(state, record.settings, now, at) : [];
-    if (events.length > 0) this.aggregate.commit(events, at);
+    this.#passLifecycle(now);
   }
 
-  /** A command's answer, when what follows from it is under way and what it forbids is over. */
-  protected async settled<T>(result: T): Promise<T> {
+  #passLifecycle(now: Millis): void {
+    const { record } = this.#aggregate;
+    const at = this.#aggregate.now();
+    const events = record ? decideLifecycle(record.conversation, record.settings, now, at) : [];
+    if (events.length > 0) this.#aggregate.commit({ at, events });
+  }
+
+  /** A command's result, once what follows from it has been started and what it forbids is over. */
+  async #settled<T>(result: T): Promise<T> {
     await this.#settle();
-    await this.#inFlight.settled();
+    await this.#attempts.noneForbidden();
     return result;
   }
 
@@ -237,9 +371,9 @@ export class ConversationObject extends ConversationPeople {
     await this.#drains.start();
   }
 
-  /** Sets the alarm to the next thing that is due. */
+  /** Sets the alarm to the next due time. */
   #rearm(): void {
-    const record = this.aggregate.store.record();
+    const { record } = this.#aggregate;
     if (!record) return;
     this.#alarm.wakeBy([
       ...this.#drains.dueTimes(Date.now()),

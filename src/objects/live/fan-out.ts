@@ -20,7 +20,7 @@ export interface FrameSource {
   /** The frames after a sequence, at most `limit`, as that view of the log shows them. */
   framesAfter(sequence: number, limit: number, view: string): Frame[];
   /** Readers that are shown the same have the same view; absent: all are. */
-  viewOf?(reader: LiveReader['reader']): string;
+  viewOf?(live: Pick<LiveReader, 'reader' | 'dialect'>): string;
 }
 
 const PAGE = 100;
@@ -30,9 +30,10 @@ const CHUNK_BYTES = 64 * 1024;
 /** Renders each stretch of the log once in one round of sending, however many readers stand at the same place. */
 export function frameChunks(source: FrameSource): (live: LiveReader, events: number) => FrameChunk {
   const made = new Map<string, FrameChunk>();
-  return ({ cursor, batch, reader }, events) => {
+  return (live, events) => {
+    const { cursor, batch } = live;
     const limit = Math.min(events, PAGE);
-    const view = source.viewOf?.(reader) ?? '';
+    const view = source.viewOf?.(live) ?? '';
     const key = `${cursor} ${limit} ${batch} ${view}`;
     const known = made.get(key) ?? pack(source.framesAfter(cursor, limit, view), batch);
     made.set(key, known);

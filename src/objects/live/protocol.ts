@@ -53,13 +53,20 @@ export const readerSchema = z.discriminatedUnion('kind', [
 
 export type Reader = z.infer<typeof readerSchema>;
 
+/** The form in which a reader has the log's events; a visitor's follows from who it is. */
+const dialect = z.enum(['voipbin', 'voicebip']).default('voipbin');
+
 /** The Worker's word to the object: who, and from where. `after` null begins at the head. */
 export const sessionRequestSchema = z.object({
   reader: readerSchema,
   after: z.number().int().nonnegative().nullable(),
   /** `?batch=1`: every frame is an array, and events that come together share one. */
   batch: z.boolean(),
+  dialect,
 });
+
+/** The request as the Worker writes it. */
+export type NewSession = z.input<typeof sessionRequestSchema>;
 
 export type SessionRequest = z.infer<typeof sessionRequestSchema>;
 
@@ -71,6 +78,7 @@ export const attachmentSchema = z.object({
   v: z.literal(2),
   reader: readerSchema,
   batch: z.boolean(),
+  dialect,
   behind: z.object({ cursor: z.number().int(), acked: z.number().int(), stalledAt: z.number().nullable() }).nullable(),
 });
 

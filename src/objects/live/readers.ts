@@ -5,6 +5,7 @@ import type { Millis } from '../../domain/time.ts';
 export interface LiveReader {
   reader: Reader;
   batch: boolean;
+  dialect: Attachment['dialect'];
   cursor: number;
   acked: number;
   /** What was sent and not acknowledged, oldest first: one entry for each time that something was sent. */
@@ -20,11 +21,12 @@ export interface LiveReader {
   checkedAt: Millis;
 }
 
-type Who = Pick<LiveReader, 'reader' | 'batch'>;
+type Who = Pick<LiveReader, 'reader' | 'batch' | 'dialect'>;
 
-export const newReader = ({ reader, batch }: Who, cursor: number, checkedAt: Millis): LiveReader => ({
+export const newReader = ({ reader, batch, dialect }: Who, cursor: number, checkedAt: Millis): LiveReader => ({
   reader,
   batch,
+  dialect,
   cursor,
   acked: cursor,
   underWay: [],

@@ -212,8 +212,8 @@ export class Sessions {
     return this.#credentials.isFresh(live);
   }
 
-  #save(socket: WebSocket, { reader, batch }: LiveReader, behind: Attachment['behind']): void {
-    socket.serializeAttachment({ v: 2, reader, batch, behind } satisfies Attachment);
+  #save(socket: WebSocket, { reader, batch, dialect }: LiveReader, behind: Attachment['behind']): void {
+    socket.serializeAttachment({ v: 2, reader, batch, dialect, behind } satisfies Attachment);
   }
 
   #cut(socket: WebSocket, code: number, reason: string): void {

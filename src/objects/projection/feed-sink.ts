@@ -1,5 +1,5 @@
 import type { Publication } from '../live/feed-protocol.ts';
-import { paced } from '../runtime/paced.ts';
+import { paced } from '../runtime/single-flight.ts';
 import { getFeed } from '../stubs.ts';
 import { errorName, log } from '../../log.ts';
 
@@ -15,7 +15,7 @@ export interface FeedSource {
   head(): number;
   /** The events after the cursor, at most `limit`, in one publication. It may be asked for again, until `passed`. */
   publication(cursor: number, limit: number): { publication: Publication; cursor: number };
-  /** The last publication is over: it was heard, or nobody was there to hear it. */
+  /** The last publication is done: it was delivered, or nobody listened. */
   passed(): void;
 }
 
@@ -32,12 +32,12 @@ export class FeedSink {
     this.#source = source;
   }
 
-  /** Before the first commit of this life of the object: what is older has been published, or is news no more. */
+  /** Called before the first commit of this life of the object: what is older has been published, or is no news any more. */
   wake(): void {
     this.#cursor = this.#source.head();
   }
 
-  /** What comes meanwhile goes with the next drain. */
+  /** What is appended in the meantime goes with the next drain. */
   async #drain(): Promise<void> {
     const head = this.#source.head();
     try {
@@ -48,7 +48,7 @@ export class FeedSink {
     }
   }
 
-  /** Mostly nobody listens, and then the question is all that it costs. */
+  /** Mostly nobody listens, and then this question is all that it costs. */
   #isHeard(): Promise<boolean> {
     return Promise.resolve(getFeed(this.#env, this.#source.customerId()).isHeard());
   }

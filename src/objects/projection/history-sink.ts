@@ -7,7 +7,7 @@ const D1_TIMEOUT_MS = 10 * SECOND;
 /** How much lists may lag behind after an outage. */
 const LONGEST_BACKOFF_MS = 30 * SECOND;
 
-/** What an object tells D1 of itself. */
+/** What an object projects into D1. */
 export interface HistorySource {
   /** The log's head. */
   head(): number;
@@ -16,7 +16,7 @@ export interface HistorySource {
   storeCursor(cursor: number): void;
   /** Whether there is anything that D1 lacks when it has the log up to the cursor. */
   isBehind(cursor: number): boolean;
-  /** Writes the next stretch after the cursor to D1, in one batch that may be repeated. */
+  /** Writes the next log batch after the cursor to D1, in one D1 batch that is idempotent. */
   project(cursor: number): Promise<Projected>;
 }
 
@@ -28,15 +28,15 @@ export interface Projected {
 
 /**
  * The drain towards D1: history, lists and webhook deliveries. The log is the outbox and a cursor says how far D1 has it; it moves
- * only after D1 took the stretch. It is stored by the next alarm and not after each stretch, which saves a row and a commit for most
- * messages: who wakes up with an old cursor repeats a stretch, and that changes nothing.
+ * only after D1 took the batch. It is stored by the next alarm and not after each batch, which saves a row and a commit for most
+ * messages: an object that wakes up with an old cursor repeats a batch, and that changes nothing.
  */
 export class HistorySink {
   readonly #env: Env;
   readonly #source: HistorySource;
   /** Beyond the stored one, or 0. */
-  #cursor = 0;
-  /** Grows with every rewind: what was on its way before says nothing of what D1 has since. */
+  #unstored = 0;
+  /** Grows with every rewind: the answer to a batch that was begun before says nothing of what D1 has since. */
   #generation = 0;
   #failures = 0;
   #retryAt: Millis = 0;
@@ -47,13 +47,13 @@ export class HistorySink {
   }
 
   /**
-   * Until D1 has everything that there was when it began, or refuses; then `retryAt` says when to come back. What comes meanwhile is
-   * left to the next drain: a busy log would otherwise be drained row by row. Never throws.
+   * Until D1 has everything that was in the log when it began, or refuses; then `retryAt` says when to come back. What is appended
+   * in the meantime is left to the next drain: a busy log would otherwise be drained row by row. Never throws.
    */
   async drain(): Promise<void> {
     const head = this.#source.head();
     try {
-      while ((await this.#drainStretch()) && this.place() < head) continue;
+      while ((await this.#drainBatch()) && this.cursor() < head) continue;
     } catch (error) {
       this.#backOff(error);
     }
@@ -61,38 +61,38 @@ export class HistorySink {
 
   /** When there is something to drain or to store, or null when D1 has everything and the record says so. */
   retryAt(): Millis | null {
-    if (this.#source.isBehind(this.place())) return this.#retryAt;
-    return this.#cursor > this.#source.storedCursor() ? 0 : null;
+    if (this.#source.isBehind(this.cursor())) return this.#retryAt;
+    return this.#unstored > this.#source.storedCursor() ? 0 : null;
   }
 
   /** Whether D1 has ever heard of this object. */
   isKnown(): boolean {
-    return this.place() > 0;
+    return this.cursor() > 0;
   }
 
   /** How far D1 has the log; 0: it has never heard of this object. */
-  place(): number {
-    return Math.max(this.#cursor, this.#source.storedCursor());
+  cursor(): number {
+    return Math.max(this.#unstored, this.#source.storedCursor());
   }
 
   /** D1 has nothing of the log any more, and is to get all of it. */
   rewind(): void {
     this.#generation += 1;
-    this.#cursor = 0;
+    this.#unstored = 0;
     // Who has just changed something in D1 knows that it answers.
     this.#retryAt = 0;
     this.#source.storeCursor(0);
   }
 
   saveCursor(): void {
-    if (this.#cursor > this.#source.storedCursor()) this.#source.storeCursor(this.#cursor);
+    if (this.#unstored > this.#source.storedCursor()) this.#source.storeCursor(this.#unstored);
   }
 
-  async #drainStretch(): Promise<boolean> {
-    if (!this.#source.isBehind(this.place()) || Date.now() < this.#retryAt) return false;
+  async #drainBatch(): Promise<boolean> {
+    if (!this.#source.isBehind(this.cursor()) || Date.now() < this.#retryAt) return false;
     const generation = this.#generation;
-    const { cursor, due } = await inTime(this.#source.project(this.place()), D1_TIMEOUT_MS);
-    if (generation === this.#generation) this.#cursor = Math.max(this.#cursor, cursor);
+    const { cursor, due } = await inTime(this.#source.project(this.cursor()), D1_TIMEOUT_MS);
+    if (generation === this.#generation) this.#unstored = Math.max(this.#unstored, cursor);
     this.#failures = 0;
     await this.#enqueueWebhooks(due);
     return true;

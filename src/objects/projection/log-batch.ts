@@ -1,7 +1,7 @@
 import type { LogStore } from '../runtime/log-store.ts';
 import type { LogRow } from '../../domain/log-row.ts';
 
-/** D1 takes 2 MB as one value, and a stretch's messages are one. */
+/** D1 takes 2 MB as one value, and a batch's messages are one. */
 const ROWS = 200;
 const CHARACTERS = 400_000;
 
@@ -12,7 +12,11 @@ export interface LogBatch {
 }
 
 /** As much of the log after the cursor as fits into one batch, and at least one row where there is any. */
-export function nextLogBatch(log: LogStore, cursor: number, messageText: (id: string) => string | null): LogBatch {
+export function nextLogBatch(
+  log: Pick<LogStore, 'after'>,
+  cursor: number,
+  messageText: (id: string) => string | null,
+): LogBatch {
   const rows: LogRow[] = [];
   const messages = new Map<string, string>();
   let characters = 0;
@@ -27,5 +31,5 @@ export function nextLogBatch(log: LogStore, cursor: number, messageText: (id: st
   return { rows, messages };
 }
 
-/** The messages as one JSON array, without having been read and written anew. */
+/** The messages as one JSON array, without parsing them. */
 export const messagesJson = ({ messages }: LogBatch): string => `[${[...messages.values()].join(',')}]`;

@@ -3,10 +3,18 @@ import { HOUR, type Millis } from '../../domain/time.ts';
 export const KEYS_SQL = `
       CREATE TABLE keys (key TEXT PRIMARY KEY, message_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_ms INTEGER) WITHOUT ROWID;`;
 
-/** A key that was used once: a provider's id (`in:…`, no end), an Idempotency-Key (`api:…`, 24 hours). */
+/** What a key was used for. */
 export interface UsedKey {
+  /** Empty where it made no message. */
   messageId: string;
   fingerprint: string;
+}
+
+/** A key that is used up: a provider's id (`in:…`, which never expires), an Idempotency-Key (`api:…`, 24 hours). */
+export interface NewKey extends UsedKey {
+  key: string;
+  /** Null: never. */
+  expiresAt: Millis | null;
 }
 
 /** Keys that make a repeat harmless. Stored in the same transaction as what they stand for. */
@@ -39,12 +47,12 @@ export class KeyStore {
     return rows.map(({ key }) => key);
   }
 
-  save(key: string, used: UsedKey, expires: Millis | null): void {
+  save({ key, messageId, fingerprint, expiresAt }: NewKey): void {
     const query = 'INSERT OR REPLACE INTO keys (key, message_id, fingerprint, expires_ms) VALUES (?, ?, ?, ?)';
-    this.#sql.exec(query, key, used.messageId, used.fingerprint, expires);
+    this.#sql.exec(query, key, messageId, fingerprint, expiresAt);
   }
 
-  /** Once in an hour at most: it walks over all of them. */
+  /** Once an hour at most, because it walks over all of them. */
   dropExpired(now: Millis): void {
     if (!this.#isReady() || now < this.#droppedAt + HOUR) return;
     this.#droppedAt = now;

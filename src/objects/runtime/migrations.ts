@@ -1,7 +1,8 @@
 /** One step of an object's schema. The list is append-only: a step that has run anywhere is never edited. */
 export interface ObjectMigration {
   id: string;
-  sql: string;
+  /** Statements, or code for what statements cannot do. It runs inside the transaction and must not await anything. */
+  run: string | ((storage: DurableObjectStorage) => void);
 }
 
 /** True once the object has ever stored something. Asking writes nothing, so that a made-up id leaves no trace. */
@@ -18,9 +19,10 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly Obje
         .toArray()
         .map((row) => row.id),
     );
-    for (const migration of migrations.filter(({ id }) => !done.has(id))) {
-      storage.sql.exec(migration.sql);
-      storage.sql.exec('INSERT INTO object_migrations (id) VALUES (?)', migration.id);
+    for (const { id, run } of migrations.filter((each) => !done.has(each.id))) {
+      if (typeof run === 'string') storage.sql.exec(run);
+      else run(storage);
+      storage.sql.exec('INSERT INTO object_migrations (id) VALUES (?)', id);
     }
   });
 }

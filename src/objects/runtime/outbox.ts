@@ -2,19 +2,25 @@ import { inTime } from './in-time.ts';
 import { singleFlight } from './single-flight.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 import { errorName, log as notice } from '../../log.ts';
+import { enqueue } from '../../queues/jobs.ts';
+
+/*
+ * What an object owes somebody else stands in its own storage until it is done. An Outbox does the work itself and retries it; a queue
+ * outbox hands jobs to a queue, whose consumer reports to the object when the work is done. Both may repeat what they did, and neither throws.
+ */
 
 const WORK_TIMEOUT_MS = 20 * SECOND;
 const LONGEST_BACKOFF_MS = 30 * SECOND;
 
-/** Work that an object owes somebody else and that may fail: it is tried until it is done, ever more patiently. */
+/** Work that an object does itself and that may fail: it is retried until it succeeds, with growing pauses. */
 export class Outbox {
   readonly #isPending: () => boolean;
   #failures = 0;
   #retryAt: Millis = 0;
-  /** One at a time. Never throws: `retryAt` says when to come back. */
+  /** One run at a time; `retryAt` says when to call again. */
   readonly drain: () => Promise<void>;
 
-  /** `work` may be repeated: whatever it did before it failed, or before the object was evicted, it does again. */
+  /** `work` must be safe to repeat: it may have failed, or the object may have been evicted, halfway through. */
   constructor(name: string, isPending: () => boolean, work: () => Promise<void>) {
     this.#isPending = isPending;
     this.drain = singleFlight(async () => {
@@ -35,3 +41,38 @@ export class Outbox {
     return this.#isPending() ? this.#retryAt : null;
   }
 }
+
+const REPUBLISH_MS = 2 * SECOND;
+
+/** What every job names, beside its own id. */
+interface ConversationJob {
+  conversationId: string;
+}
+
+interface QueueOutboxParts<T extends ConversationJob> {
+  /** For the log line, as in "sends not queued". */
+  name: string;
+  queue: Queue;
+  /** Commits that what is due is published from now on. @returns its jobs. */
+  publish: (now: Millis) => T[];
+  /**
+   * The queue refused these: commits that they wait again until `dueAt`. A queue may take a batch and still answer with an error, so
+   * jobs that a consumer has claimed in the meantime stay as they are.
+   */
+  putBack: (jobs: T[], dueAt: Millis) => void;
+}
+
+/** The drain towards a queue. Jobs are marked first and queued second: a lost one comes back when its lease runs out. */
+export const queueOutbox =
+  <T extends ConversationJob>({ name, queue, publish, putBack }: QueueOutboxParts<T>): (() => Promise<void>) =>
+  async () => {
+    const jobs = publish(Date.now());
+    if (jobs.length === 0) return;
+    try {
+      await enqueue<unknown>(queue, jobs);
+    } catch (error) {
+      const conversation = jobs[0]?.conversationId ?? '';
+      notice('warn', `${name} not queued`, { conversation, count: jobs.length, error: errorName(error) });
+      putBack(jobs, Date.now() + REPUBLISH_MS);
+    }
+  };

@@ -1,6 +1,8 @@
+import type { Millis } from '../../domain/time.ts';
+
 /**
- * Runs `work` at most once at a time. Who calls while it runs is answered by a further run that begins after the present one:
- * what was committed before the call is certain to be seen.
+ * Runs `work` at most once at a time. Calls during a run are answered by one further run that begins after it: whatever was committed
+ * before the call is certain to be seen.
  */
 export function singleFlight(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
@@ -21,4 +23,16 @@ export function singleFlight(work: () => Promise<void>): () => Promise<void> {
       });
     return queued;
   };
+}
+
+/** Like `singleFlight`, with a pause of `gap` after each run, so that what happens in it shares the next one. The first run after a pause starts at once. */
+export function paced(work: () => Promise<void>, gap: Millis): () => Promise<void> {
+  let pausedUntil: Millis = 0;
+  return singleFlight(async () => {
+    // A clock that was set back must not stretch the pause.
+    const pause = Math.min(pausedUntil - Date.now(), gap);
+    if (pause > 0) await scheduler.wait(pause);
+    await work();
+    pausedUntil = Date.now() + gap;
+  });
 }

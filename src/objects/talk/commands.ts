@@ -1,12 +1,17 @@
-import type { TalkAggregate } from './aggregate.ts';
+import type { TalkAggregate, TalkDecision } from './aggregate.ts';
+import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import type { Newcomer, OpenCommand, TalkActor, TalkChanges } from '../../domain/talk/commands.ts';
+import { mayAct } from '../../domain/talk/access.ts';
+import type { Newcomer, OpenCommand, TalkActor, TalkChanges, TalkEdit, TalkSend } from '../../domain/talk/commands.ts';
+import { decideDeleteMessage, decideEdit, decideSend } from '../../domain/talk/decide-message.ts';
 import { decideJoin, decideLeave, decideRead } from '../../domain/talk/decide-participants.ts';
+import { decideReact, decideUnreact } from '../../domain/talk/decide-reaction.ts';
 import { decideClose, decideDelete, decideOpen, decideReopen, decideUpdate } from '../../domain/talk/decide-talk.ts';
 import type { NewTalkEvent, TalkEvent } from '../../domain/talk/events.ts';
-import type { Participant, Talk, TalkState } from '../../domain/talk/state.ts';
-import type { Micros } from '../../domain/time.ts';
+import { fingerprintOf } from '../../domain/talk/fingerprint.ts';
+import type { Participant, Talk, TalkMessage, TalkState } from '../../domain/talk/state.ts';
+import { HOUR, type Micros } from '../../domain/time.ts';
 
 /** A talk as one agent sees it. */
 export interface TalkView {
@@ -20,21 +25,21 @@ const UNREAD_LIMIT = 1000;
 
 export function viewOf(aggregate: TalkAggregate, { state, participants }: Talk, agentId: string): TalkView {
   const read = participants.get(agentId)?.readSequence;
-  return { state, unread: read === undefined ? 0 : aggregate.store.countUnread(agentId, read, UNREAD_LIMIT) };
+  return { state, unread: read === undefined ? 0 : aggregate.stored.countUnread(agentId, read, UNREAD_LIMIT) };
 }
 
 type Decide = (at: Micros) => Result<NewTalkEvent[], Refusal>;
 
-/** Decides and commits: the events in their place. `rows` go into the same transaction, and only when something happens. */
-export function change(
+/** Decides and commits. `along`: what else the commit stores; nothing where nothing happens. @returns the events with their places. */
+function change(
   aggregate: TalkAggregate,
   decide: Decide,
-  rows?: (messageId: string) => void,
+  along: Omit<TalkDecision, 'at' | 'events'> = {},
 ): Result<TalkEvent[], Refusal> {
   const at = aggregate.now();
   const decided = decide(at);
   if (!decided.ok) return decided;
-  return ok(decided.value.length > 0 ? aggregate.commit(decided.value, at, rows) : []);
+  return ok(decided.value.length > 0 ? aggregate.commit({ ...along, at, events: decided.value }) : []);
 }
 
 /** The same, answered by the talk as it is afterwards. */
@@ -97,4 +102,99 @@ export function moveRead(
 export function isParticipant({ talk }: TalkAggregate, customerId: string, agentId: string): boolean {
   if (!talk || talk.state.customerId !== customerId || talk.state.deletedAt !== null) return false;
   return talk.participants.has(agentId);
+}
+
+type Answer = Result<TalkMessage, Refusal>;
+
+/** Accepts a message once per idempotency key, and per client_id with the same content. `claim` null: a socket's, which has no such key. */
+export function sendMessage(
+  aggregate: TalkAggregate,
+  actor: TalkActor,
+  command: TalkSend,
+  claim: IdempotencyClaim | null,
+): Answer {
+  const allowed = mayAct(aggregate.talk, actor);
+  if (!allowed.ok) return allowed;
+  const earlier = (claim && earlierByKey(aggregate, claim)) ?? earlierByClient(aggregate, actor, command);
+  if (earlier) return earlier;
+  const { parentId } = command;
+  const hasParent = parentId !== null && aggregate.stored.message(parentId) !== null;
+  const sent = change(aggregate, (at) => decideSend(aggregate.talk, actor, command, hasParent, at), usedBy(claim));
+  return answer(aggregate, '', sent);
+}
+
+const keyOf = ({ key }: IdempotencyClaim): string => `api:${key}`;
+const KEY_LIFE_MS = 24 * HOUR;
+
+const usedBy = (claim: IdempotencyClaim | null): Pick<TalkDecision, 'key'> =>
+  claim ? { key: { key: keyOf(claim), fingerprint: claim.fingerprint, expiresAt: Date.now() + KEY_LIFE_MS } } : {};
+
+function earlierByKey(aggregate: TalkAggregate, claim: IdempotencyClaim): Answer | null {
+  const used = aggregate.stored.keys.used(keyOf(claim), Date.now());
+  if (!used) return null;
+  return used.fingerprint === claim.fingerprint
+    ? presentMessage(aggregate, used.messageId)
+    : err({ code: 'IDEMPOTENCY_KEY_REUSED' });
+}
+
+/**
+ * A client that lost its socket sends again what was not acknowledged, under the same client_id: that is one message. One that counts
+ * from 1 again after a reload means another message, and nothing of it may be lost: so the content must be the same too.
+ */
+function earlierByClient(aggregate: TalkAggregate, { agentId }: TalkActor, command: TalkSend): Answer | null {
+  const message = aggregate.messageByClientId(agentId, command.clientId);
+  return message?.fingerprint === fingerprintOf(command) ? ok(message) : null;
+}
+
+/** The message as the event made it, or as it is where nothing happened; a send always makes one. */
+function answer(aggregate: TalkAggregate, messageId: string, changed: Result<TalkEvent[], Refusal>): Answer {
+  if (!changed.ok) return changed;
+  const event = changed.value.find((each) => 'message' in each);
+  return event ? ok(event.message) : presentMessage(aggregate, messageId);
+}
+
+function presentMessage(aggregate: TalkAggregate, messageId: string): Answer {
+  const message = aggregate.stored.message(messageId);
+  return message ? ok(message) : err({ code: 'TALK_MESSAGE_NOT_FOUND' });
+}
+
+/** The version before goes into the history. */
+export function editMessage(aggregate: TalkAggregate, actor: TalkActor, messageId: string, edit: TalkEdit): Answer {
+  const before = aggregate.stored.message(messageId);
+  const decide: Decide = (at) => decideEdit(aggregate.talk, actor, before, edit, at);
+  return answer(aggregate, messageId, change(aggregate, decide, before ? replacing(before) : {}));
+}
+
+const replacing = ({ id: messageId, text, medias, editedAt, createdAt }: TalkMessage) => ({
+  replacedVersion: { messageId, version: { text, medias, at: editedAt ?? createdAt } },
+});
+
+/** With all its versions. */
+export function deleteMessage(aggregate: TalkAggregate, actor: TalkActor, messageId: string): Answer {
+  const message = aggregate.stored.message(messageId);
+  const decide: Decide = (at) => decideDeleteMessage(aggregate.talk, actor, message, at);
+  return answer(aggregate, messageId, change(aggregate, decide, { dropVersionsOf: messageId }));
+}
+
+/** `claim`: the request's Idempotency-Key, or null. A repeat is answered by the message as it is then. */
+export function react(
+  aggregate: TalkAggregate,
+  actor: TalkActor,
+  messageId: string,
+  emoji: string,
+  claim: IdempotencyClaim | null,
+): Answer {
+  const allowed = mayAct(aggregate.talk, actor);
+  if (!allowed.ok) return allowed;
+  const earlier = claim && earlierByKey(aggregate, claim);
+  if (earlier) return earlier;
+  const message = aggregate.stored.message(messageId);
+  const reacted = change(aggregate, (at) => decideReact(aggregate.talk, actor, message, emoji, at), usedBy(claim));
+  return answer(aggregate, messageId, reacted);
+}
+
+export function unreact(aggregate: TalkAggregate, actor: TalkActor, messageId: string, emoji: string): Answer {
+  const message = aggregate.stored.message(messageId);
+  const reacted = change(aggregate, (at) => decideUnreact(aggregate.talk, actor, message, emoji, at));
+  return answer(aggregate, messageId, reacted);
 }

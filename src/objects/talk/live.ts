@@ -1,24 +1,29 @@
-import { isParticipant } from './commands.ts';
-import { handleFrame, readFrame } from './frames.ts';
+import { z } from 'zod';
 import type { TalkAggregate } from './aggregate.ts';
-import { paced } from '../runtime/paced.ts';
+import { deleteMessage, editMessage, isParticipant, moveRead, react, sendMessage, unreact } from './commands.ts';
 import { errorFrame, type Reader, type SessionRequest } from '../live/protocol.ts';
 import { Sessions } from '../live/sessions.ts';
+import { paced } from '../runtime/single-flight.ts';
+import { presentParticipant, presentTalkMessage } from '../../dialects/voipbin/talk.ts';
+import { talkEditOf, talkFrameSchema, talkSendOf, type TalkFrame } from '../../dialects/voipbin/talk-bodies.ts';
+import { REFUSAL_MESSAGES, type Refusal } from '../../domain/errors.ts';
 import { hasRole } from '../../domain/permissions.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import { mayAct } from '../../domain/talk/access.ts';
 import type { TalkActor } from '../../domain/talk/commands.ts';
-import type { Participant } from '../../domain/talk/state.ts';
+import type { Participant, TalkMessage } from '../../domain/talk/state.ts';
 import { revokedReaders } from '../../storage/readers.ts';
 
 type Status = 'online' | 'offline';
 
-/** How long the room may wait to hear who came and went, after it was told the last time. */
+/** How long presence is gathered before it is sent again. Milliseconds. */
 const PRESENCE_GAP_MS = 250;
 
 /** What the sockets of a talk need of their object. */
 interface TalkLiveHost {
-  /** A command came by a socket, and was carried out. */
+  /** A frame of a socket was dispatched. */
   settle(): void;
-  /** When sockets need the alarm may have changed. */
+  /** The next due time of the sockets may have changed. */
   rearm(): void;
 }
 
@@ -28,9 +33,9 @@ export class TalkLive {
   readonly #ctx: DurableObjectState;
   readonly #aggregate: TalkAggregate;
   readonly #host: TalkLiveHost;
-  /** Who came or went since the room was last told. */
-  readonly #moved = new Map<string, Status>();
-  readonly #tellOfMoves = paced(() => this.#sendPresence(), PRESENCE_GAP_MS);
+  /** Whose presence has changed since it was last sent. */
+  readonly #changed = new Map<string, Status>();
+  readonly #presenceChanged = paced(() => this.#sendPresence(), PRESENCE_GAP_MS);
 
   constructor(ctx: DurableObjectState, env: Env, aggregate: TalkAggregate, host: TalkLiveHost) {
     this.#ctx = ctx;
@@ -51,7 +56,7 @@ export class TalkLive {
     return reader.kind === 'agent' && isParticipant(this.#aggregate, reader.customerId, reader.agentId);
   }
 
-  /** The newcomer is told who is there, and those who are there of the newcomer, where that is news. */
+  /** The newcomer receives the presence of the others, and they the newcomer's where it has changed. */
   accept(session: SessionRequest): Response {
     const present = this.#present();
     const agentId = agentOf(session.reader);
@@ -87,14 +92,14 @@ export class TalkLive {
   }
 
   #note(agentId: string, status: Status): void {
-    this.#moved.set(agentId, status);
-    this.#ctx.waitUntil(this.#tellOfMoves());
+    this.#changed.set(agentId, status);
+    this.#ctx.waitUntil(this.#presenceChanged());
   }
 
-  /** After a deploy a thousand come back at once: told one by one, that would be a million frames. */
+  /** After a deploy a thousand come back at once: one by one, that would be a million frames. */
   #sendPresence(): Promise<void> {
-    if (this.#moved.size > 0) this.sessions.sendEphemeral(this.#presence([...this.#moved]));
-    this.#moved.clear();
+    if (this.#changed.size > 0) this.sessions.sendEphemeral(this.#presence([...this.#changed]));
+    this.#changed.clear();
     return Promise.resolve();
   }
 
@@ -112,3 +117,91 @@ const actorOf = (reader: Extract<Reader, { kind: 'agent' }>): TalkActor => ({
   isAdmin: hasRole(reader, 'admin'),
   talkId: null,
 });
+
+/** What came of one frame: the answer to its sender, and what the others are sent outside the log. */
+interface Handled {
+  reply: unknown;
+  sendEphemeral: Ephemeral | null;
+}
+
+interface Ephemeral {
+  frame: unknown;
+  /** Whether the agent's own sockets receive it too: its other devices must know what it has read, and not that it types. */
+  toSelf: boolean;
+}
+
+type Outcome = Result<{ data: unknown; sendEphemeral?: Ephemeral }, Refusal>;
+
+/** A bad frame is answered by an `error` frame, and the socket stays open. */
+function handleFrame(aggregate: TalkAggregate, actor: TalkActor, frame: unknown): Handled {
+  const parsed = talkFrameSchema.safeParse(frame);
+  if (!parsed.success) return { reply: malformed(frame, parsed.error), sendEphemeral: null };
+  const { client_id } = parsed.data;
+  const outcome = dispatch(aggregate, actor, parsed.data);
+  if (!outcome.ok) return { reply: { type: 'error', client_id, error: problem(outcome.error) }, sendEphemeral: null };
+  const { data, sendEphemeral = null } = outcome.value;
+  return { reply: { type: 'ack', client_id, data }, sendEphemeral };
+}
+
+function dispatch(aggregate: TalkAggregate, actor: TalkActor, frame: TalkFrame): Outcome {
+  switch (frame.type) {
+    case 'send':
+      return shown(sendMessage(aggregate, actor, talkSendOf(frame), null));
+    case 'edit':
+      return shown(editMessage(aggregate, actor, frame.message_id, talkEditOf(frame)));
+    case 'delete':
+      return shown(deleteMessage(aggregate, actor, frame.message_id));
+    case 'react':
+      return shown(react(aggregate, actor, frame.message_id, frame.emoji, null));
+    case 'unreact':
+      return shown(unreact(aggregate, actor, frame.message_id, frame.emoji));
+    case 'read':
+      return read(aggregate, actor, frame.sequence);
+    case 'typing':
+      return typing(aggregate, actor);
+  }
+}
+
+const shown = (result: Result<TalkMessage, Refusal>): Outcome =>
+  result.ok ? ok({ data: presentTalkMessage(result.value) }) : result;
+
+function read(aggregate: TalkAggregate, actor: TalkActor, sequence: number): Outcome {
+  const moved = moveRead(aggregate, actor, sequence);
+  if (!moved.ok) return moved;
+  if (!moved.value) return ok({ data: null });
+  return ok({ data: presentParticipant(moved.value), sendEphemeral: { frame: readFrame(moved.value), toSelf: true } });
+}
+
+/** How far somebody has read; outside the log, like typing and presence. */
+const readFrame = (participant: Participant) => ({
+  type: 'read',
+  data: presentParticipant(participant),
+});
+
+function typing(aggregate: TalkAggregate, actor: TalkActor): Outcome {
+  const found = mayAct(aggregate.talk, actor);
+  if (!found.ok) return err(found.error);
+  const data = { chat_id: found.value.state.id, owner_type: 'agent', owner_id: actor.agentId };
+  return ok({ data, sendEphemeral: { frame: { type: 'typing', data }, toSelf: false } });
+}
+
+const clientIdSchema = z.object({ client_id: z.string() });
+
+/** The client's own name for the frame is echoed where there is one, so that it knows which of its frames was wrong. */
+function malformed(frame: unknown, error: z.ZodError) {
+  const named = clientIdSchema.safeParse(frame);
+  const details = Object.fromEntries(
+    error.issues.map((issue) => [issue.path.join('.') || 'frame', issue.message] as const).toReversed(),
+  );
+  const message = Object.entries(details)
+    .map(([field, what]) => `${field}: ${what}`)
+    .join('; ');
+  const client_id = named.success ? named.data.client_id : '';
+  return { type: 'error', client_id, error: { reason: 'INVALID_ARGUMENT', message, details } };
+}
+
+function problem(refusal: Refusal) {
+  if (refusal.code !== 'INVALID_FIELD') return { reason: refusal.code, message: REFUSAL_MESSAGES[refusal.code] };
+  const { field, problem: what } = refusal;
+  return { reason: 'INVALID_ARGUMENT', message: `${field}: ${what}`, details: { [field]: what } };
+}

@@ -2,16 +2,13 @@ import { DurableObject } from 'cloudflare:workers';
 import { AlarmClock, NET_MS } from '../runtime/alarm.ts';
 import { FeedSink } from '../projection/feed-sink.ts';
 import { HistorySink } from '../projection/history-sink.ts';
-import { paced } from '../runtime/paced.ts';
+import { paced } from '../runtime/single-flight.ts';
 import { SESSION_HEADER, sessionRequestSchema } from '../live/protocol.ts';
-import { LogStore } from '../runtime/log-store.ts';
-import { TalkStore, type Border, type TalkVersion } from './store.ts';
-import * as commands from './commands.ts';
-import { TalkFeed } from './feed.ts';
-import { TalkHistory } from './history.ts';
-import { TalkLive } from './live.ts';
-import * as messages from './messages.ts';
 import { TalkAggregate } from './aggregate.ts';
+import * as commands from './commands.ts';
+import { TalkLive } from './live.ts';
+import { TalkFeed, TalkHistory } from './projection.ts';
+import type { Border, TalkVersion } from './store.ts';
 import type { IdempotencyClaim } from '../../domain/conversation/commands.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -20,9 +17,9 @@ import type { Newcomer, OpenCommand, TalkActor, TalkChanges, TalkEdit, TalkSend 
 import type { Participant, TalkMessage } from '../../domain/talk/state.ts';
 import { errorName, log } from '../../log.ts';
 
-/** A new talk waits so long for D1, so that lists know it when its first request is answered. Milliseconds. */
+/** A new talk waits this long for D1, so that lists know it when its first request is answered. Milliseconds. */
 const FIRST_HISTORY_MS = 250;
-/** As long as history may lag for the sake of one batch instead of many: lists follow within a second (spec section 6). */
+/** How long history may lag for the sake of one batch instead of many: lists follow within a second (spec section 6). Milliseconds. */
 const HISTORY_GAP_MS = 400;
 const AFTER_FAILURE_MS = 60_000;
 
@@ -34,24 +31,22 @@ export class TalkObject extends DurableObject<Env> {
   readonly #alarm: AlarmClock;
   readonly #aggregate: TalkAggregate;
   readonly #live: TalkLive;
-  readonly #history: TalkHistory;
-  readonly #sink: HistorySink;
+  readonly #history: HistorySink;
   readonly #feed: FeedSink;
   readonly #drainHistory: () => Promise<void>;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#alarm = new AlarmClock(ctx);
-    this.#aggregate = new TalkAggregate(ctx.storage, new TalkStore(ctx.storage), new LogStore(ctx.storage.sql));
-    this.#history = new TalkHistory(env.DB, this.#aggregate);
-    this.#sink = new HistorySink(env, this.#history);
+    this.#aggregate = new TalkAggregate(ctx.storage);
+    this.#history = new HistorySink(env, new TalkHistory(env.DB, this.#aggregate));
     this.#feed = new FeedSink(env, new TalkFeed(this.#aggregate));
     this.#live = new TalkLive(ctx, env, this.#aggregate, {
       settle: () => ctx.waitUntil(this.#settle()),
       rearm: () => this.#rearm(),
     });
     this.#drainHistory = paced(async () => {
-      await this.#sink.drain();
+      await this.#history.drain();
       this.#rearm();
     }, HISTORY_GAP_MS);
     void ctx.blockConcurrencyWhile(async () => {
@@ -128,36 +123,36 @@ export class TalkObject extends DurableObject<Env> {
   ): Result<TalkMessage[], Refusal> {
     const found = mayRead(this.#aggregate.talk, actor);
     if (!found.ok) return found;
-    const { store } = this.#aggregate;
-    if (parentId === null) return ok(store.messagesBefore(before, limit));
-    if (!store.message(parentId)) return err({ code: 'TALK_MESSAGE_NOT_FOUND' });
-    return ok(store.repliesBefore(parentId, before, limit));
+    const { stored } = this.#aggregate;
+    if (parentId === null) return ok(stored.messagesBefore(before, limit));
+    if (!stored.message(parentId)) return err({ code: 'TALK_MESSAGE_NOT_FOUND' });
+    return ok(stored.repliesBefore(parentId, before, limit));
   }
 
   /** A deleted one too, without what it said: it keeps its place. */
   readMessage(actor: TalkActor, messageId: string): Result<TalkMessage, Refusal> {
     const found = mayRead(this.#aggregate.talk, actor);
     if (!found.ok) return found.error.code === 'TALK_NOT_FOUND' ? err({ code: 'TALK_MESSAGE_NOT_FOUND' }) : found;
-    const message = this.#aggregate.store.message(messageId);
+    const message = this.#aggregate.stored.message(messageId);
     return message ? ok(message) : err({ code: 'TALK_MESSAGE_NOT_FOUND' });
   }
 
-  /** What the message said before it was edited, oldest first. */
+  /** The message's former versions, oldest first. */
   listEdits(actor: TalkActor, messageId: string): Result<TalkVersion[], Refusal> {
     const found = this.readMessage(actor, messageId);
-    return found.ok ? ok(this.#aggregate.store.edits(messageId)) : found;
+    return found.ok ? ok(this.#aggregate.stored.edits(messageId)) : found;
   }
 
   send(actor: TalkActor, command: TalkSend, claim: IdempotencyClaim): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.sendMessage(this.#aggregate, actor, command, claim));
+    return this.#settled(commands.sendMessage(this.#aggregate, actor, command, claim));
   }
 
   edit(actor: TalkActor, messageId: string, edit: TalkEdit): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.editMessage(this.#aggregate, actor, messageId, edit));
+    return this.#settled(commands.editMessage(this.#aggregate, actor, messageId, edit));
   }
 
   removeMessage(actor: TalkActor, messageId: string): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.deleteMessage(this.#aggregate, actor, messageId));
+    return this.#settled(commands.deleteMessage(this.#aggregate, actor, messageId));
   }
 
   react(
@@ -166,14 +161,14 @@ export class TalkObject extends DurableObject<Env> {
     emoji: string,
     claim: IdempotencyClaim | null,
   ): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.react(this.#aggregate, actor, messageId, emoji, claim));
+    return this.#settled(commands.react(this.#aggregate, actor, messageId, emoji, claim));
   }
 
   unreact(actor: TalkActor, messageId: string, emoji: string): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(messages.unreact(this.#aggregate, actor, messageId, emoji));
+    return this.#settled(commands.unreact(this.#aggregate, actor, messageId, emoji));
   }
 
-  /** The cron's hand on the shoulder: does what the alarm would have done, should that have been lost. */
+  /** Called by the cron for an object whose alarm may have been lost: does what the alarm would have done. */
   async backstop(): Promise<void> {
     await this.#catchUp();
   }
@@ -201,13 +196,13 @@ export class TalkObject extends DurableObject<Env> {
     await this.#catchUp();
   }
 
-  /** Everything that time brings. Never throws: the platform gives an alarm up after six failures. */
+  /** Everything that becomes due with time. Never throws: the platform gives an alarm up after six failures. */
   async #catchUp(): Promise<void> {
     try {
       const now = Date.now();
       this.#live.sessions.dropStalled(now);
-      this.#aggregate.store.keys.dropExpired(now);
-      this.#sink.saveCursor();
+      this.#aggregate.dropExpiredKeys(now);
+      this.#history.saveCursor();
       await this.#settle();
     } catch (error) {
       log('error', 'alarm failed', { talk: this.ctx.id.name ?? '', error: errorName(error) });
@@ -227,13 +222,13 @@ export class TalkObject extends DurableObject<Env> {
     this.ctx.waitUntil(this.#feed.drain());
     const history = this.#drainHistory();
     this.ctx.waitUntil(history);
-    if (!this.#sink.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
+    if (!this.#history.isKnown()) await Promise.race([history, scheduler.wait(FIRST_HISTORY_MS)]);
   }
 
-  /** Sets the alarm to the next thing that is due, with a little patience for work that a drain is busy with. */
+  /** Sets the alarm to the next due time; later where a drain may be at work already. */
   #rearm(): void {
     if (!this.#aggregate.talk) return;
-    const historyAt = this.#sink.retryAt();
+    const historyAt = this.#history.retryAt();
     this.#alarm.wakeBy([
       historyAt === null ? null : Math.max(historyAt, Date.now() + NET_MS),
       this.#live.sessions.nextStallAt(),

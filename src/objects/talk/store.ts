@@ -9,7 +9,7 @@ import type { Micros } from '../../domain/time.ts';
 const MIGRATIONS: readonly ObjectMigration[] = [
   {
     id: '0001-talk',
-    sql: `${LOG_SQL}
+    run: `${LOG_SQL}
       CREATE TABLE record (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL);
       CREATE TABLE participants (agent_id TEXT PRIMARY KEY, read_at INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE messages (sequence INTEGER PRIMARY KEY, parent_id TEXT, owner_id TEXT, created_at INTEGER NOT NULL, deleted INTEGER NOT NULL, data TEXT NOT NULL);
@@ -34,7 +34,7 @@ export interface TalkVersion {
   at: Micros;
 }
 
-/** Where a page begins: before this time and, among messages of that very time, before this one. */
+/** Where a page begins: before this time and, among messages of exactly that time, before this one. */
 export interface Border {
   at: Micros;
   id: string | null;
@@ -45,6 +45,12 @@ const bordered = (before: Border | null): [number, number, number] => {
   const { at, id } = before ?? { at: Number.MAX_SAFE_INTEGER, id: null };
   return [at, at, id === null ? 0 : sequenceIn(id)];
 };
+
+/** What may be asked of the store. Its writing methods are the aggregate's alone. */
+export type StoredTalk = Pick<
+  TalkStore,
+  'message' | 'messageText' | 'messagesBefore' | 'repliesBefore' | 'countUnread' | 'edits' | 'readSince'
+> & { readonly keys: Pick<KeyStore, 'used'> };
 
 /** The object's SQLite, and nothing else: every method is synchronous, so a commit cannot be interrupted. */
 export class TalkStore {
@@ -78,6 +84,7 @@ export class TalkStore {
 
   /** After a transaction that failed: what is remembered may never have been stored. */
   forget(): void {
+    this.#ready = isMigrated(this.#sql);
     this.#record = null;
   }
 

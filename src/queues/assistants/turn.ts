@@ -1,15 +1,13 @@
 import { askAssistant, type Answer } from './ask.ts';
 import type { AssistantTurnJob } from '../jobs.ts';
-import { overLimit } from '../../channels/limits.ts';
-import { channelOf } from '../../channels/registry.ts';
+import { buildSendCommand, SEND_DEFAULTS } from '../../app/conversations/send.ts';
 import { presentAssistantTurn } from '../../dialects/voipbin/assistant-turn.ts';
-import type { SendCommand } from '../../domain/conversation/commands.ts';
 import type { TurnReport } from '../../domain/conversation/automation/decide-turn.ts';
+import { obstacleToAll } from '../../domain/conversation/delivery/route.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { SECOND } from '../../domain/time.ts';
 import { errorName, log } from '../../log.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
-import { findAnyAccount } from '../../storage/accounts.ts';
 import { findAnyAssistant, type Assistant } from '../../storage/assistants.ts';
 
 type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['claimTurn']>>>;
@@ -64,7 +62,7 @@ async function outcomeOf(
   return { outcome: 'failed', answer: null };
 }
 
-/** The answer as a message, if its channel can carry it. */
+/** The answer as a message to everybody in the conversation, if any of their channels accepts it. */
 async function answerFrom(
   env: Env,
   assistant: Assistant,
@@ -72,30 +70,15 @@ async function answerFrom(
   { text, handoff }: Answer,
 ): Promise<Result<NonNullable<Outcome['answer']>, string>> {
   if (text.trim() === '') return ok({ message: null, handoff });
-  const account = await findAnyAccount(env, conversation.accountId);
-  const channel = account && channelOf(account.type, account.providerData);
-  if (!channel) return err('CONVERSATION_ACCOUNT_GONE');
-  if (overLimit(channel, text, [])) return err('ANSWER_TOO_LONG');
-  const message: SendCommand = {
+  const request = {
+    ...SEND_DEFAULTS,
     customerId: assistant.customerId,
-    actor: { type: 'assistant', id: assistant.id },
+    actor: { type: 'assistant' as const, id: assistant.id },
     actorName: assistant.name,
-    takeover: false,
     fence: conversation.modeEpoch,
-    activeflowId: null,
-    asOwner: null,
-    messageId: crypto.randomUUID(),
-    deliveryId: crypto.randomUUID(),
     text,
-    medias: [],
-    template: null,
-    recipients: null,
-    channel: '',
-    clientId: '',
-    segments: channel.segments(text),
-    expectedSequence: null,
-    idempotency: null,
-    settings: null,
   };
-  return ok({ message, handoff });
+  const command = await buildSendCommand(env, request, conversation);
+  if (!command.ok) return err(command.error.code);
+  return obstacleToAll(command.value.recipients) ? err('ANSWER_TOO_LONG') : ok({ message: command.value, handoff });
 }

@@ -2,18 +2,22 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 
 /** What requests leave behind for a while, and the sandbox provider's own memory. */
 
-/** Answers of POSTs that carried an Idempotency-Key and made rows in D1. Kept 24 hours. */
+/** POSTs that carried an Idempotency-Key: one that runs, or the answer of one that has ended (storage/idempotency.ts). Kept 24 hours. */
 export const idempotencyKeys = sqliteTable(
   'idempotency_keys',
   {
     customerId: text('customer_id').notNull(),
     key: text('key').notNull(),
     fingerprint: text('fingerprint').notNull(),
-    /** The answer's body, sealed: it may hold a token that is shown once. */
+    /** The answer's body, sealed because it may hold a token that is shown once. Empty while the request runs. */
     answerSealed: text('answer_sealed').notNull(),
-    /** Whose people the answer names: it goes when one of them is erased. */
+    /** The conversation that the request went to, or whose people the answer names: an erasure there deletes the row. */
     conversationId: text('conversation_id'),
     expiresMs: integer('expires_ms').notNull(),
+    /** The attempt that runs; empty once the answer is there. */
+    holder: text('holder').notNull().default(''),
+    /** When the attempt that runs is given up as crashed. */
+    leaseMs: integer('lease_ms').notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.customerId, table.key] })],
 );

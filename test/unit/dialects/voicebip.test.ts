@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { presentConversation } from '../../../src/dialects/voicebip/conversation.ts';
 import { presentExported } from '../../../src/dialects/voicebip/export.ts';
 import { readId, writeId } from '../../../src/dialects/voicebip/ids.ts';
-import { presentStreamEvent } from '../../../src/dialects/voicebip/stream.ts';
+import { presentStreamFrame } from '../../../src/dialects/voicebip/stream.ts';
+import type { ConversationEvent } from '../../../src/domain/conversation/events.ts';
+import { newDelivery, newMessage } from '../../../src/domain/conversation/new-message.ts';
+import type { Delivery, Message } from '../../../src/domain/conversation/state.ts';
 import { NIL_UUID } from '../../../src/domain/ids.ts';
 import { microsOf } from '../../../src/domain/time.ts';
 import { aConversation } from '../domain/support.ts';
@@ -41,16 +44,6 @@ describe('an id', () => {
   });
 });
 
-const message = (direction: string, status?: string) => ({
-  id: UUID,
-  conversation_id: UUID,
-  direction,
-  reference_type: 'message',
-  text: 'hello',
-  tm_update: '2026-05-15 14:32:01.123456',
-  deliveries: status === undefined ? [] : [{ status }],
-});
-
 describe('updated_at', () => {
   const [changed, wrote] = ['2026-05-15T14:32:01Z', '2026-05-15T15:00:00Z'];
   const at = (iso: string) => microsOf(Date.parse(iso));
@@ -70,47 +63,81 @@ describe('updated_at', () => {
   });
 });
 
+const AT = microsOf(Date.parse('2026-05-15T14:32:01.123Z'));
+const conversation = aConversation({ id: UUID, updatedAt: AT });
+
+const messageEvent = (
+  type: 'message.created' | 'message.updated' | 'message.deleted',
+  direction: Message['direction'],
+  status?: Delivery['status'],
+): ConversationEvent => {
+  const { self, peer } = conversation;
+  const delivery = newDelivery(conversation, UUID, null, AT);
+  const message: Message = {
+    ...newMessage(conversation, { messageId: UUID, text: 'hello', medias: [] }, AT),
+    direction,
+    source: direction === 'incoming' ? peer : self,
+    destination: direction === 'incoming' ? self : peer,
+    sender: { type: 'contact', id: '', name: '' },
+    deliveries: status === undefined ? [] : [{ ...delivery, status }],
+  };
+  return { type, message, becameDone: false, sequence: 3, at: AT };
+};
+
 describe('the stream', () => {
-  test.each(['sent', 'delivered', 'read', 'failed'])('tells that a message is %s', (status) => {
-    const data = message('outgoing', status);
-    expect(presentStreamEvent({ type: 'conversation_message_updated', sequence: 3, data })).toEqual({
-      event_type: `message.${status}`,
-      conversation_id: writeId('conv', UUID),
-      timestamp: '2026-05-15T14:32:01Z',
-      payload: {
-        message_id: writeId('msg', UUID),
-        direction: 'outbound',
-        channel: 'sms',
-        text: 'hello',
-        status,
+  test.each(['sent', 'delivered', 'read', 'failed'] as const)('tells that a message is %s', (status) => {
+    expect(presentStreamFrame(messageEvent('message.updated', 'outgoing', status))).toEqual({
+      type: 'event',
+      sequence: 3,
+      data: {
+        event_type: `message.${status}`,
+        conversation_id: writeId('conv', UUID),
+        timestamp: '2026-05-15T14:32:01Z',
+        payload: {
+          message_id: writeId('msg', UUID),
+          direction: 'outbound',
+          channel: 'sms',
+          text: 'hello',
+          status,
+        },
       },
     });
   });
 
-  test('tells once that one was received, and of none that waits or is tried again', () => {
-    const received = { type: 'conversation_message_created', data: message('incoming') };
-    expect(presentStreamEvent(received)).toMatchObject({ event_type: 'message.received' });
+  test('tells once that one was received, and of none that waits, is tried again or is deleted', () => {
+    const received = messageEvent('message.created', 'incoming');
+    expect(presentStreamFrame(received)).toMatchObject({ data: { event_type: 'message.received' } });
     const quiet = [
-      { type: 'conversation_message_updated', data: message('incoming') },
-      { type: 'conversation_message_created', data: message('outgoing', 'queued') },
-      { type: 'conversation_message_updated', data: message('outgoing', 'sending') },
-      { type: 'conversation_created', data: { id: UUID } },
-      { type: 'caught_up', sequence: 3 },
-      'nonsense',
-      null,
+      messageEvent('message.updated', 'incoming'),
+      messageEvent('message.created', 'outgoing', 'queued'),
+      messageEvent('message.updated', 'outgoing', 'sending'),
+      messageEvent('message.deleted', 'outgoing', 'sent'),
+      messageEvent('message.deleted', 'incoming'),
+      { type: 'conversation.created', conversation, change: null, sequence: 3, at: AT } as const,
     ];
-    for (const frame of quiet) expect(presentStreamEvent(frame)).toBeNull();
+    for (const event of quiet) expect(presentStreamFrame(event)).toEqual({ type: 'skip', sequence: 3 });
   });
 
-  test.each(['conversation_updated', 'conversation_closed'])('tells of a change of mode in %s', (type) => {
-    const data = { id: UUID, tm_update: '2026-05-15 14:32:01.123456' };
-    const actor = { type: 'accesskey', id: UUID };
-    expect(presentStreamEvent({ type, data, change: { actor, from_mode: 'ai', to_mode: 'human' } })).toEqual({
-      event_type: 'conversation.mode_changed',
-      conversation_id: writeId('conv', UUID),
-      timestamp: '2026-05-15T14:32:01Z',
-      payload: { from_mode: 'ai', to_mode: 'human', actor_user_id: UUID },
+  test.each(['conversation.updated', 'conversation.closed'] as const)('tells of a change of mode in %s', (type) => {
+    const change = {
+      actor: { type: 'accesskey', id: UUID },
+      reason: 'request',
+      mode: { from: 'ai', to: 'human' },
+      owner: null,
+      optOut: null,
+    } as const;
+    const event = { type, conversation, change, sequence: 3, at: AT };
+    expect(presentStreamFrame(event)).toEqual({
+      type: 'event',
+      sequence: 3,
+      data: {
+        event_type: 'conversation.mode_changed',
+        conversation_id: writeId('conv', UUID),
+        timestamp: '2026-05-15T14:32:01Z',
+        payload: { from_mode: 'ai', to_mode: 'human', actor_user_id: UUID },
+      },
     });
-    expect(presentStreamEvent({ type, data, change: { actor, name: 'renamed' } })).toBeNull();
+    const quiet = { ...event, change: { ...change, mode: null } };
+    expect(presentStreamFrame(quiet)).toEqual({ type: 'skip', sequence: 3 });
   });
 });

@@ -34,7 +34,12 @@ const TOO_LONG = { field: 'text', problem: 'is too long' };
 function choice(options: ChannelOption[], { channel = '', isHuman = false, preferred = '' } = {}) {
   const state = aConversation();
   const people = state.participants.map((each) => ({ ...each, preferredChannel: preferred }));
-  const [chosen] = chooseChannels({ ...state, participants: people }, [to(options)], { channel, isHuman }, NOW);
+  const [chosen] = chooseChannels(
+    { ...state, participants: people },
+    [to(options)],
+    { channel, isHuman, isTemplate: false },
+    NOW,
+  );
   return [chosen?.choice.chosen?.channel ?? null, chosen?.choice.rejected.map((each) => [each.channel, each.reason])];
 }
 
@@ -107,7 +112,7 @@ describe('the channel is chosen', () => {
         );
         const turned = [...made.slice(turn % (made.length + 1)), ...made.slice(0, turn % (made.length + 1))];
         const pick = (list: ChannelOption[]) =>
-          chooseChannels(aConversation(), [to(list)], { channel: '', isHuman: false }, NOW)[0];
+          chooseChannels(aConversation(), [to(list)], { channel: '', isHuman: false, isTemplate: false }, NOW)[0];
         expect(pick(turned)?.option?.binding).toEqual(pick(made)?.option?.binding);
         const isPossible = given.some(({ optOut, isTooLong }) => !optOut && !isTooLong);
         expect(pick(made)?.option !== null).toBe(isPossible);

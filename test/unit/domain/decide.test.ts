@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aConversation, anInbound, anOpening, aSend, NOW, BY, SOMEBODY } from './support.ts';
+import { aConversation, anInbound, anOpening, aSend, BY, DELIVERY_ID, NOW, SOMEBODY } from './support.ts';
 import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
 import { address } from '../../../src/domain/addresses.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
@@ -124,26 +124,26 @@ describe('news of a delivery', () => {
 
   test('is told once; a late or repeated receipt is no event', () => {
     const message = sent();
-    const [first] = decideDeliveryNews(message, aSend().deliveryId, news('delivered'), NOW);
+    const [first] = decideDeliveryNews(message, DELIVERY_ID, news('delivered'), NOW);
     expect(first).toMatchObject({
       type: 'message.updated',
       becameDone: true,
       message: { deliveries: [{ status: 'delivered', error: null }] },
     });
     const delivered = messageIn(first ? [first] : []);
-    expect(decideDeliveryNews(delivered, aSend().deliveryId, news('sent'), NOW)).toEqual([]);
-    expect(decideDeliveryNews(delivered, aSend().deliveryId, news('failed'), NOW)).toEqual([]);
+    expect(decideDeliveryNews(delivered, DELIVERY_ID, news('sent'), NOW)).toEqual([]);
+    expect(decideDeliveryNews(delivered, DELIVERY_ID, news('failed'), NOW)).toEqual([]);
   });
 
   test('of another try is told with its error, once, and forgotten when the message gets through', () => {
     const retry = { status: 'sending' as const, attempts: 1, error: { code: '429', text: 'slow' } };
-    const [tried] = decideDeliveryNews(sent(), aSend().deliveryId, retry, NOW);
+    const [tried] = decideDeliveryNews(sent(), DELIVERY_ID, retry, NOW);
     expect(tried).toMatchObject({
       message: { deliveries: [{ status: 'sending', attempts: 1, error: { code: '429' } }] },
     });
     const message = messageIn(tried ? [tried] : []);
-    expect(decideDeliveryNews(message, aSend().deliveryId, retry, NOW)).toEqual([]);
-    const [done] = decideDeliveryNews(message, aSend().deliveryId, { status: 'sent', attempts: 2 }, NOW);
+    expect(decideDeliveryNews(message, DELIVERY_ID, retry, NOW)).toEqual([]);
+    const [done] = decideDeliveryNews(message, DELIVERY_ID, { status: 'sent', attempts: 2 }, NOW);
     expect(done).toMatchObject({
       becameDone: true,
       message: { deliveries: [{ status: 'sent', attempts: 2, error: null }] },
@@ -151,7 +151,7 @@ describe('news of a delivery', () => {
   });
 
   test('keeps the provider’s error on a failed delivery', () => {
-    const [failed] = decideDeliveryNews(sent(), aSend().deliveryId, news('failed'), NOW);
+    const [failed] = decideDeliveryNews(sent(), DELIVERY_ID, news('failed'), NOW);
     expect(failed).toMatchObject({
       becameDone: false,
       message: { deliveries: [{ status: 'failed', error: { code: '1', text: 'x' } }] },
@@ -165,7 +165,7 @@ describe('news of a delivery', () => {
         let message = sent();
         let done = 0;
         for (const each of receipts) {
-          for (const event of decideDeliveryNews(message, aSend().deliveryId, { status: each }, NOW)) {
+          for (const event of decideDeliveryNews(message, DELIVERY_ID, { status: each }, NOW)) {
             if (!('message' in event)) continue;
             message = event.message;
             done += event.becameDone ? 1 : 0;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aConversation, anInbound, anOpening, aPerson, aSend, NOW } from './support.ts';
+import { aConversation, anInbound, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address, type AddressType } from '../../../src/domain/addresses.ts';
 import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
 import type { ConversationEvent, NewConversationEvent } from '../../../src/domain/conversation/events.ts';
@@ -14,7 +14,7 @@ import {
   restoreParticipants,
 } from '../../../src/domain/conversation/identity/merge.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
+import { activeBinding, newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { threadOf } from '../../../src/domain/conversation/mail-thread.ts';
 import {
   attachPerson,
@@ -364,8 +364,9 @@ describe('whatever happens to the people of a conversation', () => {
 });
 
 describe('a mail of ours', () => {
+  const toMail = aSend({ recipients: [aRecipient(activeBinding(conversationOf([MAIL])))] });
   const mail = (sequence: number, parts: Partial<Message>): Message => {
-    const sent = decideSend(conversationOf([MAIL]), aSend(), [], NOW);
+    const sent = decideSend(conversationOf([MAIL]), toMail, [], NOW);
     const event = sent.ok ? sent.value.at(-1) : undefined;
     if (event?.type !== 'message.created') throw new Error('no message');
     return { ...event.message, sequence, deliveries: [], ...parts };
@@ -382,7 +383,7 @@ describe('a mail of ours', () => {
     return mail(sequence, { deliveries: delivery ? [{ ...delivery, providerId }] : [] });
   };
   const decideSendDeliveries = () => {
-    const sent = decideSend(conversationOf([MAIL]), aSend(), [], NOW);
+    const sent = decideSend(conversationOf([MAIL]), toMail, [], NOW);
     const event = sent.ok ? sent.value.at(-1) : undefined;
     return event?.type === 'message.created' ? event.message.deliveries : [];
   };

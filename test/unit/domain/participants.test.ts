@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { aConversation, anInbound, anOpening, aPerson, aSend, NOW } from './support.ts';
+import { aConversation, anInbound, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
 import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
+import { activeBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { decideAdd, decideRemove, holderOf, peopleOf } from '../../../src/domain/conversation/identity/membership.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
@@ -60,7 +61,8 @@ describe('participants', () => {
     // Nobody but Bob was ever heard: there is no other way, and none to him.
     const alone = { ...heard, inactiveBindings: [] };
     const gone = after(alone, decideRemove(alone, 'bob', NOW + 3));
-    expect(decideSend(gone, aSend(), [], NOW + 4)).toEqual({ ok: false, error: { code: 'NO_CHANNEL_AVAILABLE' } });
+    const toLast = aSend({ recipients: [aRecipient(activeBinding(gone), { participantId: 'bob' })] });
+    expect(decideSend(gone, toLast, [], NOW + 4)).toEqual({ ok: false, error: { code: 'NO_CHANNEL_AVAILABLE' } });
   });
 
   test('keep every binding by which they wrote: the one used last is the active one', () => {

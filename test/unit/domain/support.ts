@@ -1,5 +1,7 @@
 import { address } from '../../../src/domain/addresses.ts';
 import type { InboundItem, Opening, SendCommand } from '../../../src/domain/conversation/commands.ts';
+import type { Recipient } from '../../../src/domain/conversation/delivery/channel-choice.ts';
+import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import type { Actor } from '../../../src/domain/permissions.ts';
 import { verifiedAddress, type NewParticipant } from '../../../src/domain/conversation/identity/participants.ts';
@@ -58,6 +60,18 @@ export const anInbound = (parts: Partial<MessageItem> = {}): MessageItem => ({
   ...parts,
 });
 
+export const DELIVERY_ID = '77777777-7777-4777-8777-777777777777';
+
+/** The person of `aPerson`, by the binding of `anOpening` unless another one is given. */
+export const aRecipient = (
+  binding: ChannelBinding = newBinding(anOpening()),
+  { deliveryId = DELIVERY_ID, participantId = aPerson().id } = {},
+): Recipient => ({
+  participantId,
+  deliveryId,
+  options: [{ binding, obstacle: null, segments: null, fallsBack: false }],
+});
+
 export const aSend = (parts: Partial<SendCommand> = {}): SendCommand => ({
   customerId: '22222222-2222-4222-8222-222222222222',
   actor: { type: 'accesskey', id: '55555555-5555-4555-8555-555555555555' },
@@ -67,13 +81,11 @@ export const aSend = (parts: Partial<SendCommand> = {}): SendCommand => ({
   activeflowId: null,
   asOwner: null,
   messageId: '66666666-6666-4666-8666-666666666666',
-  deliveryId: '77777777-7777-4777-8777-777777777777',
   text: 'hi',
   medias: [],
   template: null,
   clientId: '',
-  segments: null,
-  recipients: null,
+  recipients: [aRecipient()],
   channel: '',
   expectedSequence: null,
   idempotency: null,

@@ -31,7 +31,7 @@ import {
   publishTurn,
   type TurnOutcome,
 } from '../../../src/domain/conversation/automation/turns.ts';
-import { aConversation, anInbound, anOpening, aSend, SOMEBODY } from './support.ts';
+import { aConversation, anInbound, anOpening, aRecipient, aSend, SOMEBODY } from './support.ts';
 
 const ASSISTANT = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
 const POLICY = { idempotent: false, receiptWaitMs: 60_000 };
@@ -179,7 +179,12 @@ export class TakeoverWorld {
 
   #send(fence: number | null, name: string, takeover = false): void {
     const id = `${name}${(this.#count += 1)}`;
-    const command = aSend({ messageId: id, deliveryId: `d${id}`, fence, takeover });
+    const command = aSend({
+      messageId: id,
+      recipients: [aRecipient(undefined, { deliveryId: `d${id}` })],
+      fence,
+      takeover,
+    });
     const decided = decideSend(this.state, command, [], this.#at());
     if (decided.ok) this.#commit(decided.value);
     else this.refusals += 1;
@@ -261,7 +266,12 @@ export class TakeoverWorld {
     if (!call) return;
     const { id: turnId, attempt, epoch: fence, said } = call;
     const actor = { type: 'assistant', id: ASSISTANT } as const;
-    const message = aSend({ messageId: said, deliveryId: `d${said}`, fence, actor });
+    const message = aSend({
+      messageId: said,
+      recipients: [aRecipient(undefined, { deliveryId: `d${said}` })],
+      fence,
+      actor,
+    });
     const answer = outcome === 'answered' ? { message, handoff } : null;
     const told = { turnId, attempt, outcome, answer };
     const decided = decideTurnReport(this.state, this.pending, told, this.now, this.#at());

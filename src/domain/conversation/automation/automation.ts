@@ -23,11 +23,11 @@ export interface Pending {
   answered: Record<string, number>;
   /** Files to copy from the provider (files.ts). */
   files: FileTask[];
-  /** Answers that visitors have not been seen to get. */
-  unseen: PendingFallback[];
+  /** Answers that go by e-mail unless the web chat's visitor turns out to have received them. */
+  pendingFallbacks: PendingFallback[];
 }
 
-export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {}, files: [], unseen: [] };
+export const NOTHING_PENDING: Pending = { turns: [], flowStarts: [], answered: {}, files: [], pendingFallbacks: [] };
 
 /** Seed 001: the message of a contact starts the flow unless somebody owns the conversation or its mode says that people answer. */
 export const isAutomatic = (state: ConversationState): boolean =>
@@ -67,7 +67,7 @@ export const withoutActiveflow = (pending: Pending, activeflowId: string): Pendi
 export function keepAllowed(pending: Pending, state: ConversationState): Pending {
   const silenced = state.optOut || isOver(state) || state.ownerId !== null || state.aiMode !== 'ai';
   const turns = silenced ? [] : pending.turns.filter((turn) => turn.epoch === state.modeEpoch);
-  const unseen = state.deletedAt === null ? pending.unseen : [];
-  const isSame = turns.length === pending.turns.length && unseen.length === pending.unseen.length;
-  return isSame ? pending : { ...pending, turns, unseen };
+  const pendingFallbacks = state.deletedAt === null ? pending.pendingFallbacks : [];
+  const isSame = turns.length === pending.turns.length && pendingFallbacks.length === pending.pendingFallbacks.length;
+  return isSame ? pending : { ...pending, turns, pendingFallbacks };
 }

@@ -1,38 +1,27 @@
-import { reasonAgainst, type ChannelOption } from './channel-choice.ts';
+import { asKnown, reasonAgainst, type ChannelOption } from './channel-choice.ts';
 import { isFencedOut } from '../decide-change.ts';
 import type { NewConversationEvent } from '../events.ts';
-import { activate, findBinding, bindingsOf, withBinding, type ChannelBinding } from '../identity/bindings.ts';
+import { activate, withBinding } from '../identity/bindings.ts';
 import { readsFromLog, newDelivery } from '../new-message.ts';
-import { holderOf, isReleased } from '../identity/membership.ts';
+import { isReleased } from '../identity/membership.ts';
 import { becameDone } from './progress.ts';
 import type { ConversationState, Delivery, Message } from '../state.ts';
 import type { DeliveryStatus } from './delivery-status.ts';
 import type { Micros } from '../../time.ts';
 
-/** By delivery: the ways that may be tried instead, the best first. */
+/** By delivery: the options that may be tried instead, the best first. */
 export type FallbackOptions = Record<string, ChannelOption[]>;
 
 /**
- * What may follow a delivery by that way: on request of its account, or where a visitor may have left, who gets the answer by e-mail
- * (spec section 11).
+ * What may follow a delivery by that option: anything where its account asks for it, and e-mail where a visitor of the web chat may
+ * have left the page (spec section 11).
  */
 export function fallbackOptionsOf(option: ChannelOption, others: ChannelOption[]): ChannelOption[] {
   if (readsFromLog(option.binding.type)) return others.filter(({ binding }) => binding.type === 'email');
   return option.fallsBack ? others : [];
 }
 
-/** The same for what goes by the way used last, without a choice: the e-mail addresses that are known of the visitor. */
-export function knownFallbackOptions(state: ConversationState): ChannelOption[] {
-  if (!readsFromLog(state.type)) return [];
-  const theirs = holderOf(state, state.peer)?.addresses ?? [];
-  const isTheirs = ({ type, peer }: ChannelBinding): boolean =>
-    type === 'email' && theirs.some((one) => one.type === 'email' && one.target === peer.target);
-  return bindingsOf(state)
-    .filter(isTheirs)
-    .map((binding) => ({ binding, obstacle: null, segments: null, fallsBack: false }));
-}
-
-/** The message goes another way, with what may follow that in turn; no event where nothing may. */
+/** The message takes the next option that still works, and keeps the rest for later. No event when there is none. */
 export function decideFallback(
   state: ConversationState,
   message: Message,
@@ -40,12 +29,9 @@ export function decideFallback(
   at: Micros,
 ): NewConversationEvent[] {
   if (message.deletedAt !== null || isFencedOut(state, message.fence)) return [];
-  const wish = { channel: '', isHuman: message.sender.type === 'agent' };
-  // As the way is now: since it was put in reserve the contact may have opted out of it, or written by it.
-  const known = fallbackOptions.map((option) => ({
-    ...option,
-    binding: findBinding(state, option.binding.addressName) ?? option.binding,
-  }));
+  const wish = { channel: '', isHuman: message.sender.type === 'agent', isTemplate: message.template !== null };
+  // Since the options were stored, the contact may have opted out of one, or written by it.
+  const known = fallbackOptions.map((option) => asKnown(state, option));
   const index = known.findIndex((option) => maySend(state, option) && reasonAgainst(state, option, wish, at) === null);
   const option = known[index];
   if (!option) return [];
@@ -65,12 +51,12 @@ export function decideFallback(
   return learnt === state ? [updated] : [told, updated];
 }
 
-/** Which of the deliveries that still wait to go another way is not needed: the one before has got there after all. */
+/** A fallback delivery that has not begun and is not needed any more: the one before it has arrived after all. */
 export const unneededIn = ({ deliveries }: Message, waiting: readonly string[]): string | null =>
   deliveries.find((each) => waiting.includes(each.id) && gotThereBefore(each, deliveries))?.id ?? null;
 
 /** The error with which it ends. */
-export const NOT_NEEDED = { code: 'NOT_NEEDED', text: 'it had reached the contact by the way before' };
+export const NOT_NEEDED = { code: 'NOT_NEEDED', text: 'the delivery before it had reached the contact' };
 
 function gotThereBefore({ fallbackFor }: Delivery, all: readonly Delivery[]): boolean {
   const before = all.find(({ id }) => id === fallbackFor);
@@ -102,5 +88,5 @@ export const pendingFallbacksIn = (events: NewConversationEvent[], now: number):
       .map(({ id }) => ({ messageId: message.id, deliveryId: id, dueAt: now + PENDING_FALLBACK_MS }));
   });
 
-export const nextPendingFallbackAt = (unseen: PendingFallback[]): number | null =>
-  unseen.length === 0 ? null : Math.min(...unseen.map(({ dueAt }) => dueAt));
+export const nextPendingFallbackAt = (fallbacks: PendingFallback[]): number | null =>
+  fallbacks.length === 0 ? null : Math.min(...fallbacks.map(({ dueAt }) => dueAt));

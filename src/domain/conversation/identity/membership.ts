@@ -5,14 +5,14 @@ import {
   isAmong,
   isSameAddress,
   plainAddress,
-  withDetails,
+  withUpdate,
   withoutAddresses,
   type ContactAddress,
   type KnownAddress,
   type NewParticipant,
   type Person,
   type PersonAddress,
-  type PersonDetails,
+  type PersonUpdate,
 } from './participants.ts';
 import type { Refusal } from '../../errors.ts';
 import { err, ok, type Result } from '../../result.ts';
@@ -122,12 +122,12 @@ export function withAssumedAddress(state: ConversationState, { type, target }: C
  * What is told of somebody who is in the conversation: its participant has it from then on. Participants who turn out to be one person
  * become one; the one that is known by more than the web chat stays. Nobody is added. The same object when nothing of it is new.
  */
-export function attachPerson(state: ConversationState, told: PersonDetails): ConversationState {
+export function attachPerson(state: ConversationState, told: PersonUpdate): ConversationState {
   const people = peopleOf(state);
   const known = knownAs(people, told);
   const primary = known.find((person) => heldAddresses(person).some(({ type }) => type !== 'chat')) ?? known[0];
   if (!primary) return state;
-  const united = known.filter((each) => each !== primary).reduce(withDetails, withDetails(primary, told));
+  const united = known.filter((each) => each !== primary).reduce(withUpdate, withUpdate(primary, told));
   if (known.length === 1 && JSON.stringify(united) === JSON.stringify(primary)) return state;
   const stay = people.filter((each) => each === primary || !known.includes(each));
   return withPeople(
@@ -137,7 +137,7 @@ export function attachPerson(state: ConversationState, told: PersonDetails): Con
 }
 
 /** The people who hold one of these addresses. */
-export function knownAs(people: Person[], told: PersonDetails): Person[] {
+export function knownAs(people: Person[], told: PersonUpdate): Person[] {
   const theirs = heldAddresses(told);
   return people.filter((person) => heldAddresses(person).some((one) => isAmong(one, theirs)));
 }
@@ -153,7 +153,7 @@ export function decideAdd(
   const known = wanted.addresses.map((address) => holderOf(state, address)).find((holder) => holder !== null);
   const fresh = wanted.addresses.filter((address) => holderOf(state, address) === null);
   if (known && fresh.length === 0) return ok([]);
-  const participant: Person = known ? withDetails(known, { name: '', addresses: fresh }) : { ...wanted, addedAt: at };
+  const participant: Person = known ? withUpdate(known, { name: '', addresses: fresh }) : { ...wanted, addedAt: at };
   const others = people.filter(({ id }) => id !== participant.id);
   const joined = [...others, participant].toSorted((a, b) => a.addedAt - b.addedAt);
   const conversation = { ...withPeople(state, joined), updatedAt: at };

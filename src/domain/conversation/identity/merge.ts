@@ -8,7 +8,7 @@ import {
   type ContactAddress,
   type Person,
   type PersonAddress,
-  type PersonDetails,
+  type PersonUpdate,
 } from './participants.ts';
 import {
   attachPerson,
@@ -52,7 +52,7 @@ export function decideUnmerge(state: ConversationState, into: string, at: Micros
 }
 
 export interface PersonAttachment {
-  person: PersonDetails;
+  person: PersonUpdate;
   bindings: ChannelBinding[];
   /** The conversation that goes on here with this person; null where only the person is told of. */
   merges: MergingConversation | null;

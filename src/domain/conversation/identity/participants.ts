@@ -100,13 +100,13 @@ export const claimedAddresses = ({ addresses }: WithAddresses): PersonAddress[] 
   addresses.filter(({ standing }) => standing === 'claimed');
 
 /** What is told of somebody who is in a conversation already. */
-export type PersonDetails = Pick<Person, 'name' | 'addresses'>;
+export type PersonUpdate = Pick<Person, 'name' | 'addresses'>;
 
 /**
  * A person with what is told of it. An address is verified if either side knows it as verified. Whoever typed another address has corrected
  * the one before, so that only the claims of `told` count where it has some.
  */
-export function withDetails<P extends PersonDetails>(person: P, told: PersonDetails): P {
+export function withUpdate<P extends PersonUpdate>(person: P, told: PersonUpdate): P {
   const held = [...heldAddresses(person), ...heldAddresses(told)].reduce(withKnowledge, []);
   const typed = claimedAddresses(claimedAddresses(told).length > 0 ? told : person).reduce(withKnowledge, []);
   const claimed = typed.filter((one) => !isAmong(one, held));
@@ -126,7 +126,7 @@ function withKnowledge(list: PersonAddress[], address: PersonAddress): PersonAdd
  * The one person that several are found to be. `as`: addresses of it that somebody vouches for; what else these people hold keeps its
  * standing, and everything that they have typed stays a claim.
  */
-export const onePersonOf = (people: Person[], as: ContactAddress[]): PersonDetails => ({
+export const onePersonOf = (people: Person[], as: ContactAddress[]): PersonUpdate => ({
   name: people[0]?.name ?? '',
   addresses: [
     ...people.flatMap(heldAddresses).reduce(withKnowledge, as.map(verifiedAddress)),

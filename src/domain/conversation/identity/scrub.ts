@@ -13,7 +13,7 @@ import { EVENTS } from '../../events.ts';
 import { readOwnJson, type LogRow } from '../../log-row.ts';
 import type { Micros } from '../../time.ts';
 import type { Pending } from '../automation/automation.ts';
-import { isMessageEvent, type ConversationEvent, type NewConversationEvent } from '../events.ts';
+import { isMessageEvent, type ConversationEvent, type Merger } from '../events.ts';
 import { fromLogRow, toLogRow } from '../log-row.ts';
 import type { ConversationState, Delivery, Message } from '../state.ts';
 
@@ -150,8 +150,6 @@ function scrubEvent(event: ConversationEvent, gone: Gone): ConversationEvent {
   };
 }
 
-type Merger = NonNullable<Extract<NewConversationEvent, { conversation: ConversationState }>['merger']>;
-
 function scrubMerger(merger: Merger, gone: Gone): Merger {
   if (!('people' in merger)) return merger;
   const { before, came } = merger.people;
@@ -161,6 +159,10 @@ function scrubMerger(merger: Merger, gone: Gone): Merger {
 /** Nothing is begun, and no file copied, for a message that is theirs. A turn answers to what the others have said. */
 export function withoutMessages(pending: Pending, messageIds: string[]): Pending {
   const stays = ({ messageId }: { messageId: string }): boolean => !messageIds.includes(messageId);
-  const { flowStarts, files, unseen } = pending;
-  return { ...pending, flowStarts: flowStarts.filter(stays), files: files.filter(stays), unseen: unseen.filter(stays) };
+  return {
+    ...pending,
+    flowStarts: pending.flowStarts.filter(stays),
+    files: pending.files.filter(stays),
+    pendingFallbacks: pending.pendingFallbacks.filter(stays),
+  };
 }

@@ -10,6 +10,7 @@ import {
 import type { ChannelBinding } from './bindings.ts';
 import { withErased, withPeople } from './membership.ts';
 import { isAddressType } from '../../addresses.ts';
+import { readOwnValue } from '../../log-row.ts';
 import type { JoinedConversation, MergeJournal } from '../../contacts.ts';
 import type { ConversationState } from '../state.ts';
 
@@ -20,7 +21,7 @@ import type { ConversationState } from '../state.ts';
  */
 
 /** A participant of the first release: its addresses stood in it, and what they were worth in lists beside them. */
-export interface FirstReleasePerson extends Participant {
+interface FirstReleasePerson extends Participant {
   addresses: ContactAddress[];
   /** Today `claimed`. */
   unverified?: ContactAddress[];
@@ -30,7 +31,7 @@ export interface FirstReleasePerson extends Participant {
   assumed?: string[];
 }
 
-export type FirstReleaseState = Omit<ConversationState, 'participants' | 'addresses' | 'inactiveBindings'> & {
+type FirstReleaseState = Omit<ConversationState, 'participants' | 'addresses' | 'inactiveBindings'> & {
   participants: FirstReleasePerson[];
   /** Today `inactiveBindings`. */
   parked: ChannelBinding[];
@@ -38,23 +39,25 @@ export type FirstReleaseState = Omit<ConversationState, 'participants' | 'addres
   released: string[];
 };
 
-export type StoredState = ConversationState | FirstReleaseState;
+type StoredState = ConversationState | FirstReleaseState;
 
-export type StoredPerson = Person | FirstReleasePerson;
+type StoredParticipant = Person | FirstReleasePerson;
 
 /**
  * A stored state in today's shape; one that has it already is returned as it is. `erasedNames`: what the record of the first release kept
  * beside the state as `forgotten`, the names of AddressObjects whose addresses were erased from it.
  */
-export function upgradeStoredState(stored: StoredState, erasedNames: string[] = []): ConversationState {
+export function upgradeStoredState(value: unknown, erasedNames: string[] = []): ConversationState {
+  const stored = readOwnValue<StoredState>(value);
   if ('inactiveBindings' in stored) return withErased(stored, erasedNames);
   const { participants, parked, released, ...rest } = stored;
   const entries = released.flatMap(addressIn).map((address) => ({ ...address, standing: 'released' as const }));
   const bare = { ...rest, inactiveBindings: parked, participants: [], addresses: entries };
-  return withErased(withPeople(bare, participants.map(upgradeStoredPerson)), erasedNames);
+  return withErased(withPeople(bare, participants.map(upgradeStoredParticipant)), erasedNames);
 }
 
-export function upgradeStoredPerson(stored: StoredPerson): Person {
+export function upgradeStoredParticipant(value: unknown): Person {
+  const stored = readOwnValue<StoredParticipant>(value);
   if (isToday(stored)) return stored;
   const { addresses, unverified = [], proofs = {}, assumed = [], ...participant } = stored;
   const held = addresses.map(({ type, target }): PersonAddress => {
@@ -87,11 +90,11 @@ export const upgradeStoredJournal = ({ joined, ...journal }: StoredJournal): Mer
 
 function upgradeJoin({ from, into, histories = [from], people }: FirstReleaseJoin): JoinedConversation {
   if (!people) return { from, into };
-  const [before, came] = [people.here.map(upgradeStoredPerson), people.came.map(upgradeStoredPerson)];
+  const [before, came] = [people.here.map(upgradeStoredParticipant), people.came.map(upgradeStoredParticipant)];
   return { from, into, absorbed: { from, histories, people: { before, came } } };
 }
 
-const isToday = (stored: StoredPerson): stored is Person =>
+const isToday = (stored: StoredParticipant): stored is Person =>
   !('unverified' in stored || 'proofs' in stored || 'assumed' in stored) &&
   stored.addresses.every((one) => 'standing' in one);
 

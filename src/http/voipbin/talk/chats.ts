@@ -3,7 +3,7 @@ import type { AppContext, AppEnv } from '../../context.ts';
 import { valueOf } from '../../errors.ts';
 import { agentsOnly } from '../../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security } from '../../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../pages.ts';
 import { openTalk } from './open.ts';
@@ -36,7 +36,7 @@ const createTalkRoute = () =>
     summary: 'Open a talk; you are in it',
     description: 'A `normal` talk is 1:1: where the two have one already, that one is the answer.',
     request: { headers: idempotencyHeaders, ...body(newTalkSchema) },
-    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'IDEMPOTENCY_KEY_REUSED') },
+    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', ...KEY_REFUSALS) },
   });
 
 const readRoute = () =>
@@ -79,7 +79,10 @@ const closeRoute = () =>
     path: '/{id}/close',
     summary: 'Close a talk: it takes no messages until it is reopened',
     request: { ...idParam, headers: idempotencyHeaders },
-    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
+    responses: {
+      ...oneTalk,
+      ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND', ...KEY_REFUSALS),
+    },
   });
 
 const reopenRoute = () =>
@@ -91,7 +94,10 @@ const reopenRoute = () =>
     description:
       'A talk that everybody has left is reopened by an administrator, a channel by anybody, who is then in it.',
     request: { ...idParam, headers: idempotencyHeaders },
-    responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
+    responses: {
+      ...oneTalk,
+      ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND', ...KEY_REFUSALS),
+    },
   });
 
 const markReadRoute = () =>
@@ -158,12 +164,12 @@ const closeTalk: RouteHandler<ReturnType<typeof closeRoute>, AppEnv> = async (c)
 
 const reopenTalk: RouteHandler<ReturnType<typeof reopenRoute>, AppEnv> = async (c) => {
   const { id } = c.req.valid('param');
-  const self = newcomer(await selfOf(c));
-  return c.json(await answered(c, async () => valueOf(await getTalk(c.env, id).reopen(actorIn(c, id), self))), 200);
+  const reopen = async () => valueOf(await getTalk(c.env, id).reopen(actorIn(c, id), newcomer(await selfOf(c))));
+  return c.json(await answered(c, reopen), 200);
 };
 
 const answered = (c: AppContext, make: () => Promise<TalkView>) =>
-  withIdempotencyKey(c, async () => ({ statements: [], answer: present(await make()) }));
+  withIdempotencyKey(c, async () => ({ answer: present(await make()) }));
 
 const channelsRoute = createRoute({
   ...common,

@@ -3,7 +3,7 @@ import type { AppContext } from '../../context.ts';
 import { ApiError, invalidField, valueOf } from '../../errors.ts';
 import { agentsOnly } from '../../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../../once.ts';
-import { answer, body, failures, idempotencyHeaders, idParam, security, uuid } from '../../openapi.ts';
+import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
 import { claimPair } from './open.ts';
 import { actorIn, agentsOf, newcomer, selfOf } from './people.ts';
@@ -38,7 +38,7 @@ const addRoute = () =>
     request: { ...idParam, headers: idempotencyHeaders, ...body(newParticipantSchema) },
     responses: {
       ...answer(participantSchema, 'The participant'),
-      ...failures(...refusals, 'TALK_CLOSED', 'TALK_PAIR_EXISTS', 'IDEMPOTENCY_KEY_REUSED'),
+      ...failures(...refusals, 'TALK_CLOSED', 'TALK_PAIR_EXISTS', ...KEY_REFUSALS),
     },
   });
 
@@ -49,7 +49,10 @@ const joinRoute = () =>
     path: '/{id}/join',
     summary: 'Join a channel',
     request: { ...idParam, headers: idempotencyHeaders },
-    responses: { ...answer(participantSchema, 'You, in the channel'), ...failures(...refusals, 'TALK_CLOSED') },
+    responses: {
+      ...answer(participantSchema, 'You, in the channel'),
+      ...failures(...refusals, 'TALK_CLOSED', ...KEY_REFUSALS),
+    },
   });
 
 const removeRoute = () =>
@@ -86,9 +89,12 @@ export function talkParticipantRoutes(family: 'service_agents' | 'talks') {
 
   routes.openapi(joinRoute(), async (c) => {
     const { id } = c.req.valid('param');
-    const { state } = valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c, id))));
-    if (state.type !== 'channel') throw new ApiError('INVALID_ARGUMENT', 'only a channel is joined');
-    return c.json(await joined(c, id, () => selfOf(c), 'owner_id'), 200);
+    const self = async () => {
+      const { state } = valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c, id))));
+      if (state.type !== 'channel') throw new ApiError('INVALID_ARGUMENT', 'only a channel is joined');
+      return selfOf(c);
+    };
+    return c.json(await joined(c, id, self, 'owner_id'), 200);
   });
 
   routes.openapi(removeRoute(), async (c) => {
@@ -121,5 +127,5 @@ const joined = (c: AppContext, talkId: string, find: () => Promise<Agent>, field
     if (makesPair && agent.id !== actor.agentId) await claimPair(c, talkId, actor.agentId, agent.id);
     const result = await callObject(() => getTalk(c.env, talkId).join(actor, newcomer(agent)));
     if (!result.ok && result.error.code === 'INVALID_FIELD') throw invalidField(field, result.error.problem);
-    return { statements: [], answer: presentParticipant(valueOf(result)) };
+    return { answer: presentParticipant(valueOf(result)) };
   });
