@@ -9,7 +9,11 @@ export interface Address {
   detail: string;
 }
 
-export type AddressType = 'tel' | 'line' | 'email' | 'whatsapp' | 'messenger' | 'chat';
+const ADDRESS_TYPES = ['tel', 'line', 'email', 'whatsapp', 'messenger', 'chat'] as const;
+
+export type AddressType = (typeof ADDRESS_TYPES)[number];
+
+export const isAddressType = (text: string): text is AddressType => ADDRESS_TYPES.some((type) => type === text);
 
 export const address = (type: AddressType, target: string, targetName = ''): Address => ({
   type,

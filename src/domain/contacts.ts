@@ -1,7 +1,10 @@
-import type { PeopleBefore } from './conversation/identity/restore-participants.ts';
+import type { AbsorbedConversation } from './conversation/events.ts';
 import type { ContactAddress } from './conversation/identity/participants.ts';
 
-/** Everything that a merger of two contacts has changed, in the order in which it was done. */
+/**
+ * What a merger of two contacts has changed, in the order in which it was done. What happened to the people of each conversation is in the
+ * conversations' own logs (conversation/identity/merge.ts).
+ */
 export interface MergeJournal {
   /** Contacts that are the winner's from then on, and whose they were before (null: their own). */
   moved: { contactId: string; before: string | null }[];
@@ -10,15 +13,12 @@ export interface MergeJournal {
   winnerName?: string;
 }
 
-/** An open conversation that goes on in another one, and the addresses that went along. */
+/** An open conversation that goes on in another one. */
 export interface JoinedConversation {
   from: string;
   into: string;
-  addresses: ContactAddress[];
-  /** The conversations that `into` shows as its own since: `from`, and what had gone on there. Mergers made before this was kept lack it. */
-  histories?: string[];
-  /** As they were before. */
-  people?: PeopleBefore;
+  /** Of mergers that the first release made, whose logs do not say who came: it kept that here. */
+  absorbed?: AbsorbedConversation;
 }
 
 /** A contact with everybody that it was found to be. */

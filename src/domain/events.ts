@@ -10,6 +10,14 @@ export const EVENTS = {
   'conversation.deleted': 'conversation',
   'conversation.participant_added': 'conversation',
   'conversation.participant_removed': 'conversation',
+  /** It ends here and goes on in another conversation. */
+  'conversation.merged': 'conversation',
+  /** Another conversation goes on in this one. */
+  'conversation.merged_from': 'conversation',
+  /** It goes on by itself again. */
+  'conversation.unmerged': 'conversation',
+  /** The other conversation goes on by itself again. */
+  'conversation.unmerged_from': 'conversation',
   'message.created': 'message',
   'message.updated': 'message',
   'message.deleted': 'message',

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
-import { contactTraces } from './schema.ts';
+import { contactAddressHistory } from './schema.ts';
 import type { ContactAddress } from '../domain/conversation/identity/participants.ts';
 
 const IS_MEANT = 'IN (SELECT value FROM json_each(?2))';
@@ -17,16 +17,16 @@ export async function addressesOf(env: Env, customerId: string, contactIds: stri
 /** Who has an address at present: of a customer's contacts, those that a condition names. */
 const heldBy = (whose: string): string => `
   EXISTS (
-    SELECT 1 FROM contact_traces AS other
-    JOIN contact_places AS place ON place.contact_id = other.contact_id AND place.conversation_id = other.conversation_id,
-      json_each(place.addresses) AS held
-    WHERE other.customer_id = ?1 AND other.type = trace.type AND other.target = trace.target AND other.contact_id ${whose}
-      AND held.value ->> 'type' = trace.type AND held.value ->> 'target' = trace.target
+    SELECT 1 FROM contact_address_history AS other
+    JOIN contact_memberships AS membership ON membership.contact_id = other.contact_id AND membership.conversation_id = other.conversation_id,
+      json_each(membership.addresses) AS held
+    WHERE other.customer_id = ?1 AND other.type = entry.type AND other.target = entry.target AND other.contact_id ${whose}
+      AND held.value ->> 'type' = entry.type AND held.value ->> 'target' = entry.target
   )`;
 
 const ADDRESSES = `
-  SELECT DISTINCT trace.type, trace.target FROM contact_traces AS trace
-  WHERE trace.customer_id = ?1 AND trace.contact_id ${IS_MEANT}
+  SELECT DISTINCT entry.type, entry.target FROM contact_address_history AS entry
+  WHERE entry.customer_id = ?1 AND entry.contact_id ${IS_MEANT}
     AND (${heldBy(IS_MEANT)} OR NOT ${heldBy(`NOT ${IS_MEANT}`)})`;
 
 /** Contacts of their own that have these addresses and no others: one person came by several ways and was never found to be one. */
@@ -42,11 +42,11 @@ const CONTACTS_WITH_ONLY = `
   SELECT contacts.id FROM contacts
   WHERE customer_id = ?1 AND merged_into IS NULL
     AND NOT EXISTS (SELECT 1 FROM contacts AS also WHERE also.merged_into = contacts.id)
-    AND id IN (SELECT contact_id FROM contact_traces AS trace JOIN json_each(?2) AS one
-      ON trace.target = one.value ->> 'target' AND trace.type = one.value ->> 'type' WHERE trace.customer_id = ?1)
-    AND EXISTS (SELECT 1 FROM contact_places AS place WHERE place.contact_id = contacts.id)
-    AND NOT EXISTS (SELECT 1 FROM contact_places AS place, json_each(place.addresses) AS held
-      WHERE place.contact_id = contacts.id AND NOT ${IS_AMONG})`;
+    AND id IN (SELECT contact_id FROM contact_address_history AS entry JOIN json_each(?2) AS one
+      ON entry.target = one.value ->> 'target' AND entry.type = one.value ->> 'type' WHERE entry.customer_id = ?1)
+    AND EXISTS (SELECT 1 FROM contact_memberships AS membership WHERE membership.contact_id = contacts.id)
+    AND NOT EXISTS (SELECT 1 FROM contact_memberships AS membership, json_each(membership.addresses) AS held
+      WHERE membership.contact_id = contacts.id AND NOT ${IS_AMONG})`;
 
 /** Every conversation that one of them, or one of these addresses, is or was in. */
 export async function conversationsWith(
@@ -55,8 +55,8 @@ export async function conversationsWith(
   contactIds: string[],
   addresses: ContactAddress[],
 ): Promise<string[]> {
-  const query = dbOf(env).selectDistinct({ id: contactTraces.conversationId }).from(contactTraces);
-  return (await query.where(isTraceOf(customerId, contactIds, addresses))).map(({ id }) => id);
+  const query = dbOf(env).selectDistinct({ id: contactAddressHistory.conversationId }).from(contactAddressHistory);
+  return (await query.where(isEntryOf(customerId, contactIds, addresses))).map(({ id }) => id);
 }
 
 /** Nothing tells any more where they were. */
@@ -67,15 +67,15 @@ export const dropAddressHistory = (
   addresses: ContactAddress[],
 ): Statement =>
   dbOf(env)
-    .delete(contactTraces)
-    .where(isTraceOf(customerId, contactIds, addresses));
+    .delete(contactAddressHistory)
+    .where(isEntryOf(customerId, contactIds, addresses));
 
-function isTraceOf(customerId: string, contactIds: string[], addresses: ContactAddress[]): SQL {
-  const { contactId, type, target } = contactTraces;
+function isEntryOf(customerId: string, contactIds: string[], addresses: ContactAddress[]): SQL {
+  const { contactId, type, target } = contactAddressHistory;
   const list = JSON.stringify(addresses);
   // A contact's id is its customer's alone. Each side goes by an index of its own, and not over all that the customer has.
   const isTheirs = sql`${contactId} IN (SELECT value FROM json_each(${JSON.stringify(contactIds)}))`;
-  const has = sql`${contactTraces.customerId} = ${customerId} AND ${target} IN (SELECT value ->> 'target' FROM json_each(${list}))
+  const has = sql`${contactAddressHistory.customerId} = ${customerId} AND ${target} IN (SELECT value ->> 'target' FROM json_each(${list}))
     AND (${type}, ${target}) IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(${list}))`;
   return sql`${isTheirs} OR (${has})`;
 }

@@ -1,14 +1,16 @@
 import { and, eq, isNull, or, sql, type SQL } from 'drizzle-orm';
 import { dbOf, isTaken, runBatch, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
-import { contactMerges, contactPlaces, contacts } from './schema.ts';
+import { contactMerges, contactMemberships, contacts } from './schema.ts';
 import type { Contact, MergeJournal, Sides } from '../domain/contacts.ts';
 import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
+import { upgradeStoredJournal } from '../domain/conversation/identity/stored-state.ts';
 import type { Micros } from '../domain/time.ts';
 
 type Row = typeof contacts.$inferSelect;
-type Place = typeof contactPlaces.$inferSelect;
-export type ContactMerge = typeof contactMerges.$inferSelect;
+type Membership = typeof contactMemberships.$inferSelect;
+type MergeRow = typeof contactMerges.$inferSelect;
+export type ContactMerge = Omit<MergeRow, 'journal'> & { journal: MergeJournal };
 
 /** The contact under this id or any that was merged into it; null for none of this customer's. `seen`: on the way to it. */
 export async function findContact(
@@ -22,7 +24,7 @@ export async function findContact(
   if (!row) return null;
   if (row.mergedInto !== null && !seen.includes(row.mergedInto))
     return findContact(env, customerId, row.mergedInto, [...seen, id]);
-  return (await withPlaces(env, [row]))[0] ?? null;
+  return (await withMemberships(env, [row]))[0] ?? null;
 }
 
 /** Newest first: those that are contacts of their own, `address`: that have this one. */
@@ -36,14 +38,14 @@ export async function listContacts(
   const where = and(own, address === null ? undefined : hasAddress(address), afterCursor(contacts, request.cursor));
   const query = dbOf(env).select().from(contacts).where(where);
   const page = pageOf(await query.orderBy(...newestFirst(contacts)).limit(request.size + 1), request.size);
-  return { ...page, rows: await withPlaces(env, page.rows) };
+  return { ...page, rows: await withMemberships(env, page.rows) };
 }
 
 const hasAddress = (address: string): SQL =>
-  sql`EXISTS (SELECT 1 FROM contacts AS also JOIN contact_places AS place ON place.contact_id = also.id, json_each(place.addresses) AS one
+  sql`EXISTS (SELECT 1 FROM contacts AS also JOIN contact_memberships AS membership ON membership.contact_id = also.id, json_each(membership.addresses) AS one
     WHERE (also.id = ${contacts.id} OR also.merged_into = ${contacts.id}) AND one.value ->> 'target' = ${address})`;
 
-async function withPlaces(env: Env, rows: Row[]): Promise<Contact[]> {
+async function withMemberships(env: Env, rows: Row[]): Promise<Contact[]> {
   if (rows.length === 0) return [];
   const ids = JSON.stringify(rows.map(({ id }) => id));
   const db = dbOf(env);
@@ -51,29 +53,29 @@ async function withPlaces(env: Env, rows: Row[]): Promise<Contact[]> {
     .select()
     .from(contacts)
     .where(sql`${contacts.mergedInto} IN (SELECT value FROM json_each(${ids}))`);
-  const places = await placesOf(env, [...rows, ...also]);
+  const memberships = await membershipsOf(env, [...rows, ...also]);
   return rows.map((row) =>
     contactOf(
       row,
       also.filter(({ mergedInto }) => mergedInto === row.id),
-      places,
+      memberships,
     ),
   );
 }
 
-function placesOf(env: Env, rows: Row[]): Promise<Place[]> {
+function membershipsOf(env: Env, rows: Row[]): Promise<Membership[]> {
   const ids = JSON.stringify(rows.map(({ id }) => id));
   return dbOf(env)
     .select()
-    .from(contactPlaces)
-    .where(sql`${contactPlaces.contactId} IN (SELECT value FROM json_each(${ids}))`);
+    .from(contactMemberships)
+    .where(sql`${contactMemberships.contactId} IN (SELECT value FROM json_each(${ids}))`);
 }
 
-function contactOf(row: Row, also: Row[], places: Place[]): Contact {
+function contactOf(row: Row, also: Row[], memberships: Membership[]): Contact {
   const ids = [row, ...also].map(({ id }) => id);
-  const theirs = places.filter(({ contactId }) => ids.includes(contactId));
+  const theirs = memberships.filter(({ contactId }) => ids.includes(contactId));
   const addresses = new Map<string, ContactAddress>();
-  for (const place of theirs) for (const one of place.addresses) addresses.set(addressText(one), one);
+  for (const { addresses: held } of theirs) for (const one of held) addresses.set(addressText(one), one);
   return {
     id: row.id,
     name: row.name || (also.find(({ name }) => name !== '')?.name ?? ''),
@@ -120,28 +122,19 @@ const MOVE_CONTACTS = `
 export const saveJournal = (env: Env, id: string, journal: MergeJournal): Promise<unknown> =>
   dbOf(env).update(contactMerges).set({ journal }).where(eq(contactMerges.id, id));
 
-export const findMerge = async (env: Env, customerId: string, id: string): Promise<ContactMerge | null> =>
-  (
-    await dbOf(env)
-      .select()
-      .from(contactMerges)
-      .where(and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)))
-  )[0] ?? null;
+export const findMerge = (env: Env, customerId: string, id: string): Promise<ContactMerge | null> =>
+  readMerge(env, and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)));
 
 /** By which this contact is another one's. */
-export const mergerOf = async (env: Env, customerId: string, loserId: string): Promise<ContactMerge | null> =>
-  (
-    await dbOf(env)
-      .select()
-      .from(contactMerges)
-      .where(
-        and(
-          eq(contactMerges.customerId, customerId),
-          eq(contactMerges.loserId, loserId),
-          isNull(contactMerges.undoneAt),
-        ),
-      )
-  )[0] ?? null;
+export function mergerOf(env: Env, customerId: string, loserId: string): Promise<ContactMerge | null> {
+  const isTheirs = and(eq(contactMerges.customerId, customerId), eq(contactMerges.loserId, loserId));
+  return readMerge(env, and(isTheirs, isNull(contactMerges.undoneAt)));
+}
+
+async function readMerge(env: Env, where: SQL | undefined): Promise<ContactMerge | null> {
+  const row = (await dbOf(env).select().from(contactMerges).where(where))[0];
+  return row ? { ...row, journal: upgradeStoredJournal(row.journal) } : null;
+}
 
 /** The two of a merger that stands, each with what is its own. */
 export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactMerge): Promise<Sides | null> {
@@ -151,9 +144,9 @@ export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactM
   if (!winner || !loser) return null;
   const moved = journal.moved.map(({ contactId }) => contactId);
   const others = rows.filter((row) => row !== winner && row !== loser);
-  const places = await placesOf(env, rows);
+  const memberships = await membershipsOf(env, rows);
   const own = (isMoved: boolean) => others.filter(({ id }) => moved.includes(id) === isMoved);
-  return { winner: contactOf(winner, own(false), places), loser: contactOf(loser, own(true), places) };
+  return { winner: contactOf(winner, own(false), memberships), loser: contactOf(loser, own(true), memberships) };
 }
 
 /** Each contact is again whose it was, under its own name. Of what was joined nothing but the ids is kept: the people may be erased. */
@@ -165,7 +158,7 @@ export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerg
       .set({ mergedInto: before })
       .where(and(eq(contacts.id, contactId), eq(contacts.mergedInto, winnerId))),
   );
-  const joined = journal.joined.map(({ from, into }) => ({ from, into, addresses: [] }));
+  const joined = journal.joined.map(({ from, into }) => ({ from, into }));
   const undone = { undoneAt, journal: { moved: journal.moved, joined } };
   const ended = db.update(contactMerges).set(undone).where(eq(contactMerges.id, id));
   await runBatch(db, [...(journal.winnerName === '' ? [unname(env, winnerId, journal)] : []), ...back, ended]);

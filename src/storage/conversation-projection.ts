@@ -1,8 +1,10 @@
 import { projectLog, type Announcement } from './projection.ts';
 import type { SearchDocument } from '../domain/conversation/search.ts';
-import type { Participant } from '../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../domain/conversation/identity/membership.ts';
+import { heldAddresses, plainAddress } from '../domain/conversation/identity/participants.ts';
+import { readConversation } from '../domain/conversation/log-row.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
-import { readOwnJson, type LogRow } from '../domain/log-row.ts';
+import type { LogRow } from '../domain/log-row.ts';
 import type { Micros } from '../domain/time.ts';
 
 /** One stretch of a conversation's log, with what it is about as it is now. */
@@ -41,16 +43,16 @@ const UPSERT_CONTACTS = `
   ON CONFLICT (id) DO UPDATE SET name = CASE excluded.name WHEN '' THEN contacts.name ELSE excluded.name END,
     updated_at = max(excluded.updated_at, contacts.updated_at)`;
 
-const DROP_PLACES = 'DELETE FROM contact_places WHERE conversation_id = ?1';
+const DROP_MEMBERSHIPS = 'DELETE FROM contact_memberships WHERE conversation_id = ?1';
 
-const INSERT_PLACES = `
-  INSERT INTO contact_places (conversation_id, contact_id, addresses)
+const INSERT_MEMBERSHIPS = `
+  INSERT INTO contact_memberships (conversation_id, contact_id, addresses)
   SELECT ?1, value ->> 'contactId', value -> 'addresses' FROM json_each(?2) WHERE true
   ON CONFLICT (conversation_id, contact_id) DO UPDATE SET addresses = excluded.addresses`;
 
 /** As the rows have it and as it is now: who came and left within one stretch has been there too. */
-const INSERT_TRACES = `
-  INSERT INTO contact_traces (customer_id, contact_id, conversation_id, type, target)
+const INSERT_ADDRESS_HISTORY = `
+  INSERT INTO contact_address_history (customer_id, contact_id, conversation_id, type, target)
   SELECT DISTINCT ?1, person.value ->> 'contactId', ?2, address.value ->> 'type', address.value ->> 'target'
   FROM json_each(?3) AS person, json_each(person.value, '$.addresses') AS address WHERE true
   ON CONFLICT DO NOTHING`;
@@ -66,18 +68,22 @@ const INSERT_USES = `
 /** Who is in it, where that may have changed. */
 function peopleStatements(db: D1Database, { conversation, rows }: ConversationStretch): D1PreparedStatement[] {
   if (rows.every(({ messageId }) => messageId !== null)) return [];
-  const { id, customerId, participants, updatedAt } = conversation;
-  const people = JSON.stringify(participants);
+  const { id, customerId, updatedAt } = conversation;
+  const present = peopleIn(conversation);
+  const people = JSON.stringify(present);
   return [
     db.prepare(UPSERT_CONTACTS).bind(customerId, updatedAt, people),
-    db.prepare(DROP_PLACES).bind(id),
-    db.prepare(INSERT_PLACES).bind(id, people),
-    db.prepare(INSERT_TRACES).bind(customerId, id, JSON.stringify([...participants, ...rows.flatMap(peopleIn)])),
+    db.prepare(DROP_MEMBERSHIPS).bind(id),
+    db.prepare(INSERT_MEMBERSHIPS).bind(id, people),
+    db.prepare(INSERT_ADDRESS_HISTORY).bind(customerId, id, JSON.stringify([...present, ...rows.flatMap(peopleAt)])),
   ];
 }
 
-const peopleIn = ({ messageId, facts }: LogRow): Participant[] =>
-  messageId === null ? (readOwnJson<Partial<ConversationState>>(facts).participants ?? []) : [];
+/** With what they hold. What somebody has only claimed is not in the directory of contacts. */
+const peopleIn = (conversation: ConversationState) =>
+  peopleOf(conversation).map((person) => ({ ...person, addresses: heldAddresses(person).map(plainAddress) }));
+
+const peopleAt = ({ messageId, facts }: LogRow) => (messageId === null ? peopleIn(readConversation(facts)) : []);
 
 const usesOf = (db: D1Database, { conversation, messages }: ConversationStretch): D1PreparedStatement[] =>
   messages.includes('"stored:') ? [db.prepare(INSERT_USES).bind(conversation.id, messages)] : [];

@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, isNull, sql, type SQL } from 'drizzle-orm';
 import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
-import { conversations, searchTexts } from './schema.ts';
+import { contactMemberships, conversations, searchTexts } from './schema.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import { readConversation } from '../domain/conversation/log-row.ts';
 import type { Micros } from '../domain/time.ts';
@@ -67,9 +67,16 @@ const conditions = (filter: ConversationFilter): SQL[] => [
   ...(filter.search === undefined ? [] : [isFoundBy(filter.search)]),
 ];
 
-/** By whichever of its ways. */
+/**
+ * By whichever of its bindings, and by whatever its people hold. `parked` is what the first release called `inactiveBindings`: a row of its
+ * has that until its conversation changes (domain/conversation/identity/stored-state.ts).
+ */
 const isWith = (peer: string): SQL =>
-  sql`(${conversations.peerTarget} = ${peer} OR EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.participants') AS person, json_each(person.value, '$.addresses') AS address WHERE address.value ->> 'target' = ${peer}) OR EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.parked') AS link WHERE link.value ->> '$.peer.target' = ${peer}))`;
+  sql`(${conversations.peerTarget} = ${peer}
+    OR EXISTS (SELECT 1 FROM ${contactMemberships} AS membership, json_each(membership.addresses) AS held
+      WHERE membership.conversation_id = ${conversations.id} AND held.value ->> 'target' = ${peer})
+    OR EXISTS (SELECT 1 FROM json_each(coalesce(${conversations.data} -> '$.inactiveBindings', ${conversations.data} -> '$.parked')) AS binding
+      WHERE binding.value ->> '$.peer.target' = ${peer}))`;
 
 const isFoundBy = (expression: string): SQL =>
   sql`${conversations.id} IN (SELECT ${searchTexts.conversationId} FROM search JOIN ${searchTexts} ON ${searchTexts.id} = search.rowid WHERE search MATCH ${expression})`;

@@ -29,8 +29,8 @@ const DELETED: [table: string, key: string][] = [
   ['search_texts', 'conversation_id'],
   ['sandbox_messages', 'conversation_id'],
   ['activeflows', 'conversation_id'],
-  ['contact_places', 'conversation_id'],
-  ['contact_traces', 'conversation_id'],
+  ['contact_memberships', 'conversation_id'],
+  ['contact_address_history', 'conversation_id'],
   ['media_uses', 'conversation_id'],
   ['idempotency_keys', 'conversation_id'],
 ];
@@ -85,14 +85,14 @@ export async function dropContacts(
   const list = JSON.stringify(ids);
   await env.DB.batch([
     env.DB.prepare(`DELETE FROM contacts WHERE id ${IS_ONE}`).bind(list),
-    env.DB.prepare(`DELETE FROM contact_places WHERE contact_id ${IS_ONE}`).bind(list),
+    env.DB.prepare(`DELETE FROM contact_memberships WHERE contact_id ${IS_ONE}`).bind(list),
     env.DB.prepare(`DELETE FROM contact_merges WHERE winner_id ${IS_ONE} OR loser_id ${IS_ONE}`).bind(list),
     env.DB.prepare(SCRUB_JOURNALS).bind(customerId, list, JSON.stringify(addresses)),
   ]);
   await runBatch(dbOf(env), [dropAddressHistory(env, customerId, ids, addresses)]);
 }
 
-/** A merger of others that took them along, and has been undone since, names them as well. */
+/** A merger of others may name them as well: by their ids, and in what the first release kept of the conversations by their addresses. */
 const SCRUB_JOURNALS = `
   UPDATE contact_merges SET journal = json_set(journal,
     '$.moved', json((
@@ -100,10 +100,10 @@ const SCRUB_JOURNALS = `
       WHERE moved.value ->> 'contactId' NOT IN (SELECT value FROM json_each(?2))
     )),
     '$.joined', json((
-      SELECT json_group_array(json(json_set(joined.value, '$.addresses', json((
+      SELECT json_group_array(json(CASE WHEN joined.value -> '$.addresses' IS NULL THEN joined.value ELSE json_set(joined.value, '$.addresses', json((
         SELECT json_group_array(json(held.value)) FROM json_each(joined.value, '$.addresses') AS held
         WHERE (held.value ->> 'type', held.value ->> 'target') NOT IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(?3))
-      ))))) FROM json_each(journal, '$.joined') AS joined
+      ))) END)) FROM json_each(journal, '$.joined') AS joined
     ))
   )
   WHERE customer_id = ?1 AND (

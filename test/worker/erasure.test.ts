@@ -179,7 +179,7 @@ async function eraseWhileWriting(): Promise<void> {
   expect(erased.map(({ status }) => status).filter((status) => status !== 200 && status !== 404)).toEqual([]);
   expect(said.map(({ status }) => status).filter((status) => status !== 200)).toEqual([]);
   await quiet();
-  for (const table of ['messages', 'search_texts', 'contact_places', 'contact_traces']) {
+  for (const table of ['messages', 'search_texts', 'contact_memberships', 'contact_address_history']) {
     const { results } = await env.DB.prepare(`SELECT * FROM ${table} WHERE conversation_id = ?`).bind(old).all();
     expect({ table, results }).toEqual({ table, results: [] });
   }

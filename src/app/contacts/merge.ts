@@ -1,8 +1,9 @@
 import { withCustomerLock, type CustomerLock } from './lock.ts';
 import { openHolders } from '../conversations/address-claims.ts';
 import { joinConversations } from '../conversations/join.ts';
-import type { Contact, JoinedConversation, Sides } from '../../domain/contacts.ts';
-import type { Participant } from '../../domain/conversation/identity/participants.ts';
+import type { Contact, Sides } from '../../domain/contacts.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import { heldAddresses } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -92,14 +93,13 @@ async function joinOne(
   const { customerId, journal } = merge;
   const found = await callObject(() => getConversation(env, into).read(customerId));
   if (!found.ok) return found;
-  const winners = [sides.winner.id, ...sides.winner.mergedIds];
-  const own = found.value.participants.filter(({ contactId }) => winners.includes(contactId));
-  const begun = journal.joined.find((each) => each.from === from.id && each.into === into);
-  const wanted = begun ?? planned(from, into, sides.loser, own);
-  if (!wanted) return ok(merge);
-  const planning = begun ? journal : { ...journal, joined: [...journal.joined, wanted] };
+  const isBegun = journal.joined.some((each) => each.from === from.id && each.into === into);
+  if (!isBegun && !hasOnly(from, sides.loser)) return ok(merge);
+  const planning = isBegun ? journal : { ...journal, joined: [...journal.joined, { from: from.id, into }] };
   await saveJournal(env, merge.id, planning);
-  const addresses = own.flatMap((each) => each.addresses);
+  const addresses = peopleOf(found.value)
+    .filter(({ contactId }) => isOf(sides.winner, contactId))
+    .flatMap(heldAddresses);
   const joined = await joinConversations(env, lock, { from: from.id, into }, addresses);
   if (joined.ok) return ok({ ...merge, journal: planning });
   await saveJournal(env, merge.id, journal);
@@ -107,14 +107,7 @@ async function joinOne(
 }
 
 /** A conversation with other people in it stays by itself; they must not find themselves elsewhere. */
-function planned(
-  { id, participants, mergedFrom }: ConversationState,
-  into: string,
-  loser: Contact,
-  here: Participant[],
-): JoinedConversation | null {
-  const theirs = [loser.id, ...loser.mergedIds];
-  if (!participants.every(({ contactId }) => theirs.includes(contactId))) return null;
-  const addresses = participants.flatMap((each) => each.addresses);
-  return { from: id, into, addresses, histories: [id, ...mergedFrom], people: { here, came: participants } };
-}
+const hasOnly = ({ participants }: ConversationState, contact: Contact): boolean =>
+  participants.every(({ contactId }) => isOf(contact, contactId));
+
+const isOf = ({ id, mergedIds }: Contact, contactId: string): boolean => [id, ...mergedIds].includes(contactId);

@@ -3,7 +3,8 @@ import { openHolders } from '../conversations/address-claims.ts';
 import { advanceAll } from '../conversations/join.ts';
 import type { JoinedConversation } from '../../domain/contacts.ts';
 import { bindingsOf } from '../../domain/conversation/identity/bindings.ts';
-import { addressText } from '../../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import { addressText, heldAddresses, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { microsOf } from '../../domain/time.ts';
@@ -34,31 +35,34 @@ export function unmergeContacts(env: Env, customerId: string, id: string): Promi
 /** It is open again before its people are sent back to it, so that no message of theirs finds both of them closed. */
 async function splitOff(env: Env, lock: CustomerLock, joined: JoinedConversation): Promise<void> {
   const { customerId } = lock;
-  const { from, into, addresses, histories = [from], people = { here: [], came: [] } } = joined;
-  const goesOn = await reopen(env, lock, joined);
-  const split = { kind: 'split_off' as const, from: histories, addresses, people };
+  const { from, into, absorbed } = joined;
+  const readFrom = () => getConversation(env, from).read(customerId);
+  const before = await callObject(readFrom);
+  // It has kept its people as they were when it went on in the other one.
+  const addresses = before.ok ? peopleOf(before.value).flatMap(heldAddresses) : [];
+  const goesOn = await reopen(env, lock, joined, addresses);
+  const split = { kind: 'split_off' as const, from, ...(absorbed ? { absorbed } : {}) };
   await callObject(() => getConversation(env, into).changeMembership(customerId, split));
-  const back = await callObject(() => getConversation(env, from).read(customerId));
+  const back = await callObject(readFrom);
   if (goesOn && back.ok) await advanceAll(env, bindingsOf(back.value), { from: into, into: from });
 }
 
 /** False where its contact has gone on elsewhere since: it must not be in two open conversations. */
-async function reopen(env: Env, { customerId }: CustomerLock, joined: JoinedConversation): Promise<boolean> {
-  const { from, into, addresses } = joined;
-  if (!(await isHeldHere(env, customerId, joined))) return false;
+async function reopen(
+  env: Env,
+  { customerId }: CustomerLock,
+  { from, into }: JoinedConversation,
+  addresses: ContactAddress[],
+): Promise<boolean> {
+  const isHeldHere = async (): Promise<boolean> => {
+    const holders = await openHolders(env, customerId, addresses);
+    return holders.every((id) => id === into || id === from);
+  };
+  if (!(await isHeldHere())) return false;
   await callObject(() => getConversation(env, from).changeMembership(customerId, { kind: 'unmerge', into }));
   await callObject(() => getDirectory(env, customerId).move(into, from, addresses.map(addressText)));
   // From here on the directory sends the contact to it; a message that came before this has begun another one.
-  if (await isHeldHere(env, customerId, joined)) return true;
+  if (await isHeldHere()) return true;
   await callObject(() => getConversation(env, from).changeMembership(customerId, { kind: 'merge', into }));
   return false;
-}
-
-async function isHeldHere(
-  env: Env,
-  customerId: string,
-  { from, into, addresses }: JoinedConversation,
-): Promise<boolean> {
-  const holders = await openHolders(env, customerId, addresses);
-  return holders.every((id) => id === into || id === from);
 }

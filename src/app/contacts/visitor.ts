@@ -7,8 +7,12 @@ import { openingByAddress, pairName, type Caller } from '../conversations/open.t
 import { participantOf } from '../conversations/participants.ts';
 import { composeMail } from '../../channels/email/compose.ts';
 import { newBinding, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import {
   addressText,
+  claimedAddress,
+  heldAddresses,
+  isAmong,
   type ContactAddress,
   type NewParticipant,
 } from '../../domain/conversation/identity/participants.ts';
@@ -82,7 +86,7 @@ export async function introduce(
   const person = await personOf(resolved, known);
   const own = newBinding(await openingByAddress(env, resolved, chatAddress(known.visitor)));
   const bindings = [own, ...(await otherBindings(env, resolved, person))];
-  const attachment = { kind: 'attach_person' as const, person, bindings, from: [] };
+  const attachment = { kind: 'attach_person' as const, person, bindings, merges: null };
   // Refused where the conversation has not begun yet: then the first message brings it along.
   await callObject(() => getConversation(env, id).changeMembership(resolved.account.customerId, attachment));
   return ok(id);
@@ -95,8 +99,7 @@ export async function callerOf(
   known: KnownVisitor,
 ): Promise<Omit<Caller, 'peer' | 'dialogId'>> {
   const person = await personOf(resolved, known);
-  const also = await otherBindings(env, resolved, person);
-  return { opening: { participants: [person], also, tellsOfPerson: true } };
+  return { opening: { introduction: { person, bindings: await otherBindings(env, resolved, person) } } };
 }
 
 /** A visitor as a participant. Its contact is that of what it has proved, and else its own. */
@@ -108,9 +111,11 @@ async function personOf(
   const person = await participantOf(account.customerId, name || visitor.name, [...proved, address]);
   const isTyped =
     visitor.email !== '' && !proved.some(({ type, target }) => type === 'email' && target === visitor.email);
-  const unverified: ContactAddress[] = isTyped ? [{ type: 'email', target: visitor.email }] : [];
-  const proofs = proved.length > 0 ? { [addressText(address)]: proved.map(addressText) } : {};
-  return { ...person, unverified, proofs };
+  const claimed = isTyped ? [claimedAddress({ type: 'email', target: visitor.email })] : [];
+  const held = person.addresses.map((one) =>
+    isAmong(one, proved) ? { ...one, provedBy: [addressText(address)] } : one,
+  );
+  return { ...person, addresses: [...held, ...claimed] };
 }
 
 /** What else reaches a visitor, as far as the customer has accounts for it: answers go there when the visitor has left. */
@@ -119,7 +124,7 @@ async function otherBindings(
   { account }: ResolvedAccount,
   person: NewParticipant,
 ): Promise<ChannelBinding[]> {
-  const others = [...person.addresses, ...(person.unverified ?? [])].filter(({ type }) => type !== 'chat');
+  const others = person.addresses.filter(({ type }) => type !== 'chat');
   if (others.length === 0) return [];
   // A message is received also while D1 is away.
   const accounts = await knownAccounts(env, account.customerId).catch(() => []);
@@ -203,11 +208,8 @@ async function joinOne(
     return ok(null);
   }
   const all = [...proved, chatAddress(visitor)];
-  const texts = all.map(addressText);
-  const theirs = found.value.participants.filter((each) =>
-    each.addresses.some((one) => texts.includes(addressText(one))),
-  );
-  const addresses = theirs.flatMap((each) => each.addresses);
+  const theirs = peopleOf(found.value).filter((each) => heldAddresses(each).some((one) => isAmong(one, all)));
+  const addresses = theirs.flatMap(heldAddresses);
   return moveAddresses(env, lock, move, addresses, all);
 }
 

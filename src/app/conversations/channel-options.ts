@@ -6,7 +6,7 @@ import type { Channel, ChannelIo } from '../../channels/contract.ts';
 import { overLimit } from '../../channels/limits.ts';
 import type { ChannelOption } from '../../domain/conversation/delivery/channel-choice.ts';
 import { bindingsOf, newBinding, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
-import { addressText, type ContactAddress, type Participant } from '../../domain/conversation/identity/participants.ts';
+import { addressText, type ContactAddress, type Person } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { SECOND } from '../../domain/time.ts';
 import { knownAccounts } from '../../storage/accounts.ts';
@@ -21,10 +21,9 @@ export interface OptionContent {
 export async function channelOptionsOf(
   env: Env,
   state: ConversationState,
-  { addresses: own, unverified = [] }: Participant,
+  { addresses }: Person,
   content: OptionContent,
 ): Promise<ChannelOption[]> {
-  const addresses = [...own, ...unverified];
   const texts = addresses.map(addressText);
   const used = bindingsOf(state).filter(({ peer }) => texts.includes(addressText(peer)));
   const unused = addresses.filter(

@@ -1,9 +1,13 @@
 import type { CustomerLock } from '../contacts/lock.ts';
 import { bindingsOf, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import {
   addressText,
+  heldAddresses,
+  isAmong,
+  onePersonOf,
   type ContactAddress,
-  type NewParticipant,
+  type PersonUpdate,
 } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -30,12 +34,12 @@ export async function joinConversations(
   const found = await callObject(() => getConversation(env, from).read(customerId));
   if (!found.ok) return found;
   const before = found.value;
-  const person = personOf(before, as);
+  const came = peopleOf(before);
   const attachment = {
     kind: 'attach_person' as const,
-    person,
+    person: onePersonOf(came, as),
     bindings: bindingsOf(before),
-    from: [from, ...before.mergedFrom],
+    merges: { from, histories: [from, ...before.mergedFrom], came },
   };
   const attached = await callObject(() => getConversation(env, into).changeMembership(customerId, attachment));
   if (!attached.ok) return attached;
@@ -43,20 +47,13 @@ export async function joinConversations(
     getConversation(env, from).changeMembership(customerId, { kind: 'merge', into }),
   );
   if (!merged.ok) {
-    await splitOffAgain(env, customerId, into, before);
+    // `from` has ended by itself while `into` was given its people.
+    await callObject(() => getConversation(env, into).changeMembership(customerId, { kind: 'split_off', from }));
     return merged;
   }
   await callObject(() => getDirectory(env, customerId).move(from, into, null));
   await advanceAll(env, bindingsOf(before), { from, into });
   return ok(null);
-}
-
-/** `from` has ended by itself while `into` was given its people. */
-async function splitOffAgain(env: Env, customerId: string, into: string, before: ConversationState): Promise<void> {
-  const { id, mergedFrom, participants: came } = before;
-  const addresses = came.flatMap((each) => each.addresses);
-  const split = { kind: 'split_off' as const, from: [id, ...mergedFrom], addresses, people: { here: [], came } };
-  await callObject(() => getConversation(env, into).changeMembership(customerId, split));
 }
 
 /**
@@ -76,9 +73,10 @@ export async function moveAddresses(
   const before = found.value;
   const texts = addresses.map(addressText);
   const isMoving = (address: ContactAddress): boolean => texts.includes(addressText(address));
-  if (before.participants.every((each) => each.addresses.every(isMoving)))
+  if (peopleOf(before).every((each) => heldAddresses(each).every(isMoving)))
     return joinConversations(env, lock, { from, into }, as);
-  const moved = { kind: 'attach_person' as const, person: movedPerson(before, texts, as), bindings: [], from: [] };
+  const person = movedPerson(before, addresses, as);
+  const moved = { kind: 'attach_person' as const, person, bindings: [], merges: null };
   const attached = await callObject(() => getConversation(env, into).changeMembership(customerId, moved));
   // A conversation that nobody has begun yet learns of them with its first message.
   if (!attached.ok && attached.error.code !== 'CONVERSATION_NOT_FOUND') return attached;
@@ -107,26 +105,10 @@ export async function advanceAll(env: Env, bindings: ChannelBinding[], { from, i
   );
 }
 
-function personOf({ participants }: ConversationState, as: ContactAddress[]): NewParticipant {
-  const [first] = participants;
-  return {
-    id: first?.id ?? crypto.randomUUID(),
-    contactId: first?.contactId ?? crypto.randomUUID(),
-    name: first?.name ?? '',
-    preferredChannel: '',
-    addresses: [...as, ...participants.flatMap(({ addresses }) => addresses)],
-    unverified: participants.flatMap(({ unverified }) => unverified ?? []),
-    // What is joined on purpose is not assumed any more.
-    assumed: participants
-      .flatMap(({ assumed }) => assumed ?? [])
-      .filter((text) => !as.some((one) => addressText(one) === text)),
-    proofs: Object.fromEntries(participants.flatMap(({ proofs }) => Object.entries(proofs ?? {}))),
-  };
-}
-
-/** Those of a person's addresses that move, with what its visitors have proved. */
-function movedPerson(before: ConversationState, texts: string[], as: ContactAddress[]): NewParticipant {
-  const holders = before.participants.filter((each) => each.addresses.some((one) => texts.includes(addressText(one))));
-  const person = personOf({ ...before, participants: holders }, as);
-  return { ...person, addresses: [...as, ...person.addresses.filter((one) => texts.includes(addressText(one)))] };
+/** The people whose addresses move, as one: with those addresses, what was proved of them, and all that these people claim. */
+function movedPerson(before: ConversationState, addresses: ContactAddress[], as: ContactAddress[]): PersonUpdate {
+  const holders = peopleOf(before).filter((each) => heldAddresses(each).some((one) => isAmong(one, addresses)));
+  const person = onePersonOf(holders, as);
+  const stays = heldAddresses(person).filter((one) => !isAmong(one, [...as, ...addresses]));
+  return { ...person, addresses: person.addresses.filter((one) => !stays.includes(one)) };
 }

@@ -19,9 +19,9 @@ const MAX_ROLLOVERS = 5;
 /** Whose conversation it is, and what is known of that beyond the pair of addresses. */
 export interface Caller extends Pick<HookInbound, 'peer' | 'dialogId'> {
   /** The conversation to use where the addresses have no open one: an existing one, or a new id. */
-  preferred?: string;
+  candidateConversationId?: string;
   /** What a conversation begins with, or learns, beside what the addresses tell. */
-  opening?: Partial<Pick<Opening, 'name' | 'detail' | 'participants' | 'also' | 'tellsOfPerson'>>;
+  opening?: Partial<Pick<Opening, 'name' | 'detail' | 'introduction'>>;
 }
 
 interface Work<T> {
@@ -48,8 +48,11 @@ export async function inOpenConversation<T>(
   const whose = addressText(contact.peer);
   const over: string[] = [];
   const directory = getDirectory(env, account.customerId);
+  const { candidateConversationId } = contact;
   const candidate = () =>
-    contact.preferred === undefined || over.includes(contact.preferred) ? crypto.randomUUID() : contact.preferred;
+    candidateConversationId === undefined || over.includes(candidateConversationId)
+      ? crypto.randomUUID()
+      : candidateConversationId;
   // The conversation in which the last one goes on may be over as well.
   const next = (merged: string | null = null) =>
     callObject(() =>

@@ -1,11 +1,15 @@
 import { claimFor, openHolders } from './address-claims.ts';
 import { moveAddresses } from './join.ts';
 import { withCustomerLock } from '../contacts/lock.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import {
   addressText,
+  heldAddresses,
+  isAmong,
+  verifiedAddress,
   type ContactAddress,
   type NewParticipant,
-  type Participant,
+  type Person,
 } from '../../domain/conversation/identity/participants.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
@@ -31,8 +35,7 @@ export async function participantOf(
 ): Promise<NewParticipant> {
   const [first] = addresses;
   const contactId = await uuidFrom(`contact ${customerId} ${first ? addressText(first) : ''}`);
-  const plain = addresses.map(({ type, target }) => ({ type, target }));
-  return { id: crypto.randomUUID(), contactId, name, preferredChannel, addresses: plain };
+  return { id: crypto.randomUUID(), contactId, name, preferredChannel, addresses: addresses.map(verifiedAddress) };
 }
 
 /**
@@ -44,7 +47,7 @@ export async function addParticipant(
   state: ConversationState,
   { name, addresses, preferredChannel }: PersonDetails,
   move: boolean,
-): Promise<Result<Participant, Refusal>> {
+): Promise<Result<Person, Refusal>> {
   const { id, customerId } = state;
   // Addresses are claimed only for a conversation that goes on.
   if (isOver(state)) return err({ code: 'CONVERSATION_CLOSED' });
@@ -55,8 +58,7 @@ export async function addParticipant(
   const person = await participantOf(customerId, name, addresses, preferredChannel);
   const after = await callObject(() => getConversation(env, id).addParticipant(customerId, person));
   if (!after.ok) return after;
-  const texts = addresses.map(addressText);
-  const found = after.value.participants.find((each) => each.addresses.some((one) => texts.includes(addressText(one))));
+  const found = peopleOf(after.value).find((each) => heldAddresses(each).some((one) => isAmong(one, addresses)));
   return found ? ok(found) : err({ code: 'PARTICIPANT_NOT_FOUND' });
 }
 
@@ -75,12 +77,12 @@ export async function removeParticipant(
   customerId: string,
   id: string,
   participantId: string,
-): Promise<Result<Participant, Refusal>> {
+): Promise<Result<Person, Refusal>> {
   const before = await callObject(() => getConversation(env, id).removeParticipant(customerId, participantId));
   if (!before.ok) return before;
-  const removed = before.value.participants.find((each) => each.id === participantId);
+  const removed = peopleOf(before.value).find((each) => each.id === participantId);
   if (!removed) return err({ code: 'PARTICIPANT_NOT_FOUND' });
-  const addresses = removed.addresses.map(addressText);
+  const addresses = heldAddresses(removed).map(addressText);
   await callObject(() => getDirectory(env, customerId).release(addresses, id));
   return ok(removed);
 }
@@ -88,19 +90,21 @@ export async function removeParticipant(
 /** Removes one of a person's addresses, by its target; not the only one. @returns the participant without it. */
 export async function removeAddress(
   env: Env,
-  { id, customerId, participants }: ConversationState,
+  state: ConversationState,
   participantId: string,
   target: string,
-): Promise<Result<Participant, Refusal>> {
-  const person = participants.find((each) => each.id === participantId);
+): Promise<Result<Person, Refusal>> {
+  const { id, customerId } = state;
+  const person = peopleOf(state).find((each) => each.id === participantId);
   if (!person) return err({ code: 'PARTICIPANT_NOT_FOUND' });
   const refused = (problem: string) => err({ code: 'INVALID_FIELD', field: 'address', problem } as const);
-  const addresses = person.addresses.filter((each) => each.target === target);
+  const held = heldAddresses(person);
+  const addresses = held.filter((each) => each.target === target);
   if (addresses.length === 0) return refused('is not one of this participant’s addresses');
-  if (addresses.length === person.addresses.length) return refused('is the only one: remove the participant');
+  if (addresses.length === held.length) return refused('is the only one: remove the participant');
   const release = { kind: 'release_addresses' as const, addresses };
   const after = await callObject(() => getConversation(env, id).changeMembership(customerId, release));
   if (!after.ok) return after;
   await callObject(() => getDirectory(env, customerId).release(addresses.map(addressText), id));
-  return ok(after.value.participants.find((each) => each.id === participantId) ?? person);
+  return ok(peopleOf(after.value).find((each) => each.id === participantId) ?? person);
 }

@@ -5,7 +5,7 @@ import { tokensIn } from '../../channels/email/outbound.ts';
 import { MAX_BYTES, readMail, type ReadMail } from '../../channels/email/read-mail.ts';
 import { address } from '../../domain/addresses.ts';
 import { media, type Media } from '../../domain/content.ts';
-import { holderOf } from '../../domain/conversation/identity/participants.ts';
+import { holderOf, isClaimed } from '../../domain/conversation/identity/membership.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { configOf } from '../../env.ts';
@@ -64,7 +64,7 @@ const MAX_DIAGNOSTIC = 500;
 
 async function storeMail(env: Env, account: Account, mail: ReadMail, token: string): Promise<void> {
   const { from, messageId, references, subject, text } = mail;
-  const preferred = await conversationAddressed(env, account, token, mail);
+  const candidate = await conversationAddressed(env, account, token, mail);
   const medias = mediasOf(mail);
   const inbound = {
     peer: address('email', from.address, from.name),
@@ -85,7 +85,7 @@ async function storeMail(env: Env, account: Account, mail: ReadMail, token: stri
   const extras = {
     // With the sender, because anybody may write another one's Message-ID.
     messageId: await uuidFrom(`mail ${account.id} ${from.address} ${messageId}`),
-    caller: preferred === null ? {} : { preferred },
+    caller: candidate === null ? {} : { candidateConversationId: candidate },
     ...(medias.length === 0 ? {} : { keepFiles: keepMailFiles(env, mail) }),
   };
   try {
@@ -136,10 +136,7 @@ async function openConversationOf(
 
 function isIn(state: ConversationState, from: string): boolean {
   const sender = { type: 'email' as const, target: from };
-  return (
-    holderOf(state, sender) !== null ||
-    state.participants.some(({ unverified }) => unverified?.some((one) => one.type === 'email' && one.target === from))
-  );
+  return holderOf(state, sender) !== null || isClaimed(state, sender);
 }
 
 /** In a media's `providerRef`: its file was stored before the message was. */

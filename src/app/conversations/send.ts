@@ -11,6 +11,7 @@ import type { Recipient } from '../../domain/conversation/delivery/channel-choic
 import type { Choice, ConversationState, Message } from '../../domain/conversation/state.ts';
 import { wishOf } from '../../domain/conversation/delivery/route.ts';
 import { newBinding } from '../../domain/conversation/identity/bindings.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { actorOf, owningAgent, type Actor, type Principal } from '../../domain/permissions.ts';
@@ -130,7 +131,7 @@ export async function buildSendCommand(
   const content = await contentOf(env, request, templateAccount);
   if (!content.ok) return content;
   const recipients = await Promise.all(
-    state.participants.map(async (participant): Promise<Recipient> => {
+    peopleOf(state).map(async (participant): Promise<Recipient> => {
       const options = await channelOptionsOf(env, state, participant, content.value);
       return {
         participantId: participant.id,

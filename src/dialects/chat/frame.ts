@@ -1,15 +1,15 @@
 import { presentForVisitor } from './message.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
-import { addressesOf, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
-import { isVisibleTo } from '../../domain/conversation/identity/visible.ts';
+import { isVisibleTo, visibleAddresses } from '../../domain/conversation/identity/visible.ts';
 
 /** One event of the log as a visitor's socket has it. What is not for visitors is a `skip`, which only moves their place in the log. */
 export function visitorFrame(state: ConversationState, visitor: ContactAddress, event: ConversationEvent) {
   const { sequence } = event;
   if (!isMessageEvent(event)) return { type: event.type === 'conversation.closed' ? 'closed' : 'skip', sequence };
   const { message } = event;
-  if (!isVisibleTo(addressesOf(state, visitor), message)) return { type: 'skip', sequence };
+  if (!isVisibleTo(visibleAddresses(state, visitor), message)) return { type: 'skip', sequence };
   if (message.deletedAt !== null) return { type: 'message_deleted', sequence, data: { id: message.id } };
   return { type: 'message', sequence, data: presentForVisitor(message, visitor.target) };
 }

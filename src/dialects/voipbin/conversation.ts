@@ -1,5 +1,11 @@
 import type { Address } from '../../domain/addresses.ts';
-import type { Participant } from '../../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import {
+  claimedAddresses,
+  heldAddresses,
+  plainAddress,
+  type Person,
+} from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { blankTime, NEVER } from './times.ts';
@@ -13,18 +19,21 @@ export const presentAddress = (address: Address) => ({
 });
 
 /** Seed 002's participant: its first address as the seed has it, and beside it all of them. */
-export const presentPerson = (conversationId: string, participant: Participant) => ({
-  id: participant.id,
-  conversation_id: conversationId,
-  contact_id: participant.contactId,
-  type: participant.addresses[0]?.type ?? '',
-  target: participant.addresses[0]?.target ?? '',
-  name: participant.name,
-  addresses: participant.addresses.map(({ type, target }) => ({ type, target })),
-  preferred_channel: participant.preferredChannel,
-  unverified: (participant.unverified ?? []).map(({ type, target }) => ({ type, target })),
-  tm_create: blankTime(participant.addedAt),
-});
+export function presentPerson(conversationId: string, participant: Person) {
+  const held = heldAddresses(participant);
+  return {
+    id: participant.id,
+    conversation_id: conversationId,
+    contact_id: participant.contactId,
+    type: held[0]?.type ?? '',
+    target: held[0]?.target ?? '',
+    name: participant.name,
+    addresses: held.map(plainAddress),
+    preferred_channel: participant.preferredChannel,
+    unverified: claimedAddresses(participant).map(plainAddress),
+    tm_create: blankTime(participant.addedAt),
+  };
+}
 
 /** Seed 000's conversation, and beside it what spec section 3 adds. */
 export const presentConversation = (state: ConversationState) => ({
@@ -52,6 +61,6 @@ export const presentConversation = (state: ConversationState) => ({
   last_message_at: state.lastMessageAt === null ? null : blankTime(state.lastMessageAt),
   tags: state.tags,
   archived: state.archived,
-  participants: state.participants.map((participant) => presentPerson(state.id, participant)),
+  participants: peopleOf(state).map((person) => presentPerson(state.id, person)),
   reachable: state.reachable,
 });

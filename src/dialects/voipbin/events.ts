@@ -16,6 +16,11 @@ const NAMES = {
   'conversation.deleted': 'conversation_deleted',
   'conversation.participant_added': 'conversation_participant_added',
   'conversation.participant_removed': 'conversation_participant_removed',
+  // The wire has no events of mergers: what they change is the conversation (`state`, `merged_into`, `participants`).
+  'conversation.merged': 'conversation_updated',
+  'conversation.merged_from': 'conversation_updated',
+  'conversation.unmerged': 'conversation_updated',
+  'conversation.unmerged_from': 'conversation_updated',
   'message.created': 'conversation_message_created',
   'message.updated': 'conversation_message_updated',
   'message.deleted': 'conversation_message_deleted',
@@ -38,10 +43,12 @@ const EXTRA_NAMES = ['conversation_message_received', 'conversation_message_sent
 /** An endpoint's own affairs: a test that somebody asked for, and its being switched off. */
 export const NOTICE_NAMES = ['webhook_test', 'webhook_endpoint_disabled'] as const;
 
-/** Every name that an endpoint's `events[]` may hold (spec section 8). */
-export const WIRE_EVENT_NAMES = [...Object.values(NAMES), ...EXTRA_NAMES, ...NOTICE_NAMES] as const;
+export type WireEventName = (typeof NAMES)[EventType] | (typeof EXTRA_NAMES | typeof NOTICE_NAMES)[number];
 
-export type WireEventName = (typeof WIRE_EVENT_NAMES)[number];
+/** Every name that an endpoint's `events[]` may hold (spec section 8), each once. */
+export const WIRE_EVENT_NAMES: WireEventName[] = [
+  ...new Set([...Object.values(NAMES), ...EXTRA_NAMES, ...NOTICE_NAMES]),
+];
 
 type LoggedEvent = ConversationEvent | TalkEvent;
 

@@ -20,8 +20,10 @@ export interface Opening {
   optOut: boolean;
   conversationId: string;
   customerId: string;
-  /** Who is in it from the beginning. */
+  /** Who is in it from the beginning, unless the contact introduces itself. */
   participants: NewParticipant[];
+  /** Set where the contact says, or has proved, who it is (a visitor of the web chat). */
+  introduction?: Introduction;
   /** The text that names the AddressObject of this pair of addresses (stubs.ts): it is told of opt-outs. */
   addressName: string;
   accountId: string;
@@ -31,10 +33,13 @@ export interface Opening {
   detail: string;
   self: Address;
   peer: Address;
-  /** Ways to the same person that nobody has used yet, and that answers may go when this one fails. */
-  also?: ChannelBinding[];
-  /** Whether what stands in `participants` is news of a person that is in the conversation already (a visitor of the web chat). */
-  tellsOfPerson?: boolean;
+}
+
+/** Who a contact is. A new conversation begins with this person; one that is there learns about its participant from it. */
+export interface Introduction {
+  person: NewParticipant;
+  /** What reaches the person beside the binding that it uses: answers may go there when it has left. */
+  bindings: ChannelBinding[];
 }
 
 interface InboundBase {

@@ -6,7 +6,7 @@ import { takeOver, updating } from './decide-change.ts';
 import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
 import { reopened } from './delivery/service-window.ts';
-import { isReleased, toldOf, withAddress } from './identity/participants.ts';
+import { attachPerson, isReleased, withAssumedAddress, withPeople } from './identity/membership.ts';
 import { isOver } from './lifecycle.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM } from '../permissions.ts';
@@ -17,19 +17,20 @@ import type { ConversationState, Message } from './state.ts';
 
 /** A conversation's first state, before any event: `sequence` 0, which the log's first event makes 1. */
 export function openConversation(opening: Opening, at: Micros): ConversationState {
-  const { conversationId, customerId, name, detail, participants } = opening;
-  return {
+  const { conversationId, customerId, name, detail, introduction } = opening;
+  const people = introduction ? [introduction.person] : opening.participants;
+  const bare = {
     ...newBinding(opening),
     id: conversationId,
     customerId,
     name,
     detail,
-    parked: opening.also ?? [],
-    participants: participants.map((participant) => ({ ...participant, addedAt: at })),
-    released: [],
+    inactiveBindings: introduction?.bindings ?? [],
+    participants: [],
+    addresses: [],
     ownerId: null,
-    lifecycle: 'active',
-    aiMode: 'ai',
+    lifecycle: 'active' as const,
+    aiMode: 'ai' as const,
     modeEpoch: 0,
     handedOver: false,
     tags: [],
@@ -42,6 +43,10 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
     updatedAt: at,
     deletedAt: null,
   };
+  return withPeople(
+    bare,
+    people.map((person) => ({ ...person, addedAt: at })),
+  );
 }
 
 /**
@@ -107,11 +112,13 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
   return { ...(moded ?? seen), ...told, peer: { ...seen.peer, targetName }, updatedAt: at };
 }
 
-/** The conversation with the way that the contact uses at its top, and with what is told of the contact beside it. */
+/** The conversation with the binding that the contact uses as the active one, and with what the contact says of itself. */
 function seenBy(state: ConversationState, opening: Opening): ConversationState {
-  const known = (opening.also ?? []).reduce(withBinding, state);
-  const told = opening.tellsOfPerson ? opening.participants.reduce(toldOf, known) : known;
-  return withAddress(activate(told, newBinding(opening)), opening.peer);
+  const { introduction } = opening;
+  const introduced = introduction
+    ? attachPerson(introduction.bindings.reduce(withBinding, state), introduction.person)
+    : state;
+  return withAssumedAddress(activate(introduced, newBinding(opening)), opening.peer);
 }
 
 const TELLABLE = ['reachable', 'lifecycle', 'archived', 'optOut', 'window', 'accountId'] as const;

@@ -1,7 +1,7 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
 import type { FallbackOptions } from './delivery/channel-choice.ts';
-import type { Participant } from './identity/participants.ts';
+import type { Person } from './identity/participants.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** An event before it has its place in the log. It carries its subject as it is after the event. */
@@ -11,7 +11,9 @@ export type NewConversationEvent =
       conversation: ConversationState;
       change: Change | null;
       /** Who joined or left, where that is what happened. */
-      participant?: Participant;
+      participant?: Person;
+      /** Of the four events of a merger (identity/merge.ts): the other conversation, and what its end takes. */
+      merger?: Merger;
     }
   | {
       type: EventTypeAbout<'message'>;
@@ -21,6 +23,24 @@ export type NewConversationEvent =
       /** Of its new deliveries: the ways that are tried next when one fails for good. They are kept beside the log, and told nobody. */
       fallbackOptions?: FallbackOptions;
     };
+
+/** The other conversation of a merger: for the one that ends, where it goes on; for the one that goes on, what came to it. */
+export type Merger = { into: string } | AbsorbedConversation;
+
+/** A conversation that goes on in another one, as the log of that other one has it. */
+export interface AbsorbedConversation {
+  from: string;
+  /** `from` and what had gone on in it: their messages are part of the history of the one that goes on. */
+  histories: string[];
+  people: PeopleBefore;
+}
+
+/** The people of both conversations before the merger; at its end, nobody. */
+export interface PeopleBefore {
+  /** In the one that goes on: those whom the merger makes one person with those who came. */
+  before: Person[];
+  came: Person[];
+}
 
 export type ConversationEvent = Placed<NewConversationEvent>;
 

@@ -2,9 +2,9 @@ import { EVENTS, type EventTypeAbout } from '../events.ts';
 import { readOwnJson, type LogRow } from '../log-row.ts';
 import type { Micros } from '../time.ts';
 import type { Change } from './change.ts';
-import { isMessageEvent, type ConversationEvent } from './events.ts';
+import { isMessageEvent, type ConversationEvent, type Merger, type NewConversationEvent } from './events.ts';
 import { upgradeStoredParticipant, upgradeStoredState } from './identity/stored-state.ts';
-import type { Participant } from './identity/participants.ts';
+import type { Person } from './identity/participants.ts';
 import type { ConversationState, Delivery, Message } from './state.ts';
 
 export const readMessage = (text: string): Message => readOwnJson<Message>(text);
@@ -12,8 +12,10 @@ export const readMessage = (text: string): Message => readOwnJson<Message>(text)
 /** D1 keeps rows that earlier releases wrote, so a conversation read from there may still have their shape. */
 export const readConversation = (text: string): ConversationState => upgradeStoredState(readOwnJson<unknown>(text));
 
-/** The conversation as the event left it; with it, what became of its mode and owner, and who joined or left. */
-type ConversationFacts = ConversationState & { change?: Change | null; participant?: Participant };
+/** The conversation as the event left it; with it, what became of its mode and owner, who joined or left, and which other one it met. */
+type ConversationFacts = ConversationState & { change?: Change | null; participant?: Person; merger?: Merger };
+
+type ConversationEventFacts = Extract<NewConversationEvent, { conversation: ConversationState }>;
 
 interface MessageFacts {
   deliveries: Delivery[];
@@ -25,9 +27,7 @@ interface MessageFacts {
 export function toLogRow(event: ConversationEvent): LogRow {
   const { sequence, type, at } = event;
   if (!isMessageEvent(event)) {
-    const { conversation, change, participant } = event;
-    const facts: ConversationFacts = { ...conversation, change, ...(participant ? { participant } : {}) };
-    return { sequence, type, messageId: null, facts: JSON.stringify(facts), at };
+    return { sequence, type, messageId: null, facts: JSON.stringify(conversationFacts(event)), at };
   }
   const { deliveries, updatedAt, deletedAt } = event.message;
   const facts: MessageFacts = { deliveries, updatedAt, deletedAt, becameDone: event.becameDone };
@@ -38,15 +38,8 @@ export function toLogRow(event: ConversationEvent): LogRow {
 export function fromLogRow(row: LogRow, message: Message | null): ConversationEvent {
   const { sequence, at, type } = row;
   if (isConversationType(type)) {
-    const { change, participant, conversation } = readConversationFacts(row.facts);
-    return {
-      type,
-      conversation: { ...conversation, sequence },
-      change,
-      ...(participant ? { participant } : {}),
-      sequence,
-      at,
-    };
+    const { conversation, ...facts } = readConversationFacts(row.facts);
+    return { type, conversation: { ...conversation, sequence }, ...facts, sequence, at };
   }
   if (!isMessageType(type) || !message) throw new Error(`event ${sequence} (${type}) names no message of this log`);
   const { becameDone, ...fixed } = readOwnJson<MessageFacts>(row.facts);
@@ -56,18 +49,33 @@ export function fromLogRow(row: LogRow, message: Message | null): ConversationEv
 /** The same row in the present shape, for the migration of an object that an earlier release wrote. */
 export function upgradeLogRow(row: LogRow): LogRow {
   if (!isConversationType(row.type)) return row;
-  const { conversation, change, participant } = readConversationFacts(row.facts);
-  const facts: ConversationFacts = { ...conversation, change, ...(participant ? { participant } : {}) };
-  return { ...row, facts: JSON.stringify(facts) };
+  return { ...row, facts: JSON.stringify(conversationFacts(readConversationFacts(row.facts))) };
 }
 
-function readConversationFacts(text: string) {
-  const { change = null, participant, ...state } = readOwnJson<{ change?: Change | null; participant?: unknown }>(text);
+type Facts = Pick<ConversationEventFacts, 'conversation' | 'change' | 'participant' | 'merger'>;
+
+const conversationFacts = ({ conversation, change, participant, merger }: Facts): ConversationFacts => ({
+  ...conversation,
+  change,
+  ...(participant ? { participant } : {}),
+  ...(merger ? { merger } : {}),
+});
+
+/** What an earlier release may have written is in the present shape afterwards; it knew no `merger`. */
+function readConversationFacts(text: string): Facts {
+  const { change = null, participant, merger, ...state } = readOwnJson<StoredFacts>(text);
   return {
     conversation: upgradeStoredState(state),
     change,
-    participant: participant === undefined ? null : upgradeStoredParticipant(participant),
+    ...(participant === undefined ? {} : { participant: upgradeStoredParticipant(participant) }),
+    ...(merger ? { merger } : {}),
   };
+}
+
+interface StoredFacts {
+  change?: Change | null;
+  participant?: unknown;
+  merger?: Merger;
 }
 
 const isConversationType = (type: LogRow['type']): type is EventTypeAbout<'conversation'> =>

@@ -1,5 +1,7 @@
 import { isMessageEvent, type ConversationEvent } from './events.ts';
+import { heldAddresses } from './identity/participants.ts';
 import { bindingsOf } from './identity/bindings.ts';
+import { peopleOf } from './identity/membership.ts';
 import { customerTerm, searchTerms } from '../search-text.ts';
 import type { ConversationState, Message } from './state.ts';
 
@@ -26,7 +28,7 @@ const ofMessage = ({ id, customerId, text, medias, deletedAt }: Message): Search
 function ofConversation(state: ConversationState): SearchDocument {
   const { id, customerId, name, detail, tags, deletedAt } = state;
   const named = bindingsOf(state).flatMap(({ peer }) => [peer.targetName, peer.target]);
-  const people = state.participants.flatMap((each) => [each.name, ...each.addresses.map(({ target }) => target)]);
+  const people = peopleOf(state).flatMap((each) => [each.name, ...heldAddresses(each).map(({ target }) => target)]);
   return found(id, customerId, deletedAt === null ? [name, detail, ...tags, ...new Set([...named, ...people])] : []);
 }
 

@@ -3,24 +3,26 @@ import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
-import type { ChannelBinding } from './identity/bindings.ts';
-import type { Participant } from './identity/participants.ts';
+import type { Bound } from './identity/bindings.ts';
+import type { KnownAddress, Participant } from './identity/participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
 export type AiMode = 'ai' | 'human' | 'closed';
 
 /**
  * A conversation as its object holds it. Plain data: it crosses RPC, lives in one row and is one JSON column in D1.
- * What it has of a Link is the one that its contact used last.
+ *
+ * The fields of the active binding, which its contact used last, are the conversation's own, as seed 000 shows them (`type`, `self`, `peer`,
+ * `account_id`, `dialog_id`). They are not wrapped in an object of their own: everything that sends, presents or filters reads them, and
+ * would only gain a longer path. Nothing but identity/bindings.ts changes which binding is the active one.
  */
-export interface ConversationState extends ChannelBinding {
+export interface ConversationState extends Bound {
   id: string;
   customerId: string;
-  /** The other ways to its contacts, the one used last first. */
-  parked: ChannelBinding[];
+  /** In the order in which they joined. With their addresses: `peopleOf` (identity/membership.ts). */
   participants: Participant[];
-  /** Addresses (addressText) that were taken out. */
-  released: string[];
+  /** Every address that it knows: its participants', and those that were taken out. */
+  addresses: KnownAddress[];
   name: string;
   detail: string;
   ownerId: string | null;

@@ -21,7 +21,8 @@ import type { HookInbound } from '../../channels/contract.ts';
 import { presentForVisitor } from '../../dialects/chat/message.ts';
 import { address } from '../../domain/addresses.ts';
 import { wellFormed } from '../../domain/content.ts';
-import { addressesOf, addressText } from '../../domain/conversation/identity/participants.ts';
+import { addressText } from '../../domain/conversation/identity/participants.ts';
+import { visibleAddresses } from '../../domain/conversation/identity/visible.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 
 const security: Record<string, string[]>[] = [{ bearer: [] }];
@@ -181,6 +182,6 @@ async function standing(c: AppContext) {
   const { customerId } = resolved.account;
   const id = await conversationOf(c.env, resolved, visitor);
   const state = await callObject(() => getConversation(c.env, id).read(customerId));
-  const addresses = state.ok ? addressesOf(state.value, chatAddress(visitor)) : [];
+  const addresses = state.ok ? visibleAddresses(state.value, chatAddress(visitor)) : [];
   return { id, customerId, visitor, addresses };
 }

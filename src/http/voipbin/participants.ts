@@ -8,6 +8,7 @@ import { guardOf, readableConversation, type Access } from './access.ts';
 import { participantSchema } from './schemas/conversation.ts';
 import { addedParticipantSchema } from './schemas/participants.ts';
 import { addParticipant, removeAddress, removeParticipant } from '../../app/conversations/participants.ts';
+import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import { presentPerson } from '../../dialects/voipbin/conversation.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 
@@ -76,8 +77,8 @@ const removeRoute = createRoute({
 export function participantRoutes(access: Access) {
   const routes = newRouter();
   routes.openapi(listRoute(access), async (c) => {
-    const { id, participants } = await readableConversation(c, c.req.valid('param').id);
-    return c.json({ result: participants.map((each) => presentPerson(id, each)) }, 200);
+    const state = await readableConversation(c, c.req.valid('param').id);
+    return c.json({ result: peopleOf(state).map((each) => presentPerson(state.id, each)) }, 200);
   });
   if (access !== 'managers') return routes;
   routes.openapi(addRoute, addOne);
@@ -95,8 +96,8 @@ const addOne: RouteHandler<typeof addRoute, AppEnv> = async (c) => {
     const participant = valueOf(await addParticipant(c.env, state, { ...person, preferredChannel }, move));
     return { answer: { id: participant.id } };
   });
-  const { participants } = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
-  const found = participants.find((each) => each.id === added.id);
+  const state = valueOf(await callObject(() => getConversation(c.env, id).read(customerId)));
+  const found = peopleOf(state).find((each) => each.id === added.id);
   if (!found) throw new ApiError('PARTICIPANT_NOT_FOUND');
   return c.json(presentPerson(id, found), 200);
 };

@@ -52,7 +52,7 @@ export interface Decision {
 export class ConversationAggregate {
   /** Messages, changes and keys, for reading. */
   readonly stored: StoredConversation;
-  readonly log: Pick<LogStore, 'after'>;
+  readonly log: Pick<LogStore, 'after' | 'ofTypes'>;
   readonly #storage: DurableObjectStorage;
   readonly #store: ConversationStore;
   readonly #log: LogStore;
@@ -267,7 +267,6 @@ function firstRecord(conversation: ConversationState, at: Micros, settings: Sett
     lastAt: at,
     historyCursor: 0,
     announcedUntil: 0,
-    erasedAddressNames: [],
     replyToken: null,
     consents: {},
     watermarks: {},

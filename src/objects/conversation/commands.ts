@@ -6,22 +6,18 @@ import type { Consent } from '../../domain/conversation/consent.ts';
 import { decideConsent, decideDelete, decideUnassign, decideUpdate } from '../../domain/conversation/decide-change.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { decideDeleteMessage } from '../../domain/conversation/decide-message.ts';
-import type { NewConversationEvent } from '../../domain/conversation/events.ts';
+import type { AbsorbedConversation, NewConversationEvent } from '../../domain/conversation/events.ts';
+import { fromLogRow } from '../../domain/conversation/log-row.ts';
+import { decideAdd, decideReleaseAddresses, decideRemove } from '../../domain/conversation/identity/membership.ts';
 import {
+  absorbedIn,
   decideAttachPerson,
   decideMerge,
   decideSplitOff,
   decideUnmerge,
   type PersonAttachment,
-  type SplitOff,
 } from '../../domain/conversation/identity/merge.ts';
-import {
-  decideAdd,
-  decideReleaseAddresses,
-  decideRemove,
-  type ContactAddress,
-  type NewParticipant,
-} from '../../domain/conversation/identity/participants.ts';
+import type { ContactAddress, NewParticipant } from '../../domain/conversation/identity/participants.ts';
 import { isOver } from '../../domain/conversation/lifecycle.ts';
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -196,25 +192,39 @@ export type MembershipChange =
   | ({ kind: 'attach_person' } & PersonAttachment)
   /** Some of its addresses go to another conversation. */
   | { kind: 'release_addresses'; addresses: ContactAddress[] }
-  /** Those who came with a conversation that was merged into it leave with that again. */
-  | ({ kind: 'split_off' } & SplitOff)
+  /**
+   * Those who came with the conversation `from`, which was merged into it, leave with that again. `absorbed`: who they are, where the first
+   * release merged them and the log does not say so.
+   */
+  | { kind: 'split_off'; from: string; absorbed?: AbsorbedConversation }
   /** It continues in another one, or no longer does. */
   | { kind: 'merge' | 'unmerge'; into: string };
 
 export const changeMembership = (aggregate: ConversationAggregate, customerId: string, wanted: MembershipChange) =>
-  conversationIn(change(aggregate, customerId, (state, at) => decideMembership(state, wanted, at)));
+  conversationIn(change(aggregate, customerId, (state, at) => decideMembership(aggregate, state, wanted, at)));
 
-function decideMembership(state: ConversationState, wanted: MembershipChange, at: Micros) {
+function decideMembership(
+  aggregate: ConversationAggregate,
+  state: ConversationState,
+  wanted: MembershipChange,
+  at: Micros,
+) {
   switch (wanted.kind) {
     case 'attach_person':
       return decideAttachPerson(state, wanted, at);
     case 'release_addresses':
       return decideReleaseAddresses(state, wanted.addresses, at);
     case 'split_off':
-      return decideSplitOff(state, wanted, at);
+      return decideSplitOff(state, wanted.absorbed ?? absorbed(aggregate, wanted.from), at);
     case 'merge':
       return decideMerge(state, wanted.into, at);
     case 'unmerge':
       return ok(decideUnmerge(state, wanted.into, at));
   }
+}
+
+function absorbed(aggregate: ConversationAggregate, from: string): AbsorbedConversation {
+  const rows = aggregate.log.ofTypes(['conversation.merged_from', 'conversation.unmerged_from']);
+  const events = rows.map((row) => fromLogRow(row, null));
+  return absorbedIn(events, from) ?? { from, histories: [from], people: { before: [], came: [] } };
 }

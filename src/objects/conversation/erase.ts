@@ -5,7 +5,8 @@ import type { Opening } from '../../domain/conversation/commands.ts';
 import type { FallbackOptions } from '../../domain/conversation/delivery/channel-choice.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { bindingsOf, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
-import { holderOf, type ContactAddress, type Participant } from '../../domain/conversation/identity/participants.ts';
+import { isErased } from '../../domain/conversation/identity/membership.ts';
+import type { ContactAddress, Person } from '../../domain/conversation/identity/participants.ts';
 import {
   goneFrom,
   isAlone,
@@ -62,11 +63,11 @@ export function endErasure(aggregate: ConversationAggregate): void {
 }
 
 /** The contact was erased from here, and nobody has brought it in again: what arrives from there begins another conversation. */
-export const isErasedFrom = ({ record }: ConversationAggregate, { addressName, peer }: Opening): boolean =>
-  record?.erasedAddressNames.includes(addressName) === true && holderOf(record.conversation, peer) === null;
+export const isErasedFrom = ({ record }: ConversationAggregate, opening: Opening): boolean =>
+  record !== null && isErased(record.conversation, opening);
 
 /** Who has left the conversation, and every binding that it ever had. */
-function pastOf(aggregate: ConversationAggregate): { left: Participant[]; bindings: ChannelBinding[] } {
+function pastOf(aggregate: ConversationAggregate): { left: Person[]; bindings: ChannelBinding[] } {
   const rows = aggregate.log.after(0, Number.MAX_SAFE_INTEGER).filter(({ messageId }) => messageId === null);
   const events = rows.map((row) => fromLogRow(row, null));
   return {
@@ -123,7 +124,7 @@ function scrub(
     messages: messages.map((message) => scrubMessage(message, gone, at)),
     ...scrubbedSends(aggregate, messages, gone, parts),
     scrubbed: {
-      conversation: { ...scrubState(record.conversation, gone), updatedAt: at },
+      conversation: { ...scrubState(record.conversation, gone, parts.addressNames), updatedAt: at },
       rows: aggregate.log.after(0, Number.MAX_SAFE_INTEGER).map((row) => scrubRow(row, gone)),
     },
     record: scrubbedRecord(record, parts, announcedUntil),
@@ -163,7 +164,6 @@ function scrubbedRecord(
     pending: withoutMessages(record.pending, messageIds),
     consents: kept(record.consents),
     watermarks: kept(record.watermarks),
-    erasedAddressNames: [...new Set([...record.erasedAddressNames, ...addressNames])],
     announcedUntil: Math.max(record.announcedUntil, announcedUntil),
   };
 }

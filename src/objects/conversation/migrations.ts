@@ -77,11 +77,10 @@ function upgradeRecord(record: FirstRecord): Json {
   const known = Object.entries(consents).map(([name, { at, untold }]) => [name, { at, unpublished: untold }]);
   return {
     ...same,
-    conversation: upgradeStoredState(conversation),
+    conversation: upgradeStoredState(conversation, forgotten),
     consents: Object.fromEntries(known),
     watermarks: horizons,
     pending: { ...stillPending, pendingFallbacks: unseen },
     announcedUntil: quietUntil ?? 0,
-    erasedAddressNames: forgotten ?? [],
   };
 }

@@ -51,7 +51,7 @@ export function listTimeline(aggregate: ConversationAggregate, before: number, l
 /** Looked at in one go, for a page of which most may belong to somebody else. */
 const STEP = 200;
 
-/** Newest first: the messages of these addresses (participants.ts, addressesOf) before a time (null: all), at most `limit`. */
+/** Newest first: the messages of these addresses (identity/visible.ts) before a time (null: all), at most `limit`. */
 export function visibleMessages(
   aggregate: ConversationAggregate,
   addresses: string[],

@@ -24,8 +24,6 @@ export interface ConversationRecord {
   historyCursor: number;
   /** Webhooks have heard of the events up to here. Past the history cursor after an erasure, which rewinds that: nothing is announced twice. */
   announcedUntil: number;
-  /** AddressObject names of people who were erased from it. What arrives there belongs to another conversation. */
-  erasedAddressNames: string[];
   replyToken: (ReplyToken & { addressName: string }) | null;
   /** By AddressObject name; the newest word counts. */
   consents: Record<string, KnownConsent>;

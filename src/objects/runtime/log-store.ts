@@ -38,9 +38,15 @@ export class LogStore {
   }
 
   after(sequence: number, limit: number): LogRow[] {
-    return this.#sql
-      .exec<Row>('SELECT * FROM log WHERE sequence > ? ORDER BY sequence LIMIT ?', sequence, limit)
-      .toArray()
-      .map(({ message_id, ...row }) => ({ ...row, messageId: message_id }));
+    const query = 'SELECT * FROM log WHERE sequence > ? ORDER BY sequence LIMIT ?';
+    return this.#sql.exec<Row>(query, sequence, limit).toArray().map(toLogRow);
+  }
+
+  /** All rows of some types, oldest first. It goes through the whole log: for what is rare. */
+  ofTypes(types: EventType[]): LogRow[] {
+    const query = 'SELECT * FROM log WHERE type IN (SELECT value FROM json_each(?)) ORDER BY sequence';
+    return this.#sql.exec<Row>(query, JSON.stringify(types)).toArray().map(toLogRow);
   }
 }
+
+const toLogRow = ({ message_id, ...row }: Row): LogRow => ({ ...row, messageId: message_id });

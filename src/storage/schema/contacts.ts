@@ -2,7 +2,7 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 import { sql } from 'drizzle-orm';
 import type { AddressType } from '../../domain/addresses.ts';
 import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
-import type { MergeJournal } from '../../domain/contacts.ts';
+import type { StoredJournal } from '../../domain/conversation/identity/stored-state.ts';
 
 /** People, as conversations know them: a projection, but for who was merged into whom. */
 export const contacts = sqliteTable(
@@ -23,9 +23,9 @@ export const contacts = sqliteTable(
   ],
 );
 
-/** In which conversations a contact is, and with which addresses. */
-export const contactPlaces = sqliteTable(
-  'contact_places',
+/** In which conversations a contact is, and which addresses it holds there. */
+export const contactMemberships = sqliteTable(
+  'contact_memberships',
   {
     conversationId: text('conversation_id').notNull(),
     contactId: text('contact_id').notNull(),
@@ -33,7 +33,7 @@ export const contactPlaces = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.conversationId, table.contactId] }),
-    index('contact_places_contact').on(table.contactId),
+    index('contact_memberships_contact').on(table.contactId),
   ],
 );
 
@@ -41,8 +41,8 @@ export const contactPlaces = sqliteTable(
  * Every address that a contact has ever had in a conversation, also one that it has left: what an erasure goes by. Rows are only added,
  * and go with the contact.
  */
-export const contactTraces = sqliteTable(
-  'contact_traces',
+export const contactAddressHistory = sqliteTable(
+  'contact_address_history',
   {
     customerId: text('customer_id').notNull(),
     contactId: text('contact_id').notNull(),
@@ -52,12 +52,12 @@ export const contactTraces = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.contactId, table.conversationId, table.type, table.target] }),
-    index('contact_traces_address').on(table.customerId, table.target),
-    index('contact_traces_conversation').on(table.conversationId),
+    index('contact_address_history_address').on(table.customerId, table.target),
+    index('contact_address_history_conversation').on(table.conversationId),
   ],
 );
 
-/** Each merger, with what it takes to undo it exactly. */
+/** Each merger of contacts. What it takes to undo it, as far as it is not in the logs of their conversations. */
 export const contactMerges = sqliteTable(
   'contact_merges',
   {
@@ -65,7 +65,7 @@ export const contactMerges = sqliteTable(
     customerId: text('customer_id').notNull(),
     winnerId: text('winner_id').notNull(),
     loserId: text('loser_id').notNull(),
-    journal: text('journal', { mode: 'json' }).$type<MergeJournal>().notNull(),
+    journal: text('journal', { mode: 'json' }).$type<StoredJournal>().notNull(),
     createdAt: integer('created_at').notNull(),
     undoneAt: integer('undone_at'),
   },

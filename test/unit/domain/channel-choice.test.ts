@@ -155,8 +155,8 @@ describe('a message', () => {
     const decided = send([to([option(binding('line'))])]);
     const [changed] = decided.ok ? decided.value : [];
     expect(changed).toMatchObject({ type: 'conversation.updated', conversation: { type: 'message' } });
-    const parked = changed && 'conversation' in changed ? changed.conversation.parked : [];
-    expect(parked.map(({ type }) => type)).toEqual(['line']);
+    const inactive = changed && 'conversation' in changed ? changed.conversation.inactiveBindings : [];
+    expect(inactive.map(({ type }) => type)).toEqual(['line']);
   });
 
   test('to a contact that is named by its address goes to whoever has it here, through the account that has our address now', () => {
@@ -177,7 +177,9 @@ describe('a message', () => {
 
   test('does not go to an address that was taken out since its options were looked up', () => {
     const decided = decideSend(
-      aConversation({ released: ['tel:to line'] }),
+      aConversation({
+        addresses: [...aConversation().addresses, { type: 'tel', target: 'to line', standing: 'released' }],
+      }),
       aSend({ recipients: [to([option(binding('line', { heardAt: 9 })), option(binding('message'))])] }),
       [],
       NOW,

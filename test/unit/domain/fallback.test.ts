@@ -58,7 +58,8 @@ describe('a fallback', () => {
     expect(tried(aMessage({ deletedAt: NOW }), fallbackOptions)).toEqual([]);
     expect(tried(aMessage({ fence: state.modeEpoch + 1 }), fallbackOptions)).toEqual([]);
     expect(tried(aMessage(), [])).toEqual([]);
-    const released = { ...state, released: ['email:to email'] };
+    const entry = { type: 'email' as const, target: 'to email', standing: 'released' as const };
+    const released = { ...state, addresses: [...state.addresses, entry] };
     expect(tried(aMessage(), fallbackOptions, released)).toEqual([]);
   });
 

@@ -5,7 +5,7 @@ import type { NewConversationEvent } from '../../../src/domain/conversation/even
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { activeBinding } from '../../../src/domain/conversation/identity/bindings.ts';
-import { decideAdd, decideRemove, holderOf } from '../../../src/domain/conversation/identity/participants.ts';
+import { decideAdd, decideRemove, holderOf, peopleOf } from '../../../src/domain/conversation/identity/membership.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
 import type { Result } from '../../../src/domain/result.ts';
@@ -20,7 +20,7 @@ function after(state: ConversationState, decided: Result<NewConversationEvent[],
 }
 
 const held = (state: ConversationState) =>
-  state.participants.map(({ id, addresses }) => [id, addresses.map(({ target }) => target)]);
+  peopleOf(state).map(({ id, addresses }) => [id, addresses.map(({ target }) => target)]);
 
 describe('participants', () => {
   test('join with their addresses, and who is here already gets the others', () => {
@@ -57,21 +57,21 @@ describe('participants', () => {
     const heard = after(joined, decideReceive(joined, opening, anInbound({ senderId: BOB }), [], NOW + 2));
     expect(heard.peer.target).toBe(BOB);
     const left = after(heard, decideRemove(heard, 'bob', NOW + 3));
-    expect([left.peer.target, left.parked]).toEqual([ADA, []]);
+    expect([left.peer.target, left.inactiveBindings]).toEqual([ADA, []]);
     // Nobody but Bob was ever heard: there is no other way, and none to him.
-    const alone = { ...heard, parked: [] };
+    const alone = { ...heard, inactiveBindings: [] };
     const gone = after(alone, decideRemove(alone, 'bob', NOW + 3));
     const toLast = aSend({ recipients: [aRecipient(activeBinding(gone), { participantId: 'bob' })] });
     expect(decideSend(gone, toLast, [], NOW + 4)).toEqual({ ok: false, error: { code: 'NO_CHANNEL_AVAILABLE' } });
   });
 
-  test('keep every way by which they wrote: the one used last is at the top', () => {
+  test('keep every binding by which they wrote: the one used last is the active one', () => {
     const state = aConversation();
     const opening = anOpening({ peer: address('whatsapp', ADA), addressName: 'by whatsapp', type: 'whatsapp' });
     const moved = after(state, decideReceive(state, opening, anInbound(), [], NOW + 1));
-    expect([moved.type, moved.parked.map(({ type }) => type)]).toEqual(['whatsapp', ['message']]);
+    expect([moved.type, moved.inactiveBindings.map(({ type }) => type)]).toEqual(['whatsapp', ['message']]);
     expect(held(moved)[0]?.[1]).toEqual([ADA, ADA]);
     const again = after(moved, decideReceive(moved, anOpening(), anInbound(), [], NOW + 2));
-    expect([again.type, again.parked.map(({ type }) => type)]).toEqual(['message', ['whatsapp']]);
+    expect([again.type, again.inactiveBindings.map(({ type }) => type)]).toEqual(['message', ['whatsapp']]);
   });
 });

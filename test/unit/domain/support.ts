@@ -4,7 +4,7 @@ import type { Recipient } from '../../../src/domain/conversation/delivery/channe
 import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import type { Actor } from '../../../src/domain/permissions.ts';
-import type { NewParticipant } from '../../../src/domain/conversation/identity/participants.ts';
+import { verifiedAddress, type NewParticipant } from '../../../src/domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 
 export const NOW = 1_700_000_000_000_000;
@@ -17,7 +17,9 @@ export const aPerson = (...targets: string[]): NewParticipant => ({
   contactId: '99999999-0000-4000-8000-999999999999',
   name: '',
   preferredChannel: '',
-  addresses: (targets.length > 0 ? targets : ['+15559876543']).map((target) => ({ type: 'tel', target })),
+  addresses: (targets.length > 0 ? targets : ['+15559876543']).map((target) =>
+    verifiedAddress({ type: 'tel', target }),
+  ),
 });
 
 export const anOpening = (parts: Partial<Opening> = {}): Opening => ({

@@ -1,5 +1,5 @@
 import { findBinding, type ChannelBinding } from '../identity/bindings.ts';
-import { holderOf, isReleased } from '../identity/participants.ts';
+import { holderOf, isReleased } from '../identity/membership.ts';
 import type { Choice, ConversationState, Reason, Segments } from '../state.ts';
 import type { Micros } from '../../time.ts';
 import { isWindowClosed } from './service-window.ts';

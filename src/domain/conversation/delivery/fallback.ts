@@ -3,7 +3,7 @@ import { isFencedOut } from '../decide-change.ts';
 import type { NewConversationEvent } from '../events.ts';
 import { activate, withBinding } from '../identity/bindings.ts';
 import { readsFromLog, newDelivery } from '../new-message.ts';
-import { isReleased } from '../identity/participants.ts';
+import { isReleased } from '../identity/membership.ts';
 import { becameDone } from './progress.ts';
 import type { ConversationState, Delivery, Message } from '../state.ts';
 import type { DeliveryStatus } from './delivery-status.ts';

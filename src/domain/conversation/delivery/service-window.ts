@@ -1,5 +1,4 @@
 import { HOUR, microsOf, millisOf, type Micros, type Millis } from '../../time.ts';
-import type { ConversationState } from '../state.ts';
 
 /**
  * How long free text may be sent: some channels allow it for a time after each message of the contact (WhatsApp: 24 hours), and
@@ -37,11 +36,11 @@ export function shut(window: ServiceWindow | null, at: Micros): ServiceWindow | 
 }
 
 /** `isHuman`: a person answers, who may do so for longer; not to a contact who has never written. */
-export function isWindowClosed({ window }: ConversationState, isHuman: boolean, at: Micros): boolean {
+export function isWindowClosed({ window }: { window: ServiceWindow | null }, isHuman: boolean, at: Micros): boolean {
   if (window === null || at < window.until) return false;
   return !isHuman || window.until === 0 || at >= window.until + microsOf(window.humanExtraMs);
 }
 
 /** When its near end is to be announced, or null. */
-export const noticeAt = ({ window }: ConversationState): Millis | null =>
+export const noticeAt = ({ window }: { window: ServiceWindow | null }): Millis | null =>
   window && !window.warned ? millisOf(window.until) - NOTICE_MS : null;

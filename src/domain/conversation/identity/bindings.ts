@@ -1,15 +1,15 @@
 import type { Address } from '../../addresses.ts';
-import type { Micros } from '../../time.ts';
-import type { Opening } from '../commands.ts';
-import type { ConversationState } from '../state.ts';
+import type { Micros, Millis } from '../../time.ts';
+import type { ContactAddress } from './participants.ts';
 import { neverOpened, type ServiceWindow } from '../delivery/service-window.ts';
 
 /**
- * One way between us and one address of a contact: an account of ours, and what holds on it. A conversation has the one that its
- * contact used last at its top, where seed 000 shows it, and the others in `parked`.
+ * How one account of ours and one address of a contact are bound: the pair of addresses, and what holds between them. Of the bindings of a
+ * conversation one is active, the one that its contact used last: messages without a better choice go by it. Its fields are the
+ * conversation's own (state.ts); the others are its `inactiveBindings`.
  */
 export interface ChannelBinding {
-  /** The text that names the AddressObject of this pair of addresses (objects/stubs.ts). Empty on links of older versions. */
+  /** The name of the AddressObject of this pair of addresses (objects/stubs.ts), and so of the binding. Empty where there was none to name it. */
   addressName: string;
   accountId: string;
   /** `message` (SMS and MMS), `line`, …: the channel that seed 000 calls `type`. */
@@ -27,7 +27,12 @@ export interface ChannelBinding {
   heardAt: Micros;
 }
 
-/** A way that nobody has used yet. */
+/** What a binding begins with. `window`: null where the channel has none; `left`: what an earlier conversation with the contact left of it. */
+type NewBinding = Omit<ChannelBinding, 'window' | 'reachable' | 'heardAt'> & {
+  window: { humanExtraMs: Millis; left: ServiceWindow | null } | null;
+};
+
+/** A binding that nobody has used yet. */
 export const newBinding = ({
   addressName,
   accountId,
@@ -37,7 +42,7 @@ export const newBinding = ({
   peer,
   optOut,
   window,
-}: Opening): ChannelBinding => ({
+}: NewBinding): ChannelBinding => ({
   addressName,
   accountId,
   type,
@@ -50,50 +55,60 @@ export const newBinding = ({
   heardAt: 0,
 });
 
-/** The one that the contact used last. */
-export const activeBinding = (state: ConversationState): ChannelBinding => {
+/** The part of a conversation that holds its bindings. */
+export interface Bound extends ChannelBinding {
+  /** The one used last first. */
+  inactiveBindings: ChannelBinding[];
+}
+
+/** The binding that the contact used last. */
+export const activeBinding = (state: ChannelBinding): ChannelBinding => {
   const { addressName, accountId, type, dialogId, self, peer, optOut, window, reachable, heardAt } = state;
   return { addressName, accountId, type, dialogId, self, peer, optOut, window, reachable, heardAt };
 };
 
-/** All of them, the one used last first. */
-export const bindingsOf = (state: ConversationState): ChannelBinding[] => [activeBinding(state), ...state.parked];
+/** All bindings, the one used last first. */
+export const bindingsOf = (state: Bound): ChannelBinding[] => [activeBinding(state), ...state.inactiveBindings];
 
-export const findBinding = (state: ConversationState, addressName: string): ChannelBinding | null =>
+export const findBinding = (state: Bound, addressName: string): ChannelBinding | null =>
   bindingsOf(state).find((binding) => binding.addressName === addressName) ?? null;
 
-/** The conversation with that link at its top, added if it is new; the same object when it is there already. */
-export function activate(state: ConversationState, binding: ChannelBinding): ConversationState {
+/** Every binding that reaches an address: one for each account of ours that has been used with it, or may be. */
+export const bindingsTo = (state: Bound, { type, target }: ContactAddress): ChannelBinding[] =>
+  bindingsOf(state).filter(({ peer }) => peer.type === type && peer.target === target);
+
+/** The conversation with this binding active, added if it is new; the same object when it is active already. */
+export function activate<S extends Bound>(state: S, binding: ChannelBinding): S {
   if (state.addressName === binding.addressName) return state;
-  // Of before links had names: it is the only one, and it learns its name.
+  // A binding without a name is the only one, and takes the name of the first that has one.
   if (state.addressName === '') return { ...state, addressName: binding.addressName };
-  const known = state.parked.find(({ addressName }) => addressName === binding.addressName);
-  const parked = [activeBinding(state), ...state.parked.filter((other) => other !== known)];
-  return { ...state, ...(known ?? binding), parked };
+  const known = state.inactiveBindings.find(({ addressName }) => addressName === binding.addressName);
+  const inactiveBindings = [activeBinding(state), ...state.inactiveBindings.filter((other) => other !== known)];
+  return { ...state, ...(known ?? binding), inactiveBindings };
 }
 
-/** The conversation with a way that it may not have used yet, among the parked ones. */
-export const withBinding = (state: ConversationState, binding: ChannelBinding): ConversationState =>
-  findBinding(state, binding.addressName) ? state : { ...state, parked: [...state.parked, binding] };
+/** The conversation with a binding that it may not have used yet, among the inactive ones. */
+export const withBinding = <S extends Bound>(state: S, binding: ChannelBinding): S =>
+  findBinding(state, binding.addressName)
+    ? state
+    : { ...state, inactiveBindings: [...state.inactiveBindings, binding] };
 
-/** The conversation without some of its ways; the last one stays, because a conversation has one. */
-export function withoutBindings(
-  state: ConversationState,
-  isGone: (binding: ChannelBinding) => boolean,
-): ConversationState {
-  const [top, ...parked] = bindingsOf(state).filter((binding) => !isGone(binding));
-  return top ? { ...state, ...top, parked } : { ...state, parked: [] };
+/** The conversation without some of its bindings; the active one stays if it is the last, because a conversation has one. */
+export function withoutBindings<S extends Bound>(state: S, isGone: (binding: ChannelBinding) => boolean): S {
+  const [active, ...inactiveBindings] = bindingsOf(state).filter((binding) => !isGone(binding));
+  return active ? { ...state, ...active, inactiveBindings } : { ...state, inactiveBindings: [] };
 }
 
-/** The conversation with one link changed, wherever it stands; the same object when `change` gives the same link back. */
-export function changeBinding(
-  state: ConversationState,
+/** The conversation with one binding changed, active or not; the same object when `change` gives the same binding back. */
+export function changeBinding<S extends Bound>(
+  state: S,
   name: string,
   change: (binding: ChannelBinding) => ChannelBinding,
-): ConversationState {
+): S {
   const before = findBinding(state, name);
   const after = before && change(before);
   if (!after || after === before) return state;
   if (state.addressName === name) return { ...state, ...after };
-  return { ...state, parked: state.parked.map((binding) => (binding.addressName === name ? after : binding)) };
+  const changed = state.inactiveBindings.map((binding) => (binding.addressName === name ? after : binding));
+  return { ...state, inactiveBindings: changed };
 }

@@ -1,10 +1,5 @@
 import type { AddressType } from '../../addresses.ts';
-import type { NewConversationEvent } from '../events.ts';
-import { withoutBindings, type ChannelBinding } from './bindings.ts';
-import { err, ok, type Result } from '../../result.ts';
-import type { Refusal } from '../../errors.ts';
 import type { Micros } from '../../time.ts';
-import type { ConversationState } from '../state.ts';
 
 /** Where somebody is reached, whichever account of ours does it. */
 export interface ContactAddress {
@@ -12,215 +7,142 @@ export interface ContactAddress {
   target: string;
 }
 
-/** A person in a conversation: one or more addresses, and where it likes to be written to. */
+/**
+ * Everything that a conversation knows about an address, in one list (`ConversationState.addresses`): what it is worth (`standing`), whose
+ * it is (`participantId`), and which visitors of the web chat have proved it (`provedBy`).
+ *
+ * Why a flat list, and not a list in each participant:
+ * - What every inbound message asks ("whose address is this?", "was it taken out?", "was it erased?") is answered from one place. Lists
+ *   that stand apart can contradict each other: an address that is held and released, or vouched for and assumed.
+ * - Released and erased addresses belong to no participant, and still need a place.
+ * - A claim is an entry of its own, because anybody may type anybody's address: the same address may be claimed by one participant and
+ *   held by another. It is held by at most one (`holderOf`), and a released address is held by none; `withPeople` is the only writer.
+ *
+ * The bindings that reach an address are not repeated here. A binding names its address itself (`peer`), one address may have several (one
+ * for each account of ours), and each has a state of its own (window, consent): `bindingsTo` finds them.
+ */
+export type KnownAddress =
+  | (PersonAddress & { participantId: string })
+  /** It was taken out: what comes from there belongs to another conversation. */
+  | (ContactAddress & { standing: 'released' })
+  /**
+   * An erasure took it out. The address itself must not be kept, so only the hashed name of the AddressObject that guarded it is
+   * (objects/stubs.ts): what comes through there begins another conversation, unless somebody has added the address again.
+   */
+  | { standing: 'erased'; addressName: string };
+
+/** An address as one of a participant's. */
+export interface PersonAddress extends ContactAddress {
+  /**
+   * - `verified`: an administrator or the API named it, it is how a known contact writes, or it was proved. What it wrote may be shown to a
+   *   visitor who has proved to be this person.
+   * - `assumed`: somebody wrote from it into this conversation, and nobody has said that it is this person's.
+   * - `claimed`: a visitor of the web chat typed it. It may receive answers, and proves nothing (spec section 11).
+   */
+  standing: 'verified' | 'assumed' | 'claimed';
+  /** The visitors (addressText of their chat address) who have proved that it is theirs. Only ever of a verified address. */
+  provedBy: string[];
+}
+
+/** Somebody in a conversation. The addresses stand beside it, in the conversation's list. */
 export interface Participant {
   id: string;
+  /** Derived from its first address: the same person has the same one in every conversation. */
   contactId: string;
   name: string;
-  /** A conversation type (`message`, `line`, …), or empty. */
+  /** The conversation type (`message`, `line`, …) by which it likes to be written to, or empty. */
   preferredChannel: string;
-  addresses: ContactAddress[];
-  /** What somebody has only typed (a visitor of the web chat): it may receive answers, and proves nothing (spec section 11). */
-  unverified?: ContactAddress[];
-  /** By visitor (addressText of its chat address): the addresses (addressText) that this visitor has proved to be its own. */
-  proofs?: Record<string, string[]>;
-  /** Those of its addresses (addressText) from which somebody wrote into this conversation, and of which nobody has said that they are this person's. */
-  assumed?: string[];
   addedAt: Micros;
 }
 
-export type NewParticipant = Omit<Participant, 'addedAt'>;
+/** A participant with its addresses: those that it holds (verified or assumed) come before those that it only claims. */
+export interface Person extends Participant {
+  addresses: PersonAddress[];
+}
+
+export type NewParticipant = Omit<Person, 'addedAt'>;
 
 /** One text for one address, in which nothing is ambiguous. */
 export const addressText = ({ type, target }: ContactAddress): string => `${type}:${target}`;
 
-const isSame = (one: ContactAddress, other: ContactAddress): boolean => addressText(one) === addressText(other);
+export const isSameAddress = (one: ContactAddress, other: ContactAddress): boolean =>
+  one.type === other.type && one.target === other.target;
 
-export const holderOf = (state: ConversationState, address: ContactAddress): Participant | null =>
-  state.participants.find(({ addresses }) => addresses.some((known) => isSame(known, address))) ?? null;
+export const isAmong = (address: ContactAddress, list: readonly ContactAddress[]): boolean =>
+  list.some((other) => isSameAddress(address, other));
 
-/** An address that was taken out is not this conversation's any more, whoever still sends it here. */
-export const isReleased = (state: ConversationState, address: ContactAddress): boolean =>
-  state.released.includes(addressText(address));
+/** An address as it is shown and handed on: without what this conversation thinks of it. */
+export const plainAddress = ({ type, target }: ContactAddress): ContactAddress => ({ type, target });
 
-/**
- * An address by which a contact wrote that nobody in the conversation had: another id of who is here already, of whoever typed it or
- * else of the first.
- */
-export function withAddress(state: ConversationState, { type, target }: ContactAddress): ConversationState {
-  const address = { type, target };
-  const typedBy = state.participants.find(({ unverified }) => unverified?.some((one) => isSame(one, address)));
-  const owner = typedBy ?? state.participants[0];
-  if (!owner || holderOf(state, address)) return state;
-  const addresses = [...owner.addresses, address];
-  const assumed = [...(owner.assumed ?? []), addressText(address)];
-  const unverified = owner.unverified?.filter((one) => !isSame(one, address));
-  return withPerson(state, { ...owner, addresses, assumed, ...(unverified ? { unverified } : {}) });
-}
-
-const withPerson = (state: ConversationState, person: Participant): ConversationState => ({
-  ...state,
-  participants: state.participants.map((each) => (each.id === person.id ? person : each)),
+/** An address that somebody vouches for. */
+export const verifiedAddress = ({ type, target }: ContactAddress): PersonAddress => ({
+  type,
+  target,
+  standing: 'verified',
+  provedBy: [],
 });
 
-/**
- * What a visitor has typed or proved since: its participant knows it from then on. Who has proved to be somebody that is in the
- * conversation already becomes one with it. The same object when nothing of it is new.
- */
-export function toldOf(state: ConversationState, told: NewParticipant): ConversationState {
-  const known = state.participants.filter(({ addresses }) => addresses.some((one) => isIn(one, told.addresses)));
-  const primary = known.find(({ addresses }) => addresses.some((one) => one.type !== 'chat')) ?? known[0];
-  if (!primary) return state;
-  const merged = known.filter((each) => each !== primary).reduce(oneOf, oneOf(primary, told));
-  if (known.length === 1 && JSON.stringify(merged) === JSON.stringify(oneOf(primary, primary))) return state;
-  const others = state.participants.filter((each) => each === primary || !known.includes(each));
-  return withPerson({ ...state, participants: others }, merged);
-}
+export const claimedAddress = ({ type, target }: ContactAddress): PersonAddress => ({
+  type,
+  target,
+  standing: 'claimed',
+  provedBy: [],
+});
 
-const isIn = (address: ContactAddress, list: readonly ContactAddress[]): boolean =>
-  list.some((other) => isSame(address, other));
+type WithAddresses = Pick<Person, 'addresses'>;
 
-function oneOf(person: Participant, other: NewParticipant): Participant {
-  const addresses = united(person.addresses, other.addresses);
-  // Who types another address corrects the one before.
-  const typed = other.unverified?.length ? other.unverified : (person.unverified ?? []);
-  return {
-    ...person,
-    name: person.name || other.name,
-    addresses,
-    unverified: typed.filter((one) => !isIn(one, addresses)),
-    proofs: joined(person.proofs ?? {}, other.proofs ?? {}),
-    assumed: addresses.map(addressText).filter((text) => !isVouched(person, text) && !isVouched(other, text)),
-  };
-}
+/** Those that are a person's, as far as anybody knows: verified or assumed. */
+export const heldAddresses = ({ addresses }: WithAddresses): PersonAddress[] =>
+  addresses.filter(({ standing }) => standing !== 'claimed');
 
-const isVouched = ({ addresses, assumed = [] }: NewParticipant, text: string): boolean =>
-  addresses.some((one) => addressText(one) === text) && !assumed.includes(text);
+/** Those that a person has only typed. */
+export const claimedAddresses = ({ addresses }: WithAddresses): PersonAddress[] =>
+  addresses.filter(({ standing }) => standing === 'claimed');
 
-function joined(some: Record<string, string[]>, more: Record<string, string[]>): Record<string, string[]> {
-  const of = (visitor: string) => [...new Set([...(some[visitor] ?? []), ...(more[visitor] ?? [])])];
-  return Object.fromEntries(Object.keys({ ...some, ...more }).map((visitor) => [visitor, of(visitor)]));
-}
-
-const united = (some: ContactAddress[], more: ContactAddress[]): ContactAddress[] =>
-  more.reduce((all, one) => (isIn(one, all) ? all : [...all, one]), some);
+/** What is told of somebody who is in a conversation already. */
+export type PersonUpdate = Pick<Person, 'name' | 'addresses'>;
 
 /**
- * What a visitor may see the messages of (addressText): its own chat, and after a proof what it has proved and what else the known
- * contact has. From an address that is only assumed to be its own, somebody else may write.
+ * A person with what is told of it. An address is verified if either side knows it as verified. Whoever typed another address has corrected
+ * the one before, so that only the claims of `told` count where it has some.
  */
-export function addressesOf(state: ConversationState, visitor: ContactAddress): string[] {
-  const own = addressText(visitor);
-  const person = holderOf(state, visitor);
-  const proved = person?.proofs?.[own] ?? [];
-  if (!person || proved.length === 0) return [own];
-  const known = person.addresses.map(addressText).filter((text) => isVouched(person, text));
-  return [...new Set([own, ...proved, ...known])];
+export function withUpdate<P extends PersonUpdate>(person: P, told: PersonUpdate): P {
+  const held = [...heldAddresses(person), ...heldAddresses(told)].reduce(withKnowledge, []);
+  const typed = claimedAddresses(claimedAddresses(told).length > 0 ? told : person).reduce(withKnowledge, []);
+  const claimed = typed.filter((one) => !isAmong(one, held));
+  return { ...person, name: person.name || told.name, addresses: [...held, ...claimed] };
 }
 
-/** Somebody joins. Who has one of these addresses here is joined by the others: the same person. The same object when all are here. */
-export function decideAdd(
-  state: ConversationState,
-  wanted: NewParticipant,
-  at: Micros,
-): Result<NewConversationEvent[], Refusal> {
-  if (state.lifecycle === 'closed' || state.mergedInto !== null) return err({ code: 'CONVERSATION_CLOSED' });
-  const known = wanted.addresses.map((address) => holderOf(state, address)).find((holder) => holder !== null);
-  const fresh = wanted.addresses.filter((address) => holderOf(state, address) === null);
-  if (known && fresh.length === 0) return ok([]);
-  const participant: Participant = known
-    ? { ...known, addresses: [...known.addresses, ...fresh] }
-    : { ...wanted, addedAt: at };
-  const others = state.participants.filter(({ id }) => id !== participant.id);
-  const texts = wanted.addresses.map(addressText);
-  const conversation: ConversationState = {
-    ...state,
-    participants: [...others, participant].toSorted((a, b) => a.addedAt - b.addedAt),
-    released: state.released.filter((text) => !texts.includes(text)),
-    updatedAt: at,
-  };
-  return ok([{ type: 'conversation.participant_added', conversation, change: null, participant }]);
-}
-
-/** Nothing of these addresses is left of it, nor what was proved of them or by them. */
-export function withoutAddresses(person: Participant, gone: ContactAddress[]): Participant {
-  const { unverified, assumed, proofs } = person;
-  return {
-    ...person,
-    addresses: person.addresses.filter((one) => !isIn(one, gone)),
-    ...(unverified ? { unverified: unverified.filter((one) => !isIn(one, gone)) } : {}),
-    ...(assumed ? { assumed: withoutTexts(assumed, gone) } : {}),
-    ...(proofs ? { proofs: withoutProofs(proofs, gone.map(addressText)) } : {}),
-  };
-}
-
-const withoutTexts = (texts: string[], gone: ContactAddress[]): string[] =>
-  texts.filter((text) => !gone.some((one) => addressText(one) === text));
-
-/** By visitor. */
-export const withoutProofs = (proofs: Record<string, string[]>, gone: string[]): Record<string, string[]> =>
-  Object.fromEntries(
-    Object.entries(proofs)
-      .filter(([visitor]) => !gone.includes(visitor))
-      .map(([visitor, texts]) => [visitor, texts.filter((text) => !gone.includes(text))]),
-  );
-
-/** Somebody leaves, with every address; not the last one. */
-export function decideRemove(
-  state: ConversationState,
-  participantId: string,
-  at: Micros,
-): Result<NewConversationEvent[], Refusal> {
-  const participant = state.participants.find(({ id }) => id === participantId);
-  if (!participant) return err({ code: 'PARTICIPANT_NOT_FOUND' });
-  if (state.participants.length === 1) {
-    return err({
-      code: 'INVALID_FIELD',
-      field: 'participant_id',
-      problem: 'is the last participant of this conversation and cannot be removed',
-    });
-  }
-  const theirs = [...participant.addresses, ...(participant.unverified ?? [])];
-  const isTheirs = ({ peer }: ChannelBinding) => isIn(peer, theirs);
-  const conversation: ConversationState = {
-    // What answers by the way used last must not write to who has left.
-    ...withoutBindings(state, isTheirs),
-    participants: state.participants.filter((other) => other !== participant),
-    released: [...new Set([...state.released, ...theirs.map(addressText)])],
-    updatedAt: at,
-  };
-  return ok([{ type: 'conversation.participant_removed', conversation, change: null, participant }]);
+/** The list with what is known of one more address, which may stand in it already. */
+function withKnowledge(list: PersonAddress[], address: PersonAddress): PersonAddress[] {
+  const known = list.find((one) => isSameAddress(one, address));
+  if (!known) return [...list, address];
+  const standing = known.standing === 'verified' ? known.standing : address.standing;
+  const provedBy = [...new Set([...known.provedBy, ...address.provedBy])];
+  return list.map((one) => (one === known ? { ...known, standing, provedBy } : one));
 }
 
 /**
- * Some addresses go to another conversation. Who has no other one left goes with them; somebody must stay, or else the whole conversation
- * goes on elsewhere (decide-merge.ts).
+ * The one person that several are found to be. `as`: addresses of it that somebody vouches for; what else these people hold keeps its
+ * standing, and everything that they have typed stays a claim.
  */
-export function decideReleaseAddresses(
-  state: ConversationState,
-  gone: ContactAddress[],
-  at: Micros,
-): Result<NewConversationEvent[], Refusal> {
-  const kept = state.participants
-    .map((each) => withoutAddresses(each, gone))
-    .filter(({ addresses }) => addresses.length > 0);
-  if (kept.length === 0)
-    return err({
-      code: 'INVALID_FIELD',
-      field: 'addresses',
-      problem: 'are all addresses of the conversation; at least one must stay',
-    });
-  const held = gone.filter((one) => holderOf(state, one) !== null);
-  if (held.length === 0) return ok([]);
-  const conversation: ConversationState = {
-    ...withoutBindings(state, ({ peer }) => isIn(peer, gone)),
-    participants: kept,
-    released: [...new Set([...state.released, ...held.map(addressText)])],
-    updatedAt: at,
-  };
-  const left = state.participants.filter(({ id }) => !kept.some((each) => each.id === id));
-  if (left.length === 0) return ok([{ type: 'conversation.updated', conversation, change: null }]);
-  return ok(
-    left.map((participant) => ({ type: 'conversation.participant_removed', conversation, change: null, participant })),
-  );
+export const onePersonOf = (people: Person[], as: ContactAddress[]): PersonUpdate => ({
+  name: people[0]?.name ?? '',
+  addresses: [
+    ...people.flatMap(heldAddresses).reduce(withKnowledge, as.map(verifiedAddress)),
+    ...people.flatMap(claimedAddresses),
+  ],
+});
+
+/** The person without these addresses, its claims to them included, and without what was proved of them or by them. */
+export const withoutAddresses = <P extends WithAddresses>(person: P, gone: readonly ContactAddress[]): P =>
+  withoutHeld({ ...person, addresses: person.addresses.filter((one) => !isAmong(one, gone)) }, gone);
+
+/** The person as if it had never held these addresses. If it has claimed one of them, it still does. */
+export function withoutHeld<P extends WithAddresses>(person: P, gone: readonly ContactAddress[]): P {
+  const texts = gone.map(addressText);
+  const addresses = person.addresses
+    .filter((one) => one.standing === 'claimed' || !isAmong(one, gone))
+    .map((one) => ({ ...one, provedBy: one.provedBy.filter((visitor) => !texts.includes(visitor)) }));
+  return { ...person, addresses };
 }

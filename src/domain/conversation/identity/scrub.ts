@@ -1,10 +1,20 @@
+import { bindingsOf, withoutBindings } from './bindings.ts';
+import {
+  claimedAddresses,
+  heldAddresses,
+  isAmong,
+  withoutAddresses,
+  type ContactAddress,
+  type Person,
+} from './participants.ts';
+import { peopleOf, withoutReleases, withErased, withPeople } from './membership.ts';
 import type { Address } from '../../addresses.ts';
 import { EVENTS } from '../../events.ts';
 import { readOwnJson, type LogRow } from '../../log-row.ts';
 import type { Micros } from '../../time.ts';
 import type { Pending } from '../automation/automation.ts';
-import { bindingsOf, withoutBindings } from './bindings.ts';
-import { addressText, withoutAddresses, type ContactAddress, type Participant } from './participants.ts';
+import { isMessageEvent, type ConversationEvent, type Merger } from '../events.ts';
+import { fromLogRow, toLogRow } from '../log-row.ts';
 import type { ConversationState, Delivery, Message } from '../state.ts';
 
 /** Whom nothing may remember any more. */
@@ -23,25 +33,22 @@ export function goneFrom(
   state: ConversationState,
   contactIds: string[],
   addresses: ContactAddress[] = [],
-  left: Participant[] = [],
+  left: Person[] = [],
 ): Gone {
-  const isMeant = ({ contactId }: Participant): boolean => contactIds.includes(contactId);
-  const theirs = [...state.participants, ...left].filter(isMeant);
-  const others = state.participants.filter((each) => !isMeant(each)).flatMap((each) => each.addresses.map(addressText));
+  const isMeant = ({ contactId }: Person): boolean => contactIds.includes(contactId);
+  const people = peopleOf(state);
+  const theirs = [...people, ...left].filter(isMeant);
+  const others = people.filter((each) => !isMeant(each)).flatMap(heldAddresses);
   // Anybody may type another's address.
-  const typed = theirs.flatMap((each) => each.unverified ?? []).filter((one) => !others.includes(addressText(one)));
-  const known = theirs.flatMap((each) => each.addresses);
+  const typed = theirs.flatMap(claimedAddresses).filter((one) => !isAmong(one, others));
+  const known = theirs.flatMap(heldAddresses);
   return { contactIds, addresses: [...addresses, ...known, ...typed], names: theirs.map(({ name }) => name) };
 }
 
 /** Nobody else is in it: it goes as a whole. */
-export const isAlone = (state: ConversationState, gone: Gone): boolean =>
-  stayingOf(state.participants, gone).length === 0;
+export const isAlone = (state: ConversationState, gone: Gone): boolean => stayingOf(peopleOf(state), gone).length === 0;
 
-const textIsGone = ({ addresses }: Gone, text: string): boolean => addresses.some((one) => addressText(one) === text);
-
-const isGone = (gone: Gone, { type, target }: ContactAddress): boolean =>
-  textIsGone(gone, addressText({ type, target }));
+const isGone = ({ addresses }: Gone, address: ContactAddress): boolean => isAmong(address, addresses);
 
 export const targetIsGone = ({ addresses }: Gone, target: string): boolean =>
   addresses.some((one) => one.target === target);
@@ -50,27 +57,26 @@ const blank = (address: Address): Address => ({ ...address, target: '', targetNa
 
 const scrubAddress = (gone: Gone, address: Address): Address => (isGone(gone, address) ? blank(address) : address);
 
-/** A conversation as if they had never been in it. */
-export function scrubState(state: ConversationState, gone: Gone): ConversationState {
+/** A conversation as if they had never been in it. `erased`: the AddressObjects whose addresses it must not take in again by itself. */
+export function scrubState(state: ConversationState, gone: Gone, erased: string[] = []): ConversationState {
   const left = withoutBindings(state, ({ peer }) => isGone(gone, peer));
   const isBare = bindingsOf(left).every(({ peer }) => isGone(gone, peer));
   const words = wordsOf(state, gone);
+  const people = withPeople(withoutReleases(left, gone.addresses), stayingOf(peopleOf(left), gone));
   return {
-    ...left,
+    ...withErased(people, erased),
     ...(isBare ? { peer: blank(left.peer), dialogId: '', addressName: '' } : {}),
-    participants: stayingOf(left.participants, gone),
-    released: left.released.filter((text) => !textIsGone(gone, text)),
     name: without(left.name, words),
     detail: without(left.detail, words),
   };
 }
 
 /** Who is in it beside them: one that has an address of theirs as well has it no more. */
-const stayingOf = (participants: Participant[], gone: Gone): Participant[] =>
-  participants
+const stayingOf = (people: Person[], gone: Gone): Person[] =>
+  people
     .filter(({ contactId }) => !gone.contactIds.includes(contactId))
     .map((each) => withoutAddresses(each, gone.addresses))
-    .filter(({ addresses }) => addresses.length > 0);
+    .filter((each) => heldAddresses(each).length > 0);
 
 /** By which a conversation's name may call them. */
 function wordsOf(state: ConversationState, gone: Gone): string[] {
@@ -123,30 +129,31 @@ export const lostDeliveries = ({ deliveries }: Message, gone: Gone): Delivery[] 
 const scrubDeliveries = (deliveries: Delivery[], gone: Gone): Delivery[] =>
   deliveries.filter(({ target }) => !targetIsGone(gone, target));
 
-type Facts = Partial<ConversationState> & {
-  deliveries?: Delivery[];
-  participant?: Participant;
-  change?: { actor: { id: string } } | null;
-};
-
 /** A row of the log without them. Its place stays: the log is dense. */
 export function scrubRow(row: LogRow, gone: Gone): LogRow {
-  const facts = readOwnJson<Facts & ConversationState>(row.facts);
-  if (EVENTS[row.type] !== 'conversation') {
-    return { ...row, facts: JSON.stringify({ ...facts, deliveries: scrubDeliveries(facts.deliveries ?? [], gone) }) };
-  }
-  const { change, participant, ...state } = facts;
-  const scrubbed = scrubState({ ...state, parked: state.parked ?? [], participants: state.participants ?? [] }, gone);
+  if (EVENTS[row.type] === 'conversation') return toLogRow(scrubEvent(fromLogRow(row, null), gone));
+  const facts = readOwnJson<{ deliveries?: Delivery[] }>(row.facts);
+  return { ...row, facts: JSON.stringify({ ...facts, deliveries: scrubDeliveries(facts.deliveries ?? [], gone) }) };
+}
+
+function scrubEvent(event: ConversationEvent, gone: Gone): ConversationEvent {
+  if (isMessageEvent(event)) return event;
+  const { change, participant, merger, ...rest } = event;
   const actor = change && targetIsGone(gone, change.actor.id) ? { ...change.actor, id: '' } : change?.actor;
   const [other] = participant ? stayingOf([participant], gone) : [];
   return {
-    ...row,
-    facts: JSON.stringify({
-      ...scrubbed,
-      ...(change ? { change: { ...change, actor } } : {}),
-      ...(other ? { participant: other } : {}),
-    }),
+    ...rest,
+    conversation: scrubState(event.conversation, gone),
+    change: change && actor ? { ...change, actor } : change,
+    ...(other ? { participant: other } : {}),
+    ...(merger ? { merger: scrubMerger(merger, gone) } : {}),
   };
+}
+
+function scrubMerger(merger: Merger, gone: Gone): Merger {
+  if (!('people' in merger)) return merger;
+  const { before, came } = merger.people;
+  return { ...merger, people: { before: stayingOf(before, gone), came: stayingOf(came, gone) } };
 }
 
 /** Nothing is begun, and no file copied, for a message that is theirs. A turn answers to what the others have said. */

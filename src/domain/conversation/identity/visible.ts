@@ -1,9 +1,24 @@
-import type { Message } from '../state.ts';
+import { addressText, heldAddresses, type ContactAddress } from './participants.ts';
+import { holderOf } from './membership.ts';
+import type { ConversationState, Message } from '../state.ts';
+
+/** What a visitor of the web chat may see. What it has typed of itself proves nothing (spec section 11). */
 
 /**
- * Whether somebody who may see these addresses' messages (participants.ts, addressesOf) may see this one. What a visitor of the web chat
- * has typed of itself proves nothing (spec section 11), so that this is its own chat, and only after a proof what was proved.
+ * The addresses (addressText) whose messages a visitor may see: its own chat, and after a proof what it has proved and what else is verified
+ * as that contact's. Somebody else may write from an address that is only assumed or claimed to be the visitor's.
  */
+export function visibleAddresses(state: ConversationState, visitor: ContactAddress): string[] {
+  const own = addressText(visitor);
+  const person = holderOf(state, visitor);
+  const held = person ? heldAddresses(person) : [];
+  const proved = held.filter(({ provedBy }) => provedBy.includes(own));
+  if (proved.length === 0) return [own];
+  const verified = held.filter(({ standing }) => standing === 'verified');
+  return [...new Set([own, ...[...proved, ...verified].map(addressText)])];
+}
+
+/** Whether somebody who may see the messages of these addresses may see this one. */
 export function isVisibleTo(addresses: readonly string[], message: Message): boolean {
   if (message.direction === 'outgoing') return message.deliveries.some((each) => isTo(addresses, each));
   const { type, target } = message.source;
