@@ -4,7 +4,7 @@ import { channelIo } from '../channel-io.ts';
 import type { AttachedMedia } from '../media/attach.ts';
 import type { Channel, ChannelIo } from '../../channels/contract.ts';
 import { overLimit } from '../../channels/limits.ts';
-import type { ChannelOption } from '../../domain/conversation/delivery/channel-choice.ts';
+import type { ChannelOption } from '../../domain/conversation/state.ts';
 import { bindingsOf, newBinding, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
 import { addressText, type ContactAddress, type Person } from '../../domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';

@@ -1,8 +1,7 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
-import type { FallbackOptions } from './delivery/channel-choice.ts';
 import type { Person } from './identity/participants.ts';
-import type { ConversationState, Message } from './state.ts';
+import type { ConversationState, FallbackOptions, Message } from './state.ts';
 
 /** An event before it has its place in the log. It carries its subject as it is after the event. */
 export type NewConversationEvent =

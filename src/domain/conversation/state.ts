@@ -3,7 +3,7 @@ import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
-import type { Bound } from './identity/bindings.ts';
+import type { Bound, ChannelBinding } from './identity/bindings.ts';
 import type { KnownAddress, Participant } from './identity/participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
@@ -93,6 +93,20 @@ export interface MailFacts {
   /** Its References, oldest first. */
   references: string[];
 }
+
+/** An account of the customer's that reaches one of a participant's addresses, and what stands in the way of this message there. */
+export interface ChannelOption {
+  /** As it begins if it was never used. Where the conversation knows it, the conversation's own state counts. */
+  binding: ChannelBinding;
+  /** What the channel does not accept of this content, under the field's name; null when it accepts it. */
+  obstacle: { field: string; problem: string } | null;
+  segments: Segments | null;
+  /** Whether the account wants the next option tried when a delivery fails for good. */
+  fallsBack: boolean;
+}
+
+/** By delivery: the options that may be tried instead, the best first. */
+export type FallbackOptions = Record<string, ChannelOption[]>;
 
 /** Why an option was not chosen. */
 export type Reason =

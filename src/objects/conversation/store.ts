@@ -4,7 +4,7 @@ import type { Pending } from '../../domain/conversation/automation/automation.ts
 import type { Change } from '../../domain/conversation/change.ts';
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { KnownConsent } from '../../domain/conversation/consent.ts';
-import type { ChannelOption } from '../../domain/conversation/delivery/channel-choice.ts';
+import type { ChannelOption } from '../../domain/conversation/state.ts';
 import type { Send } from '../../domain/conversation/delivery/sends.ts';
 import type { Watermark } from '../../domain/conversation/delivery/watermark.ts';
 import { readMessage } from '../../domain/conversation/log-row.ts';

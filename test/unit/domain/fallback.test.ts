@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anOpening, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
-import type { ChannelOption } from '../../../src/domain/conversation/delivery/channel-choice.ts';
+import type { ChannelOption } from '../../../src/domain/conversation/state.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideFallback, fallbackOptionsOf } from '../../../src/domain/conversation/delivery/fallback.ts';
 import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';

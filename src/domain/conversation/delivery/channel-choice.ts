@@ -1,22 +1,8 @@
-import { findBinding, type ChannelBinding } from '../identity/bindings.ts';
+import { findBinding } from '../identity/bindings.ts';
 import { holderOf, isReleased } from '../identity/membership.ts';
-import type { Choice, ConversationState, Reason, Segments } from '../state.ts';
+import type { ChannelOption, Choice, ConversationState, Reason } from '../state.ts';
 import type { Micros } from '../../time.ts';
 import { isWindowClosed } from './service-window.ts';
-
-/** An account of the customer's that reaches one of a participant's addresses, and what stands in the way of this message there. */
-export interface ChannelOption {
-  /** As it begins if it was never used. Where the conversation knows it, the conversation's own state counts. */
-  binding: ChannelBinding;
-  /** What the channel does not accept of this content, under the field's name; null when it accepts it. */
-  obstacle: { field: string; problem: string } | null;
-  segments: Segments | null;
-  /** Whether the account wants the next option tried when a delivery fails for good. */
-  fallsBack: boolean;
-}
-
-/** By delivery: the options that may be tried instead, the best first. */
-export type FallbackOptions = Record<string, ChannelOption[]>;
 
 /** One participant with all of its channel options. */
 export interface Recipient {

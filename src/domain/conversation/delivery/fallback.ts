@@ -1,4 +1,4 @@
-import { asKnown, reasonAgainst, type ChannelOption } from './channel-choice.ts';
+import { asKnown, reasonAgainst } from './channel-choice.ts';
 import { isFencedOut } from '../decide-change.ts';
 import type { NewConversationEvent } from '../events.ts';
 import { activate, withBinding } from '../identity/bindings.ts';

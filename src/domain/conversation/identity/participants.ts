@@ -19,7 +19,7 @@ export interface ContactAddress {
  *   held by another. It is held by at most one (`holderOf`), and a released address is held by none; `withPeople` is the only writer.
  *
  * The bindings that reach an address are not repeated here. A binding names its address itself (`peer`), one address may have several (one
- * for each account of ours), and each has a state of its own (window, consent): `bindingsTo` finds them.
+ * for each account of ours), and each has a state of its own (window, consent).
  */
 export type KnownAddress =
   | (PersonAddress & { participantId: string })
