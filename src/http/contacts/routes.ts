@@ -7,6 +7,7 @@ import { withCustomerLock } from '../exclusively.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
+import { ownedOr400, ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
 import { presentContact, presentMerge, presentReceipt } from '../../dialects/voipbin/contact.ts';
@@ -129,8 +130,7 @@ contactRoutes.openapi(mergeRoute, async (c) => {
 async function merge(c: AppContext, winnerId: string, loserId: string): Promise<ContactMerge> {
   const { customerId } = c.get('principal');
   const winner = await contact(c, winnerId);
-  const loser = await findContact(c.env, customerId, loserId);
-  if (!loser) throw invalidField('contact_id', 'is not one of your contacts');
+  const loser = await ownedOr400(c, findContact, loserId, 'contact_id', 'contacts');
   return withCustomerLock(c.env, customerId, async () => {
     const standing = await mergerOf(c.env, customerId, loserId);
     return standing?.winnerId === winner.id
@@ -173,8 +173,4 @@ contactRoutes.openapi(eraseRoute, async (c) => {
   return c.json(presentReceipt(await eraseContact(c.env, c.get('principal').customerId, found)), 200);
 });
 
-async function contact(c: AppContext, id: string): Promise<Contact> {
-  const found = await findContact(c.env, c.get('principal').customerId, id);
-  if (!found) throw new ApiError('CONTACT_NOT_FOUND');
-  return found;
-}
+const contact = (c: AppContext, id: string): Promise<Contact> => ownedOr404(c, findContact, id, 'CONTACT_NOT_FOUND');

@@ -5,6 +5,7 @@ import { invalidField } from '../errors.ts';
 import { canonicalOf } from '../aliases.ts';
 import { idempotencyOf, withIdempotencyKey, type KeyedRequest } from '../once.ts';
 import { answer, body, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
+import { ownedOr400 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { earlierAnswerIn } from '../request-keys.ts';
 import { sendToContact } from '../send-to-contact.ts';
@@ -202,7 +203,7 @@ const peerOf = (channel: 'sms' | 'whatsapp', to: string): Address =>
 /** `from_number` must be a number on which that agent answers. */
 async function accountOfAgent(c: AppContext, { agent_id, from_number }: Ends, type: string): Promise<ResolvedAccount> {
   const { customerId } = c.get('principal');
-  if (!(await findAssistant(c.env, customerId, agent_id))) throw invalidField('agent_id', 'is not one of your agents');
+  await ownedOr400(c, findAssistant, agent_id, 'agent_id', 'agents');
   const id = await findByNumber(c.env, customerId, { type, number: from_number, assistantId: agent_id });
   if (id === null) throw invalidField('from_number', 'is not a number of this agent');
   return resolveAccount(c, id);
