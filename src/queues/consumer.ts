@@ -22,20 +22,8 @@ const HANDLERS: Record<string, Handler> = {
   'channel-sends': handler(channelSendJobSchema, makeSend),
   'channel-sends-dead': handler(channelSendJobSchema, failSend),
   'assistant-turns': handler(assistantTurnJobSchema, takeTurn),
-  // The turn's own lease brings it back, and counts what failed.
-  'assistant-turns-dead': handler(assistantTurnJobSchema, async (_, job) =>
-    log('error', 'turn became a dead letter', { conversation: job.conversationId, turn: job.turnId }),
-  ),
   'file-copies': handler(fileCopyJobSchema, copyFiles),
-  // The conversation asks again.
-  'file-copies-dead': handler(fileCopyJobSchema, async (_, job) =>
-    log('error', 'file copy became a dead letter', { conversation: job.conversationId, message: job.messageId }),
-  ),
   webhooks: handler(webhookJobSchema, deliverWebhook),
-  // The row in D1 stays pending, and the sweep brings it back.
-  'webhooks-dead': handler(webhookJobSchema, async (_, job) =>
-    log('error', 'webhook became a dead letter', { delivery: job.webhookDeliveryId }),
-  ),
 };
 
 const RETRY_SECONDS = 5;

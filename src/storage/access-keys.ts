@@ -1,6 +1,6 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { DirectoryCache } from './cache.ts';
-import { dbOf, type Statement } from './db.ts';
+import { dbOf, isOwned, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { accessKeys } from './schema.ts';
 import { microsOf, type Micros } from '../domain/time.ts';
@@ -14,8 +14,14 @@ export const insertAccessKey = (env: Env, key: AccessKey): Statement => dbOf(env
 const living = (id: string) => and(eq(accessKeys.id, id), isNull(accessKeys.deletedAt));
 
 export async function findAccessKey(env: Env, customerId: string, id: string): Promise<AccessKey | null> {
-  const mine = and(living(id), eq(accessKeys.customerId, customerId));
-  return (await dbOf(env).select().from(accessKeys).where(mine))[0] ?? null;
+  return (
+    (
+      await dbOf(env)
+        .select()
+        .from(accessKeys)
+        .where(isOwned(accessKeys, customerId, id))
+    )[0] ?? null
+  );
 }
 
 /** The key behind a token's hash, if it still works; at most a few seconds old, also while D1 is away. */

@@ -7,6 +7,7 @@ import { accounts, assistants } from './schema.ts';
 import { configOf } from '../env.ts';
 import { NIL_UUID } from '../domain/ids.ts';
 import type { Micros } from '../domain/time.ts';
+import { defined } from '../domain/optional.ts';
 import { seal, unseal } from '../security/secret-box.ts';
 
 type Row = typeof accounts.$inferSelect;
@@ -175,10 +176,10 @@ export type AccountChanges = Partial<
 export async function updateAccount(env: Env, id: string, changes: AccountChanges, updatedAt: Micros): Promise<void> {
   const { secret, token, ...plain } = changes;
   const key = configOf(env).ENCRYPTION_KEY;
-  const sealed = {
-    ...(secret === undefined ? {} : { secretSealed: await seal(secret, key) }),
-    ...(token === undefined ? {} : { tokenSealed: await seal(token, key) }),
-  };
+  const sealed = defined({
+    secretSealed: secret === undefined ? undefined : await seal(secret, key),
+    tokenSealed: token === undefined ? undefined : await seal(token, key),
+  });
   await dbOf(env)
     .update(accounts)
     .set({ ...plain, ...sealed, updatedAt })

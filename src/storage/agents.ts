@@ -1,6 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import { DirectoryCache } from './cache.ts';
-import { dbOf, type Statement } from './db.ts';
+import { dbOf, isOwned, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { agents } from './schema.ts';
 import type { Micros } from '../domain/time.ts';
@@ -13,8 +13,14 @@ export const insertAgent = (env: Env, agent: Agent): Statement => dbOf(env).inse
 
 /** One living agent of this customer, read from D1 as it is now. */
 export async function findAgent(env: Env, customerId: string, id: string): Promise<Agent | null> {
-  const mine = and(eq(agents.id, id), eq(agents.customerId, customerId), isNull(agents.deletedAt));
-  return (await dbOf(env).select().from(agents).where(mine))[0] ?? null;
+  return (
+    (
+      await dbOf(env)
+        .select()
+        .from(agents)
+        .where(isOwned(agents, customerId, id))
+    )[0] ?? null
+  );
 }
 
 /** The living ones of these agents, in no order. */

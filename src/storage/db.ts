@@ -1,5 +1,6 @@
 import { drizzle } from 'drizzle-orm/d1';
 import type { BatchItem } from 'drizzle-orm/batch';
+import { and, eq, isNull, type Column } from 'drizzle-orm';
 
 export const dbOf = (env: Env) => drizzle(env.DB);
 
@@ -19,3 +20,13 @@ export function isTaken(error: unknown, column: string): boolean {
   if (!(error instanceof Error)) return false;
   return error.message.includes(`UNIQUE constraint failed: ${column}`) || isTaken(error.cause, column);
 }
+
+interface OwnedTable {
+  id: Column;
+  customerId: Column;
+  deletedAt: Column;
+}
+
+/** The row with this id, if it is the customer's and not deleted. */
+export const isOwned = (table: OwnedTable, customerId: string, id: string) =>
+  and(eq(table.id, id), eq(table.customerId, customerId), isNull(table.deletedAt));

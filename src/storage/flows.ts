@@ -1,18 +1,20 @@
 import { and, eq, isNull } from 'drizzle-orm';
-import { dbOf, type Statement } from './db.ts';
+import { dbOf, isOwned, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { flows } from './schema.ts';
 import type { Micros } from '../domain/time.ts';
 
 export type Flow = typeof flows.$inferSelect;
 
-const living = (customerId: string, id: string) =>
-  and(eq(flows.id, id), eq(flows.customerId, customerId), isNull(flows.deletedAt));
-
 export const insertFlow = (env: Env, flow: Flow): Statement => dbOf(env).insert(flows).values(flow);
 
 export const findFlow = async (env: Env, customerId: string, id: string): Promise<Flow | null> =>
-  (await dbOf(env).select().from(flows).where(living(customerId, id)))[0] ?? null;
+  (
+    await dbOf(env)
+      .select()
+      .from(flows)
+      .where(isOwned(flows, customerId, id))
+  )[0] ?? null;
 
 export async function listFlows(env: Env, customerId: string, request: PageRequest): Promise<Page<Flow>> {
   const mine = and(eq(flows.customerId, customerId), isNull(flows.deletedAt), afterCursor(flows, request.cursor));
@@ -26,5 +28,5 @@ export async function updateFlow(env: Env, flow: Flow, changes: FlowChanges, upd
   await dbOf(env)
     .update(flows)
     .set({ ...changes, updatedAt })
-    .where(living(flow.customerId, flow.id));
+    .where(isOwned(flows, flow.customerId, flow.id));
 }

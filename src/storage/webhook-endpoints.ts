@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
-import { dbOf, type Statement } from './db.ts';
+import { type Statement, dbOf, isOwned } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { webhookEndpoints } from './schema.ts';
 import { configOf } from '../env.ts';
@@ -50,8 +50,8 @@ export async function findMadeEndpoint(env: Env, customerId: string, id: string)
 }
 
 export async function findEndpoint(env: Env, customerId: string, id: string): Promise<WebhookEndpoint | null> {
-  const mine = and(living(id), eq(webhookEndpoints.customerId, customerId));
-  return (await dbOf(env).select().from(webhookEndpoints).where(mine))[0] ?? null;
+  const isTheirs = isOwned(webhookEndpoints, customerId, id);
+  return (await dbOf(env).select().from(webhookEndpoints).where(isTheirs))[0] ?? null;
 }
 
 /** The newest one made over the API with that URL. */

@@ -1,4 +1,5 @@
 import { fromBase64, hmacSha256, toBase64, toHex, utf8 } from '../security/encoding.ts';
+import { defined } from '../domain/optional.ts';
 
 export interface SignedWebhook {
   /** The event's constant id. */
@@ -45,8 +46,7 @@ export async function voicebipHeaders(webhook: SignedWebhook, secrets: string[])
     ...headers,
     'X-Voicebip-Timestamp': String(webhook.timestamp),
     'X-Voicebip-Event-ID': webhook.id,
-    ...(present === undefined ? {} : { 'X-Voicebip-Signature': present }),
-    ...(previous === undefined ? {} : { 'X-Voicebip-Signature-Previous': previous }),
+    ...defined({ 'X-Voicebip-Signature': present, 'X-Voicebip-Signature-Previous': previous }),
   };
 }
 

@@ -1,3 +1,5 @@
+// Two libraries over one parser (htmlparser2): sanitize-html can drop tags but lays no text out, and html-to-text lays out tables, lists
+// and links but makes nothing safe.
 import { convert } from 'html-to-text';
 import sanitize from 'sanitize-html';
 

@@ -1,6 +1,7 @@
 import { writeId } from './ids.ts';
 import { second } from './times.ts';
 import type { Micros } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 
 /** What `/v1.0` calls an assistant. */
 interface Assistant {
@@ -16,7 +17,7 @@ export const presentAgent = (assistant: Assistant, secret?: string) => ({
   agent_id: writeId('agt', assistant.id),
   name: assistant.name,
   webhook_url: assistant.webhookUrl,
-  ...(secret === undefined ? {} : { webhook_secret: secret }),
+  ...defined({ webhook_secret: secret }),
   created_at: second(assistant.createdAt),
   updated_at: second(assistant.updatedAt),
 });

@@ -1,4 +1,3 @@
-import Papa from 'papaparse';
 import { presentConversation } from './conversation.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 
@@ -38,7 +37,13 @@ const FORMULA = /(?<=^|[;|\t\r\n])(?=[=+\-@＝＋－＠])|^(?=[\t\r\n])/g;
 const harmless = (cell: Exported[keyof Exported]) =>
   typeof cell === 'string' && !NUMBER.test(cell) ? cell.replaceAll(FORMULA, "'") : cell;
 
-const cellsOf = (row: Exported) => COLUMNS.map((column) => harmless(row[column]));
+/** RFC 4180: a cell with a comma, a quote or a line break stands in quotes, with its own quotes doubled. */
+function quoted(cell: Exported[keyof Exported]): string {
+  const text = String(cell ?? '');
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const lineOf = (row: Exported): string => COLUMNS.map((column) => quoted(harmless(row[column]))).join(',') + NEWLINE;
 
 /** A file in pieces: what comes before the rows, each page of rows, what comes after. `isFirst`: of the pages. */
 export interface ExportFormat {
@@ -55,7 +60,7 @@ export const EXPORT_FORMATS: Record<'csv' | 'json', ExportFormat> = {
   csv: {
     contentType: 'text/csv; charset=utf-8; header=present',
     head: `${COLUMNS.join(',')}${NEWLINE}`,
-    rows: (rows) => Papa.unparse(rows.map(cellsOf), { newline: NEWLINE }) + NEWLINE,
+    rows: (rows) => rows.map(lineOf).join(''),
     tail: '',
   },
   json: {

@@ -4,6 +4,7 @@ import type { ActiveflowStatus } from '../../domain/flow/progress.ts';
 import { messageVariables, type Variables } from '../../domain/flow/variables.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Micros } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 
 interface Row {
   id: string;
@@ -50,7 +51,7 @@ export const presentAssistant = (assistant: Assistant, secret?: string) => ({
   name: assistant.name,
   detail: assistant.detail,
   webhook_url: assistant.webhookUrl,
-  ...(secret === undefined ? {} : { webhook_secret: secret }),
+  ...defined({ webhook_secret: secret }),
   debounce_ms: assistant.debounceMs,
   timeout_ms: assistant.timeoutMs,
   max_failures: assistant.maxFailures,

@@ -1,5 +1,6 @@
 import { blankTime, presentStamps } from './times.ts';
 import type { Micros } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 
 interface Row {
   id: string;
@@ -52,7 +53,7 @@ export const presentAccessKey = (key: AccessKey, token?: string) => ({
   customer_id: key.customerId,
   name: key.name,
   detail: key.detail,
-  ...(token === undefined ? {} : { token }),
+  ...defined({ token }),
   token_prefix: key.tokenPrefix,
   tm_expire: blankTime(key.expiresAt),
   ...presentStamps(key),
@@ -65,7 +66,7 @@ export const presentCustomer = (customer: Customer, hook: CustomerHook | null, s
   detail: customer.detail,
   webhook_method: hook?.method ?? 'POST',
   webhook_uri: hook?.status === 'enabled' ? hook.url : '',
-  ...(secret === undefined ? {} : { webhook_secret: secret }),
+  ...defined({ webhook_secret: secret }),
   conversation_idle_timeout: customer.idleTimeoutS,
   conversation_close_timeout: customer.closeTimeoutS,
   ...presentStamps(customer),

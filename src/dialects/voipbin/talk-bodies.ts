@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
 import { isUuid } from '../../domain/ids.ts';
 import type { TalkEdit, TalkSend } from '../../domain/talk/commands.ts';
+import { defined } from '../../domain/optional.ts';
 
 /** What clients say in Talk, in REST bodies and in socket frames alike (spec section 11). */
 
@@ -79,7 +80,5 @@ export const talkSendOf = (body: z.infer<z.ZodObject<typeof said>>): TalkSend =>
   clientId: body.client_id,
 });
 
-export const talkEditOf = ({ text: newText, medias: newMedias }: z.infer<z.ZodObject<typeof edited>>): TalkEdit => ({
-  ...(newText === undefined ? {} : { text: newText }),
-  ...(newMedias === undefined ? {} : { medias: newMedias }),
-});
+export const talkEditOf = ({ text: newText, medias: newMedias }: z.infer<z.ZodObject<typeof edited>>): TalkEdit =>
+  defined({ text: newText, medias: newMedias });

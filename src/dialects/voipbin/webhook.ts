@@ -1,5 +1,6 @@
 import { blankTime, presentStamps } from './times.ts';
 import { microsOf, type Micros, type Millis } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 
 interface Endpoint {
   id: string;
@@ -47,7 +48,7 @@ export const presentEndpoint = (endpoint: Endpoint, secret?: string) => ({
   status: endpoint.status === 'enabled' ? ('enabled' as const) : ('disabled' as const),
   disabled_reason: endpoint.disabledReason,
   failing_since: endpoint.failingSince === null ? null : blankTime(endpoint.failingSince),
-  ...(secret === undefined ? {} : { secret }),
+  ...defined({ secret }),
   ...presentStamps(endpoint),
 });
 

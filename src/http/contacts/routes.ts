@@ -1,9 +1,10 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../context.ts';
-import { ApiError, invalidField, valueOf } from '../errors.ts';
+import { invalidField, valueOf } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
 import { eraseContact } from '../../app/contacts/erase.ts';
@@ -145,8 +146,4 @@ contactRoutes.openapi(eraseRoute, async (c) => {
   return c.json(presentReceipt(await eraseContact(c.env, c.get('principal').customerId, found)), 200);
 });
 
-async function contact(c: AppContext, id: string): Promise<Contact> {
-  const found = await findContact(c.env, c.get('principal').customerId, id);
-  if (!found) throw new ApiError('CONTACT_NOT_FOUND');
-  return found;
-}
+const contact = (c: AppContext, id: string): Promise<Contact> => ownedOr404(c, findContact, id, 'CONTACT_NOT_FOUND');

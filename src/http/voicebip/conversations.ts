@@ -15,6 +15,7 @@ import {
 } from '../../dialects/voicebip/conversation.ts';
 import { presentMessage } from '../../dialects/voicebip/message.ts';
 import { actorOf } from '../../domain/permissions.ts';
+import { defined } from '../../domain/optional.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAnsweredBy, findAssistantId, findAssistantIds } from '../../storage/accounts.ts';
 import { listConversations } from '../../storage/conversations.ts';
@@ -117,10 +118,10 @@ voicebipConversationRoutes.openapi(listRoute, async (c) => {
   const { customerId } = c.get('principal');
   const asked = { agentId, channel };
   const request = await pageRequest(paging, asked);
-  const filter = {
-    ...(agentId === undefined ? {} : { accountIds: await findAnsweredBy(c.env, customerId, agentId) }),
-    ...(channel === undefined ? {} : { type: readChannel(channel) }),
-  };
+  const filter = defined({
+    accountIds: agentId === undefined ? undefined : await findAnsweredBy(c.env, customerId, agentId),
+    type: channel === undefined ? undefined : readChannel(channel),
+  });
   const page = await listConversations(c.env, customerId, filter, request);
   const agents = await findAssistantIds(c.env, customerId, [...new Set(page.rows.map(({ accountId }) => accountId))]);
   const shown = page.rows.map((row) => presentConversation(row, agents.get(row.accountId) ?? null));

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { ApiError } from '../errors.ts';
 import { security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { failures, idOf } from './openapi.ts';
 import { EXPORT_FORMATS, presentExported, type ExportFormat } from '../../dialects/voicebip/export.ts';
@@ -47,7 +47,7 @@ voicebipExportRoutes.openapi(exportRoute, async (c) => {
   const { id } = c.req.valid('param');
   const { format, all } = c.req.valid('query');
   const { customerId } = c.get('principal');
-  if (!(await findAssistant(c.env, customerId, id))) throw new ApiError('ASSISTANT_NOT_FOUND');
+  await ownedOr404(c, findAssistant, id, 'ASSISTANT_NOT_FOUND');
   const { [format]: written } = EXPORT_FORMATS;
   const accountIds = await findAnsweredBy(c.env, customerId, id);
   const pages = conversationPages(c.env, customerId, accountIds, all === 'true' ? Infinity : LIMIT);

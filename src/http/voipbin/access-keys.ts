@@ -1,9 +1,9 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -110,8 +110,5 @@ accessKeyRoutes.openapi(deleteRoute, async (c) => {
   return c.json(presentAccessKey({ ...key, updatedAt: deletedAt, deletedAt }), 200);
 });
 
-async function mine(c: AppContext, id: string): Promise<AccessKey> {
-  const key = await findAccessKey(c.env, c.get('principal').customerId, id);
-  if (!key) throw new ApiError('RESOURCE_NOT_FOUND', 'the access key does not exist');
-  return key;
-}
+const mine = (c: AppContext, id: string): Promise<AccessKey> =>
+  ownedOr404(c, findAccessKey, id, 'RESOURCE_NOT_FOUND', 'the access key does not exist');

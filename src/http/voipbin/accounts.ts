@@ -1,10 +1,11 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { ApiError, invalidField, invalidFields } from '../errors.ts';
+import { invalidField, invalidFields } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { publicUrlOf } from '../origin.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
+import { ownedOr400, ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { presentAccount } from '../../dialects/voipbin/account.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -13,6 +14,7 @@ import type { AccountCredentials } from '../../channels/contract.ts';
 import { channelOf, knownChannels } from '../../channels/registry.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { microsOf } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 import {
   deleteAccount,
   findAccount,
@@ -117,7 +119,7 @@ accountRoutes.openapi(readRoute, async (c) => {
 accountRoutes.openapi(updateRoute, async (c) => {
   const { id } = c.req.valid('param');
   await checkAutomation(c, c.req.valid('json'));
-  const account = await found(findAccountNow(c.env, c.get('principal').customerId, id));
+  const account = await mine(c, id, findAccountNow);
   const changes = changesOf(account, c.req.valid('json'));
   const updatedAt = microsOf(Date.now());
   await unlessTaken(updateAccount(c.env, id, changes, updatedAt));
@@ -135,12 +137,9 @@ type Automation = Pick<z.infer<typeof accountChangesSchema>, 'message_flow_id' |
 
 /** Who is to answer must be the customer's own; the nil UUID stands for nobody. */
 async function checkAutomation(c: AppContext, wanted: Automation): Promise<void> {
-  const { customerId } = c.get('principal');
   const { message_flow_id: flow = NIL_UUID, assistant_id: assistant = NIL_UUID } = wanted;
-  if (flow !== NIL_UUID && !(await findFlow(c.env, customerId, flow)))
-    throw invalidField('message_flow_id', 'is not one of your flows');
-  if (assistant !== NIL_UUID && !(await findAssistant(c.env, customerId, assistant)))
-    throw invalidField('assistant_id', 'is not one of your assistants');
+  if (flow !== NIL_UUID) await ownedOr400(c, findFlow, flow, 'message_flow_id', 'flows');
+  if (assistant !== NIL_UUID) await ownedOr400(c, findAssistant, assistant, 'assistant_id', 'assistants');
 }
 
 type NewAccount = ReturnType<typeof newAccountSchema.parse>;
@@ -198,23 +197,17 @@ function changesOf(account: Account, wanted: z.infer<typeof accountChangesSchema
     token: token ?? account.token,
     providerData: providerData ?? account.providerData,
   });
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(detail === undefined ? {} : { detail }),
-    ...(wanted.message_flow_id === undefined ? {} : { messageFlowId: wanted.message_flow_id }),
-    ...(wanted.assistant_id === undefined ? {} : { assistantId: wanted.assistant_id }),
-    ...(wanted.fallback === undefined ? {} : { fallback: wanted.fallback }),
-    ...(secret === undefined ? {} : { secret: checked.secret }),
-    ...(token === undefined ? {} : { token: checked.token }),
-    ...(providerData === undefined ? {} : { providerData: checked.providerData }),
-  };
+  return defined({
+    name,
+    detail,
+    messageFlowId: wanted.message_flow_id,
+    assistantId: wanted.assistant_id,
+    fallback: wanted.fallback,
+    secret: secret === undefined ? undefined : checked.secret,
+    token: token === undefined ? undefined : checked.token,
+    providerData: providerData === undefined ? undefined : checked.providerData,
+  });
 }
 
-const mine = (c: AppContext, id: string): Promise<Account> =>
-  found(findAccount(c.env, c.get('principal').customerId, id));
-
-async function found(search: Promise<Account | null>): Promise<Account> {
-  const account = await search;
-  if (!account) throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
-  return account;
-}
+const mine = (c: AppContext, id: string, find = findAccount): Promise<Account> =>
+  ownedOr404(c, find, id, 'CONVERSATION_ACCOUNT_NOT_FOUND');

@@ -1,9 +1,9 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentActiveflow } from '../../dialects/voipbin/automation.ts';
@@ -16,6 +16,7 @@ import {
   type Activeflow,
   type ActiveflowView,
 } from '../../storage/activeflows.ts';
+import { defined } from '../../domain/optional.ts';
 
 const common = { tags: ['Flows'], security, middleware: allow('manager-or-admin') };
 const one = failures('PERMISSION_DENIED', 'ACTIVEFLOW_NOT_FOUND');
@@ -55,11 +56,7 @@ export const activeflowRoutes = newRouter();
 
 activeflowRoutes.openapi(listRoute, async (c) => {
   const query = c.req.valid('query');
-  const filter = {
-    ...(query.flow_id === undefined ? {} : { flowId: query.flow_id }),
-    ...(query.reference_id === undefined ? {} : { conversationId: query.reference_id }),
-    ...(query.status === undefined ? {} : { status: query.status }),
-  };
+  const filter = defined({ flowId: query.flow_id, conversationId: query.reference_id, status: query.status });
   const page = await listActiveflows(c.env, c.get('principal').customerId, filter, pageRequest(query));
   return c.json(presentPage(page, presentActiveflow), 200);
 });
@@ -88,8 +85,5 @@ async function stop(env: Env, { id, customerId, conversationId }: Activeflow): P
     .catch(() => undefined);
 }
 
-async function mine(c: AppContext, id: string): Promise<ActiveflowView> {
-  const activeflow = await findActiveflow(c.env, c.get('principal').customerId, id);
-  if (!activeflow) throw new ApiError('ACTIVEFLOW_NOT_FOUND');
-  return activeflow;
-}
+const mine = (c: AppContext, id: string): Promise<ActiveflowView> =>
+  ownedOr404(c, findActiveflow, id, 'ACTIVEFLOW_NOT_FOUND');

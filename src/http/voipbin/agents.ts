@@ -4,6 +4,7 @@ import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { newAgentRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -18,6 +19,7 @@ import {
 } from './schemas/identity.ts';
 import { hasRole, PERMISSION } from '../../domain/permissions.ts';
 import { microsOf } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 import { hashPassword } from '../../security/password.ts';
 import {
   changeRights,
@@ -136,7 +138,7 @@ agentRoutes.openapi(updateRoute, async (c) => {
   const { id } = c.req.valid('param');
   await requireMayChange(c, id);
   const { name, detail } = c.req.valid('json');
-  const changes = { ...(name === undefined ? {} : { name }), ...(detail === undefined ? {} : { detail }) };
+  const changes = defined({ name, detail });
   return c.json(presentAgent(await change(c, id, () => updateAgent(c.env, id, changes, microsOf(Date.now())))), 200);
 });
 
@@ -177,11 +179,7 @@ agentRoutes.openapi(deleteRoute, async (c) => {
   return c.json(presentAgent({ ...agent, updatedAt: deletedAt, deletedAt }), 200);
 });
 
-async function mine(c: AppContext, id: string): Promise<Agent> {
-  const agent = await findAgent(c.env, c.get('principal').customerId, id);
-  if (!agent) throw new ApiError('AGENT_NOT_FOUND');
-  return agent;
-}
+const mine = (c: AppContext, id: string): Promise<Agent> => ownedOr404(c, findAgent, id, 'AGENT_NOT_FOUND');
 
 /** Changes one of the customer's agents, here and in what this isolate remembers of it. */
 async function change(c: AppContext, id: string, statement: () => Statement): Promise<Agent> {

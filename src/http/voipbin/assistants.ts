@@ -1,15 +1,16 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentAssistant } from '../../dialects/voipbin/automation.ts';
 import { assistantChangesSchema, assistantSchema, newAssistantSchema } from './schemas/automation.ts';
 import { checkedTarget } from './webhook-target.ts';
 import { microsOf } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 import { newWebhookSecret } from '../../security/tokens.ts';
 import {
   findAssistant,
@@ -130,20 +131,16 @@ assistantRoutes.openapi(deleteRoute, async (c) => {
 
 async function changesOf(env: Env, wanted: z.infer<typeof assistantChangesSchema>): Promise<AssistantChanges> {
   const { name, detail, webhook_url: url, webhook_secret: secret, history } = wanted;
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(detail === undefined ? {} : { detail }),
-    ...(url === undefined ? {} : { webhookUrl: checkedTarget(env, url, 'webhook_url') }),
-    ...(secret === undefined ? {} : { secretSealed: await sealSecret(env, secret) }),
-    ...(wanted.debounce_ms === undefined ? {} : { debounceMs: wanted.debounce_ms }),
-    ...(wanted.timeout_ms === undefined ? {} : { timeoutMs: wanted.timeout_ms }),
-    ...(wanted.max_failures === undefined ? {} : { maxFailures: wanted.max_failures }),
-    ...(history === undefined ? {} : { history }),
-  };
+  return defined({
+    name,
+    detail,
+    webhookUrl: url === undefined ? undefined : checkedTarget(env, url, 'webhook_url'),
+    secretSealed: secret === undefined ? undefined : await sealSecret(env, secret),
+    debounceMs: wanted.debounce_ms,
+    timeoutMs: wanted.timeout_ms,
+    maxFailures: wanted.max_failures,
+    history,
+  });
 }
 
-async function mine(c: AppContext, id: string): Promise<Assistant> {
-  const assistant = await findAssistant(c.env, c.get('principal').customerId, id);
-  if (!assistant) throw new ApiError('ASSISTANT_NOT_FOUND');
-  return assistant;
-}
+const mine = (c: AppContext, id: string): Promise<Assistant> => ownedOr404(c, findAssistant, id, 'ASSISTANT_NOT_FOUND');

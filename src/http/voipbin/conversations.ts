@@ -3,6 +3,7 @@ import type { AppContext, AppEnv } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, uuid, security } from '../openapi.ts';
 import { withIdempotencyKey } from '../once.ts';
+import { ownedOr400 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
@@ -13,6 +14,7 @@ import type { UpdateCommand } from '../../domain/conversation/commands.ts';
 import { isUuid, NIL_UUID } from '../../domain/ids.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { searchQuery } from '../../domain/search-text.ts';
+import { defined } from '../../domain/optional.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAgent } from '../../storage/agents.ts';
 import { listConversations, type ConversationFilter } from '../../storage/conversations.ts';
@@ -168,12 +170,14 @@ type ListQuery = z.infer<typeof listQuery>;
 
 const filterOf = (query: ListQuery): ConversationFilter => ({
   ...(query.owner_id === undefined || query.owner_id === NIL_UUID ? {} : { ownerId: query.owner_id }),
-  ...(query.type === undefined ? {} : { type: query.type }),
-  ...(query.state === undefined ? {} : { lifecycle: query.state }),
-  ...(query.tag === undefined ? {} : { tag: query.tag }),
-  ...(query.archived === undefined ? {} : { archived: query.archived === 'true' }),
-  ...(query.account_id === undefined ? {} : { accountId: query.account_id }),
-  ...(query.peer === undefined ? {} : { peer: query.peer }),
+  ...defined({
+    type: query.type,
+    lifecycle: query.state,
+    tag: query.tag,
+    archived: query.archived === undefined ? undefined : query.archived === 'true',
+    accountId: query.account_id,
+    peer: query.peer,
+  }),
 });
 
 async function updateCommand(c: AppContext, wanted: z.infer<typeof conversationChangesSchema>): Promise<UpdateCommand> {
@@ -182,12 +186,14 @@ async function updateCommand(c: AppContext, wanted: z.infer<typeof conversationC
   return {
     customerId: principal.customerId,
     actor: actorOf(principal),
-    ...(name === undefined ? {} : { name }),
-    ...(detail === undefined ? {} : { detail }),
-    ...(archived === undefined ? {} : { archived }),
-    ...(tags === undefined ? {} : { tags: [...new Set(tags)] }),
-    ...(aiMode === undefined ? {} : { aiMode }),
-    ...(owner === undefined ? {} : { ownerId: await checkedOwner(c, owner.toLowerCase()) }),
+    ...defined({
+      name,
+      detail,
+      archived,
+      tags: tags === undefined ? undefined : [...new Set(tags)],
+      aiMode,
+      ownerId: owner === undefined ? undefined : await checkedOwner(c, owner.toLowerCase()),
+    }),
   };
 }
 
@@ -195,7 +201,5 @@ async function updateCommand(c: AppContext, wanted: z.infer<typeof conversationC
 async function checkedOwner(c: AppContext, ownerId: string): Promise<string | null> {
   if (ownerId === NIL_UUID) return null;
   if (!isUuid(ownerId)) throw invalidField('owner_id', 'must be a UUID');
-  const agent = await findAgent(c.env, c.get('principal').customerId, ownerId);
-  if (!agent) throw invalidField('owner_id', 'is not one of your agents');
-  return agent.id;
+  return (await ownedOr400(c, findAgent, ownerId, 'owner_id', 'agents')).id;
 }

@@ -10,6 +10,7 @@ import { presentCustomer } from '../../dialects/voipbin/identity.ts';
 import { customerChangesSchema, customerSchema } from './schemas/identity.ts';
 import { hasRole } from '../../domain/permissions.ts';
 import { microsOf } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 import { findCustomer, forgetCustomer, updateCustomer, type CustomerChanges } from '../../storage/customers.ts';
 import { dbOf, runBatch } from '../../storage/db.ts';
 import { signingSecrets } from '../../storage/webhook-endpoints.ts';
@@ -70,12 +71,13 @@ customerRoutes.openapi(updateRoute, async (c) => {
   return c.json(await present(c), 200);
 });
 
-const changesOf = (wanted: z.infer<typeof customerChangesSchema>): CustomerChanges => ({
-  ...(wanted.name === undefined ? {} : { name: wanted.name }),
-  ...(wanted.detail === undefined ? {} : { detail: wanted.detail }),
-  ...(wanted.conversation_idle_timeout === undefined ? {} : { idleTimeoutS: wanted.conversation_idle_timeout }),
-  ...(wanted.conversation_close_timeout === undefined ? {} : { closeTimeoutS: wanted.conversation_close_timeout }),
-});
+const changesOf = (wanted: z.infer<typeof customerChangesSchema>): CustomerChanges =>
+  defined({
+    name: wanted.name,
+    detail: wanted.detail,
+    idleTimeoutS: wanted.conversation_idle_timeout,
+    closeTimeoutS: wanted.conversation_close_timeout,
+  });
 
 /** The secret is shown to administrators only (spec section 11). */
 async function present(c: AppContext) {

@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
 import { invalidField } from '../errors.ts';
+import { ownedOr400 } from '../owned.ts';
 import { checkedTarget } from './webhook-target.ts';
 import type { Action, actionSchema } from '../../domain/flow/action.ts';
 import { problemOf } from '../../domain/flow/check.ts';
@@ -18,13 +19,10 @@ export async function checkedActions(c: AppContext, wanted: z.infer<typeof actio
 }
 
 async function checkReferences(c: AppContext, action: Action, field: string): Promise<void> {
-  const { customerId } = c.get('principal');
   if (action.type === 'assistant_reply') {
-    const known = await findAssistant(c.env, customerId, action.option.assistant_id);
-    if (!known) throw invalidField(`${field}.assistant_id`, 'is not one of your assistants');
+    await ownedOr400(c, findAssistant, action.option.assistant_id, `${field}.assistant_id`, 'assistants');
   } else if (action.type === 'assign') {
-    const known = await findAgent(c.env, customerId, action.option.owner_id);
-    if (!known) throw invalidField(`${field}.owner_id`, 'is not one of your agents');
+    await ownedOr400(c, findAgent, action.option.owner_id, `${field}.owner_id`, 'agents');
   } else if (action.type === 'webhook_send') {
     // What its variables will hold is looked at before each request; a host that is none can be told now.
     checkedTarget(

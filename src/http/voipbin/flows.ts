@@ -1,15 +1,16 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
-import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { checkedActions } from './flow-actions.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentFlow } from '../../dialects/voipbin/automation.ts';
 import { flowChangesSchema, flowSchema, newFlowSchema } from './schemas/automation.ts';
 import { microsOf } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 import { findFlow, insertFlow, listFlows, updateFlow, type Flow, type FlowChanges } from '../../storage/flows.ts';
 
 const common = { tags: ['Flows'], security, middleware: allow('manager-or-admin') };
@@ -109,16 +110,12 @@ flowRoutes.openapi(deleteRoute, async (c) => {
 
 async function changesOf(c: AppContext, wanted: z.infer<typeof flowChangesSchema>): Promise<FlowChanges> {
   const { name, detail, fenced, actions } = wanted;
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(detail === undefined ? {} : { detail }),
-    ...(fenced === undefined ? {} : { fenced }),
-    ...(actions === undefined ? {} : { actions: await checkedActions(c, actions) }),
-  };
+  return defined({
+    name,
+    detail,
+    fenced,
+    actions: actions === undefined ? undefined : await checkedActions(c, actions),
+  });
 }
 
-async function mine(c: AppContext, id: string): Promise<Flow> {
-  const flow = await findFlow(c.env, c.get('principal').customerId, id);
-  if (!flow) throw new ApiError('FLOW_NOT_FOUND');
-  return flow;
-}
+const mine = (c: AppContext, id: string): Promise<Flow> => ownedOr404(c, findFlow, id, 'FLOW_NOT_FOUND');

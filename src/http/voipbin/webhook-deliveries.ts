@@ -4,6 +4,7 @@ import { ApiError } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentWebhookDelivery } from '../../dialects/voipbin/webhook.ts';
@@ -17,6 +18,7 @@ import {
   type WebhookDelivery,
 } from '../../storage/webhook-deliveries.ts';
 import { findEndpoint } from '../../storage/webhook-endpoints.ts';
+import { defined } from '../../domain/optional.ts';
 
 const common = { tags: ['Webhooks'], security, middleware: allow('manager-or-admin') };
 const deliveryParam = {
@@ -88,15 +90,13 @@ async function requireEnabled(c: AppContext, delivery: WebhookDelivery): Promise
   if (endpoint?.status !== 'enabled') throw new ApiError('WEBHOOK_ENDPOINT_DISABLED');
 }
 
-const filterOf = (query: z.infer<typeof deliveryFilterSchema>): DeliveryFilter => ({
-  ...(query.endpoint_id === undefined ? {} : { endpointId: query.endpoint_id }),
-  ...(query.status === undefined ? {} : { status: query.status }),
-  ...(query.event_type === undefined ? {} : { eventType: query.event_type }),
-  ...(query.conversation_id === undefined ? {} : { conversationId: query.conversation_id }),
-});
+const filterOf = (query: z.infer<typeof deliveryFilterSchema>): DeliveryFilter =>
+  defined({
+    endpointId: query.endpoint_id,
+    status: query.status,
+    eventType: query.event_type,
+    conversationId: query.conversation_id,
+  });
 
-async function mine(c: AppContext, id: string): Promise<WebhookDelivery> {
-  const delivery = await findDelivery(c.env, c.get('principal').customerId, id);
-  if (!delivery) throw new ApiError('RESOURCE_NOT_FOUND', 'the webhook delivery does not exist');
-  return delivery;
-}
+const mine = (c: AppContext, id: string): Promise<WebhookDelivery> =>
+  ownedOr404(c, findDelivery, id, 'RESOURCE_NOT_FOUND', 'the webhook delivery does not exist');

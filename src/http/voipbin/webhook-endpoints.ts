@@ -4,6 +4,7 @@ import { ApiError, invalidField } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
+import { ownedOr404 } from '../owned.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { presentEndpoint, presentWebhookDelivery } from '../../dialects/voipbin/webhook.ts';
@@ -18,6 +19,7 @@ import { checkedTarget } from './webhook-target.ts';
 import { recoverEndpoint, testDelivery } from './webhook-recovery.ts';
 import { parseTime } from '../../dialects/voipbin/times.ts';
 import { microsOf } from '../../domain/time.ts';
+import { defined } from '../../domain/optional.ts';
 import { newWebhookSecret } from '../../security/tokens.ts';
 import { dbOf, runBatch } from '../../storage/db.ts';
 import {
@@ -167,9 +169,7 @@ webhookEndpointRoutes.openapi(updateRoute, async (c) => {
   checkNames(events ?? [], endpoint.dialect);
   const changes: EndpointChanges = {
     ...(secret === undefined ? {} : await rotatedSecret(c.env, endpoint, secret, Date.now())),
-    ...(url === undefined ? {} : { url }),
-    ...(name === undefined ? {} : { name }),
-    ...(events === undefined ? {} : { eventTypes: events }),
+    ...defined({ url, name, eventTypes: events }),
     ...(status === undefined ? {} : { status, disabledReason: '', failingSince: null }),
     updatedAt: microsOf(Date.now()),
   };
@@ -223,8 +223,5 @@ function checkNames(names: string[], dialect: string): void {
   if (stranger !== undefined) throw invalidField('events', `${stranger} is not an event of the dialect ${dialect}`);
 }
 
-async function mine(c: AppContext, id: string): Promise<WebhookEndpoint> {
-  const endpoint = await findMadeEndpoint(c.env, c.get('principal').customerId, id);
-  if (!endpoint) throw new ApiError('RESOURCE_NOT_FOUND', 'the webhook endpoint does not exist');
-  return endpoint;
-}
+const mine = (c: AppContext, id: string): Promise<WebhookEndpoint> =>
+  ownedOr404(c, findMadeEndpoint, id, 'RESOURCE_NOT_FOUND', 'the webhook endpoint does not exist');

@@ -5,7 +5,7 @@ import { activate, withBinding } from '../identity/bindings.ts';
 import { readsFromLog, newDelivery } from '../new-message.ts';
 import { isReleased } from '../identity/membership.ts';
 import { becameDone } from './progress.ts';
-import type { ConversationState, Delivery, Message } from '../state.ts';
+import type { ChannelOption, ConversationState, Delivery, Message } from '../state.ts';
 import type { DeliveryStatus } from './delivery-status.ts';
 import type { Micros } from '../../time.ts';
 

@@ -1,12 +1,5 @@
-import {
-  type ChannelOption,
-  type Chosen,
-  type FallbackOptions,
-  type Recipient,
-  type Wish,
-  chooseChannels,
-} from './channel-choice.ts';
-import type { Choice, ConversationState, Delivery } from '../state.ts';
+import { chooseChannels, type Chosen, type Recipient, type Wish } from './channel-choice.ts';
+import type { ChannelOption, Choice, ConversationState, Delivery, FallbackOptions } from '../state.ts';
 import type { SendCommand } from '../commands.ts';
 import { fallbackOptionsOf } from './fallback.ts';
 import { activate, changeBinding, withBinding } from '../identity/bindings.ts';

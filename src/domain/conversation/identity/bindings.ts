@@ -1,6 +1,5 @@
 import type { Address } from '../../addresses.ts';
 import type { Micros, Millis } from '../../time.ts';
-import type { ContactAddress } from './participants.ts';
 import { neverOpened, type ServiceWindow } from '../delivery/service-window.ts';
 
 /**

@@ -14,6 +14,7 @@ import { readSchema } from '../../../dialects/voipbin/talk-bodies.ts';
 import { callObject, getTalk } from '../../../objects/stubs.ts';
 import type { TalkView } from '../../../objects/talk/commands.ts';
 import { listChannels, listTalksOf } from '../../../storage/talks.ts';
+import { defined } from '../../../domain/optional.ts';
 
 const common = { tags: ['Talk'], security, middleware: agentsOnly };
 const oneTalk = answer(talkSchema, 'The talk');
@@ -137,7 +138,7 @@ export function talkRoutes() {
   routes.openapi(updateRoute(), async (c) => {
     const { id } = c.req.valid('param');
     const { name, detail } = c.req.valid('json');
-    const changes = { ...(name === undefined ? {} : { name }), ...(detail === undefined ? {} : { detail }) };
+    const changes = defined({ name, detail });
     return c.json(present(valueOf(await callObject(() => getTalk(c.env, id).update(actorIn(c, id), changes)))), 200);
   });
 
