@@ -5,7 +5,7 @@ import { decideReceive, openConversation } from '../../src/domain/conversation/d
 import { decideSend } from '../../src/domain/conversation/decide-send.ts';
 import type { NewConversationEvent } from '../../src/domain/conversation/events.ts';
 import { ConversationAggregate, type Decision } from '../../src/objects/conversation/aggregate.ts';
-import { anInbound, anOpening, aSend, SOMEBODY } from '../unit/domain/support.ts';
+import { anInbound, anOpening, aRecipient, aSend, SOMEBODY } from '../unit/domain/support.ts';
 
 const SETTINGS = { idleMs: 60_000, closeMs: 120_000, publicUrl: '' };
 
@@ -25,7 +25,12 @@ const created = (at: number): NewConversationEvent => ({
 function sent(aggregate: ConversationAggregate, deliveryId: string = crypto.randomUUID()): Decision {
   const at = aggregate.now();
   const state = aggregate.conversation ?? openConversation(anOpening(), at);
-  const decided = decideSend(state, aSend({ messageId: crypto.randomUUID(), deliveryId }), [], at);
+  const decided = decideSend(
+    state,
+    aSend({ messageId: crypto.randomUUID(), recipients: [aRecipient(undefined, { deliveryId })] }),
+    [],
+    at,
+  );
   return { at, events: decided.ok ? decided.value : [] };
 }
 
