@@ -32,6 +32,8 @@ export type Refusal =
   | { code: 'TALK_MESSAGE_NOT_FOUND' }
   | { code: 'TALK_PARTICIPANT_NOT_FOUND' }
   | { code: 'TALK_CLOSED' }
+  /** The two agents have a 1:1 talk already. */
+  | { code: 'TALK_PAIR_EXISTS'; talkId: string }
   | { code: 'IDEMPOTENCY_KEY_REUSED' }
   /** A provider's webhook that its channel does not accept. */
   | { code: 'INVALID_SIGNATURE'; problem: string }
@@ -43,31 +45,32 @@ export type Refusal =
   | { code: 'SERVICE_UNAVAILABLE' };
 
 export const REFUSAL_MESSAGES: Record<Refusal['code'], string> = {
-  PERMISSION_DENIED: 'the caller may not do this',
-  CONVERSATION_NOT_FOUND: 'there is no such conversation',
-  CONVERSATION_MESSAGE_NOT_FOUND: 'there is no such message in this conversation',
-  CONVERSATION_CLOSED: 'the conversation is closed; the next message of the contact opens a new one',
+  PERMISSION_DENIED: 'you do not have permission to do this',
+  CONVERSATION_NOT_FOUND: 'the conversation does not exist',
+  CONVERSATION_MESSAGE_NOT_FOUND: 'the conversation has no such message',
+  CONVERSATION_CLOSED: 'the conversation is closed; the contact’s next message opens a new one',
   CONVERSATION_ACCOUNT_GONE: 'the account of this conversation no longer exists',
-  MODE_CHANGED: 'the conversation was taken over since this work began',
-  CONTACT_OPTED_OUT: 'the contact opted out: nothing may be sent until it opts in again',
-  WINDOW_CLOSED: 'the time for free text is over: send a template, or wait for the contact to write',
-  TEMPLATES_NOT_AVAILABLE: 'the provider does not list its templates now',
-  ADDRESS_TAKEN: 'another open conversation has one of these addresses',
-  NO_CHANNEL_AVAILABLE: 'no account of yours reaches anybody in this conversation on that channel',
-  PARTICIPANT_NOT_FOUND: 'there is no such participant in this conversation',
-  CONTACT_NOT_FOUND: 'there is no such contact',
-  ALREADY_EXISTS: 'it exists already',
-  RESOURCE_NOT_FOUND: 'there is no such resource',
-  MEDIA_NOT_AVAILABLE: 'there is no such file',
+  MODE_CHANGED: 'a person took over the conversation after this work began',
+  CONTACT_OPTED_OUT: 'the contact opted out: nothing can be sent until the contact opts in again',
+  WINDOW_CLOSED: 'the messaging window is closed: send a template, or wait for the contact to write',
+  TEMPLATES_NOT_AVAILABLE: 'the provider did not return its templates',
+  ADDRESS_TAKEN: 'another open conversation already has one of these addresses',
+  NO_CHANNEL_AVAILABLE: 'none of your accounts can reach anyone in this conversation that way',
+  PARTICIPANT_NOT_FOUND: 'the conversation has no such participant',
+  CONTACT_NOT_FOUND: 'the contact does not exist',
+  ALREADY_EXISTS: 'it already exists',
+  RESOURCE_NOT_FOUND: 'the resource does not exist',
+  MEDIA_NOT_AVAILABLE: 'the file does not exist',
   ACTIVEFLOW_STOPPED: 'the activeflow was stopped',
-  TALK_NOT_FOUND: 'there is no such talk',
-  TALK_MESSAGE_NOT_FOUND: 'there is no such message',
-  TALK_PARTICIPANT_NOT_FOUND: 'there is no such participant in this talk',
-  TALK_CLOSED: 'the talk is closed: reopen it first',
-  IDEMPOTENCY_KEY_REUSED: 'this Idempotency-Key was used with another request',
+  TALK_NOT_FOUND: 'the talk does not exist',
+  TALK_MESSAGE_NOT_FOUND: 'the message does not exist',
+  TALK_PARTICIPANT_NOT_FOUND: 'the talk has no such participant',
+  TALK_CLOSED: 'the talk is closed; reopen it first',
+  TALK_PAIR_EXISTS: 'these two agents already have a 1:1 talk',
+  IDEMPOTENCY_KEY_REUSED: 'this Idempotency-Key was already used with a different request',
   INVALID_SIGNATURE: 'the signature is missing or wrong',
   INVALID_HOOK_BODY: 'the body is not what this provider sends',
-  INVALID_FIELD: 'a field is not valid',
-  SEQUENCE_MISMATCH: 'there are messages that the sender has not seen',
-  SERVICE_UNAVAILABLE: 'a part that this request needs does not answer; try again',
+  INVALID_FIELD: 'a field is invalid',
+  SEQUENCE_MISMATCH: 'the conversation has messages that the sender has not seen',
+  SERVICE_UNAVAILABLE: 'a service that this request needs is not responding; try again',
 };

@@ -18,7 +18,7 @@ const wantedSchema = z
       .string()
       .max(4096)
       .optional()
-      .openapi({ description: 'Of an earlier session; absent: somebody new' }),
+      .openapi({ description: 'The token of an earlier session; if absent, a new visitor begins' }),
     name: z.string().trim().max(100).transform(wellFormed).optional(),
     email: z
       .union([z.literal(''), z.email('must be an e-mail address').max(254)])
@@ -72,7 +72,7 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
   if (proof !== undefined && !identity)
     throw invalidField(
       'identity_token',
-      'must be a JWT (HS256) signed with this account’s secret, with `exp` and an address',
+      'must be a JWT (HS256) signed with this account’s secret, with an expiry and an address',
     );
   const visitor = { ...(token === undefined ? NOBODY() : await visitorOf(c, token)), ...typed(wanted) };
   const known = await whoIs(c, resolved, visitor, identity);

@@ -409,7 +409,7 @@ export class AttemptsUnderWay {
     return Math.max(0, ...forbidden.map(({ dueAt }) => dueAt - CLAIM_LEASE_MS + LONGEST_WAIT_MS));
   }
 
-  /** The timer ends with the report, because an object with a timer is not put to sleep. */
+  /** The timer ends with the report, because an object with a timer is not evicted. */
   async #nextEnd(limit: Millis): Promise<void> {
     const timer = new AbortController();
     const late = scheduler.wait(limit, { signal: timer.signal }).catch(() => undefined);

@@ -1,18 +1,20 @@
-import { createRoute, type RouteHandler } from '@hono/zod-openapi';
+import { createRoute, type RouteHandler, type z } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../../context.ts';
-import { valueOf } from '../../errors.ts';
+import { invalidField, valueOf } from '../../errors.ts';
 import { agentsOnly } from '../../middleware/authenticate.ts';
-import { withIdempotencyKey } from '../../once.ts';
+import { idempotencyOf, withIdempotencyKey } from '../../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../pages.ts';
-import { openTalk } from './open.ts';
-import { actorIn, newcomer, selfOf } from './people.ts';
+import { actorIn, agentsOf, newcomer, selfOf } from './people.ts';
 import { newTalkSchema, talkChangesSchema, talkSchema } from './schemas.ts';
+import { openTalk } from '../../../app/talks/open.ts';
 import { presentTalk } from '../../../dialects/voipbin/talk.ts';
 import { readSchema } from '../../../dialects/voipbin/talk-bodies.ts';
 import { callObject, getTalk } from '../../../objects/stubs.ts';
 import type { TalkView } from '../../../objects/talk/commands.ts';
+import { uuidFrom } from '../../../security/encoding.ts';
+import type { Agent } from '../../../storage/agents.ts';
 import { listChannels, listTalksOf } from '../../../storage/talks.ts';
 
 const common = { tags: ['Talk'], security, middleware: agentsOnly };
@@ -23,7 +25,7 @@ const listRoute = () =>
     ...common,
     method: 'get',
     path: '/',
-    summary: 'The talks that you are in',
+    summary: 'List the talks that you participate in',
     request: { query: pageQuery },
     responses: { ...answer(pageSchema(talkSchema), 'Newest first'), ...failures('AGENT_AUTH_REQUIRED') },
   });
@@ -33,8 +35,8 @@ const createTalkRoute = () =>
     ...common,
     method: 'post',
     path: '/',
-    summary: 'Open a talk; you are in it',
-    description: 'A `normal` talk is 1:1: where the two have one already, that one is the answer.',
+    summary: 'Create a talk; you become a participant',
+    description: 'A `normal` talk is 1:1; if the two agents already have one, it is returned.',
     request: { headers: idempotencyHeaders, ...body(newTalkSchema) },
     responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', ...KEY_REFUSALS) },
   });
@@ -44,7 +46,7 @@ const readRoute = () =>
     ...common,
     method: 'get',
     path: '/{id}',
-    summary: 'One talk: for its participants, a channel for every agent',
+    summary: 'Get a talk; for its participants, and for a channel any agent',
     request: idParam,
     responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
   });
@@ -54,7 +56,7 @@ const updateRoute = () =>
     ...common,
     method: 'put',
     path: '/{id}',
-    summary: 'Rename a talk',
+    summary: 'Update the name or detail of a talk',
     request: { ...idParam, ...body(talkChangesSchema) },
     responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
   });
@@ -64,10 +66,10 @@ const deleteRoute = () =>
     ...common,
     method: 'delete',
     path: '/{id}',
-    summary: 'Delete a talk (soft), for everybody in it',
+    summary: 'Delete a talk (soft delete) for all participants',
     request: idParam,
     responses: {
-      ...answer(talkSchema, 'As it was deleted'),
+      ...answer(talkSchema, 'The deleted resource'),
       ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND'),
     },
   });
@@ -77,7 +79,7 @@ const closeRoute = () =>
     ...common,
     method: 'post',
     path: '/{id}/close',
-    summary: 'Close a talk: it takes no messages until it is reopened',
+    summary: 'Close a talk; it accepts no messages until it is reopened',
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
       ...oneTalk,
@@ -92,7 +94,7 @@ const reopenRoute = () =>
     path: '/{id}/reopen',
     summary: 'Reopen a talk',
     description:
-      'A talk that everybody has left is reopened by an administrator, a channel by anybody, who is then in it.',
+      'If all participants have left, an administrator can reopen a talk, and any agent a channel; that agent becomes a participant.',
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
       ...oneTalk,
@@ -105,10 +107,10 @@ const markReadRoute = () =>
     ...common,
     method: 'put',
     path: '/{id}/read',
-    summary: 'How far you have read; it never goes back',
+    summary: 'Set your read position; it never moves back',
     request: { ...idParam, ...body(readSchema) },
     responses: {
-      ...answer(talkSchema, 'The talk, with what is unread now'),
+      ...answer(talkSchema, 'The talk with its current unread count'),
       ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND'),
     },
   });
@@ -126,7 +128,7 @@ export function talkRoutes() {
   });
 
   routes.openapi(createTalkRoute(), async (c) => {
-    return c.json(await answered(c, () => openTalk(c, c.req.valid('json'))), 200);
+    return c.json(await answered(c, () => openWanted(c, c.req.valid('json'))), 200);
   });
 
   routes.openapi(readRoute(), async (c) => {
@@ -175,7 +177,7 @@ const channelsRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'All channels of the customer, to be found and joined',
+  summary: 'List all channels of the customer',
   request: { query: pageQuery },
   responses: { ...answer(pageSchema(talkSchema), 'Newest first'), ...failures('AGENT_AUTH_REQUIRED') },
 });
@@ -188,3 +190,31 @@ talkChannelRoutes.openapi(channelsRoute, async (c) => {
   const page = await listChannels(c.env, customerId, agentId, pageRequest(c.req.valid('query')));
   return c.json(presentPage(page, present), 200);
 });
+
+/** Makes a talk with the caller in it, or answers the 1:1 talk that the two have already. */
+async function openWanted(c: AppContext, wanted: z.infer<typeof newTalkSchema>): Promise<TalkView> {
+  const { customerId, agentId } = actorIn(c);
+  const { type, name, detail } = wanted;
+  const members = [await selfOf(c), ...(await othersOf(c, wanted))].map(newcomer);
+  if (type === 'normal' && members.length > 2)
+    throw invalidField(fieldOf(wanted), 'a 1:1 talk has exactly two participants');
+  const command = { talkId: await newTalkId(c), customerId, type, name, detail, members };
+  return valueOf(await openTalk(c.env, command, agentId));
+}
+
+/** The same id for the same request under the same Idempotency-Key: however often it is repeated, it is one talk. */
+async function newTalkId(c: AppContext): Promise<string> {
+  const claim = await idempotencyOf(c);
+  return claim
+    ? uuidFrom(JSON.stringify(['talk', claim.customerId, claim.key, claim.fingerprint]))
+    : crypto.randomUUID();
+}
+
+const fieldOf = ({ participants }: z.infer<typeof newTalkSchema>): string =>
+  participants.length > 0 ? 'participants' : 'participant_ids';
+
+async function othersOf(c: AppContext, wanted: z.infer<typeof newTalkSchema>): Promise<Agent[]> {
+  const named = [...wanted.participants.map(({ owner_id }) => owner_id), ...wanted.participant_ids];
+  const ids = [...new Set(named)].filter((id) => id !== actorIn(c).agentId);
+  return agentsOf(c, ids, () => fieldOf(wanted));
+}
