@@ -32,6 +32,8 @@ export type Refusal =
   | { code: 'TALK_MESSAGE_NOT_FOUND' }
   | { code: 'TALK_PARTICIPANT_NOT_FOUND' }
   | { code: 'TALK_CLOSED' }
+  /** The two agents have a 1:1 talk already. */
+  | { code: 'TALK_PAIR_EXISTS'; talkId: string }
   | { code: 'IDEMPOTENCY_KEY_REUSED' }
   /** A provider's webhook that its channel does not accept. */
   | { code: 'INVALID_SIGNATURE'; problem: string }
@@ -64,6 +66,7 @@ export const REFUSAL_MESSAGES: Record<Refusal['code'], string> = {
   TALK_MESSAGE_NOT_FOUND: 'the message does not exist',
   TALK_PARTICIPANT_NOT_FOUND: 'the talk has no such participant',
   TALK_CLOSED: 'the talk is closed; reopen it first',
+  TALK_PAIR_EXISTS: 'these two agents already have a 1:1 talk',
   IDEMPOTENCY_KEY_REUSED: 'this Idempotency-Key was already used with a different request',
   INVALID_SIGNATURE: 'the signature is missing or wrong',
   INVALID_HOOK_BODY: 'the body is not what this provider sends',

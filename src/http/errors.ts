@@ -71,7 +71,6 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   FLOW_NOT_FOUND: 'the flow does not exist',
   ACTIVEFLOW_NOT_FOUND: 'the activeflow does not exist',
   AGENT_NOT_FOUND: 'the agent does not exist',
-  TALK_PAIR_EXISTS: 'these two agents already have a 1:1 talk',
   WEBHOOK_ENDPOINT_DISABLED: 'the endpoint is disabled; enable it first',
   IDEMPOTENCY_KEY_IN_USE: 'the first request with this Idempotency-Key is still running; try again later',
   RATE_LIMIT_EXCEEDED: 'too many requests',
@@ -127,6 +126,7 @@ function detailsOf(refusal: Refusal): Details | undefined {
   const { code } = refusal;
   if (code === 'SEQUENCE_MISMATCH') return { sequence: refusal.sequence, messages: refusal.unseen.map(presentMessage) };
   if (code === 'WINDOW_CLOSED') return refusal.templates && { templates: refusal.templates };
+  if (code === 'TALK_PAIR_EXISTS') return { talk_id: refusal.talkId };
   if (code === 'ADDRESS_TAKEN') return { conversation_ids: refusal.conversationIds };
   if (code === 'TEMPLATES_NOT_AVAILABLE') return { provider_error: refusal.providerError };
   if (code === 'ALREADY_EXISTS' && refusal.contactMergeId !== undefined)

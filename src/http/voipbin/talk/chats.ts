@@ -1,18 +1,20 @@
-import { createRoute, type RouteHandler } from '@hono/zod-openapi';
+import { createRoute, type RouteHandler, type z } from '@hono/zod-openapi';
 import type { AppContext, AppEnv } from '../../context.ts';
-import { valueOf } from '../../errors.ts';
+import { invalidField, valueOf } from '../../errors.ts';
 import { agentsOnly } from '../../middleware/authenticate.ts';
-import { withIdempotencyKey } from '../../once.ts';
+import { idempotencyOf, withIdempotencyKey } from '../../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../pages.ts';
-import { openTalk } from './open.ts';
-import { actorIn, newcomer, selfOf } from './people.ts';
+import { actorIn, agentsOf, newcomer, selfOf } from './people.ts';
 import { newTalkSchema, talkChangesSchema, talkSchema } from './schemas.ts';
+import { openTalk } from '../../../app/talks/open.ts';
 import { presentTalk } from '../../../dialects/voipbin/talk.ts';
 import { readSchema } from '../../../dialects/voipbin/talk-bodies.ts';
 import { callObject, getTalk } from '../../../objects/stubs.ts';
 import type { TalkView } from '../../../objects/talk/commands.ts';
+import { uuidFrom } from '../../../security/encoding.ts';
+import type { Agent } from '../../../storage/agents.ts';
 import { listChannels, listTalksOf } from '../../../storage/talks.ts';
 import { defined } from '../../../domain/optional.ts';
 
@@ -127,7 +129,7 @@ export function talkRoutes() {
   });
 
   routes.openapi(createTalkRoute(), async (c) => {
-    return c.json(await answered(c, () => openTalk(c, c.req.valid('json'))), 200);
+    return c.json(await answered(c, () => openWanted(c, c.req.valid('json'))), 200);
   });
 
   routes.openapi(readRoute(), async (c) => {
@@ -189,3 +191,31 @@ talkChannelRoutes.openapi(channelsRoute, async (c) => {
   const page = await listChannels(c.env, customerId, agentId, pageRequest(c.req.valid('query')));
   return c.json(presentPage(page, present), 200);
 });
+
+/** Makes a talk with the caller in it, or answers the 1:1 talk that the two have already. */
+async function openWanted(c: AppContext, wanted: z.infer<typeof newTalkSchema>): Promise<TalkView> {
+  const { customerId, agentId } = actorIn(c);
+  const { type, name, detail } = wanted;
+  const members = [await selfOf(c), ...(await othersOf(c, wanted))].map(newcomer);
+  if (type === 'normal' && members.length > 2)
+    throw invalidField(fieldOf(wanted), 'a 1:1 talk has exactly two participants');
+  const command = { talkId: await newTalkId(c), customerId, type, name, detail, members };
+  return valueOf(await openTalk(c.env, command, agentId));
+}
+
+/** The same id for the same request under the same Idempotency-Key: however often it is repeated, it is one talk. */
+async function newTalkId(c: AppContext): Promise<string> {
+  const claim = await idempotencyOf(c);
+  return claim
+    ? uuidFrom(JSON.stringify(['talk', claim.customerId, claim.key, claim.fingerprint]))
+    : crypto.randomUUID();
+}
+
+const fieldOf = ({ participants }: z.infer<typeof newTalkSchema>): string =>
+  participants.length > 0 ? 'participants' : 'participant_ids';
+
+async function othersOf(c: AppContext, wanted: z.infer<typeof newTalkSchema>): Promise<Agent[]> {
+  const named = [...wanted.participants.map(({ owner_id }) => owner_id), ...wanted.participant_ids];
+  const ids = [...new Set(named)].filter((id) => id !== actorIn(c).agentId);
+  return agentsOf(c, ids, () => fieldOf(wanted));
+}

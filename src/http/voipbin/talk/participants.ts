@@ -5,9 +5,9 @@ import { agentsOnly } from '../../middleware/authenticate.ts';
 import { withIdempotencyKey } from '../../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../../openapi.ts';
 import { newRouter } from '../../router.ts';
-import { claimPair } from './open.ts';
 import { actorIn, agentsOf, newcomer, selfOf } from './people.ts';
 import { newParticipantSchema, participantSchema } from './schemas.ts';
+import { claimPair } from '../../../app/talks/open.ts';
 import { presentParticipant } from '../../../dialects/voipbin/talk.ts';
 import { callObject, getTalk } from '../../../objects/stubs.ts';
 import type { Agent } from '../../../storage/agents.ts';
@@ -124,7 +124,8 @@ const joined = (c: AppContext, talkId: string, find: () => Promise<Agent>, field
     const agent = await find();
     // Before its pair is made, a 1:1 talk has one participant, and only that one may see it: the caller.
     const makesPair = state.type === 'normal' && state.pair === null && state.lifecycle === 'active';
-    if (makesPair && agent.id !== actor.agentId) await claimPair(c, talkId, actor.agentId, agent.id);
+    if (makesPair && agent.id !== actor.agentId)
+      valueOf(await claimPair(c.env, actor.customerId, talkId, [actor.agentId, agent.id]));
     const result = await callObject(() => getTalk(c.env, talkId).join(actor, newcomer(agent)));
     if (!result.ok && result.error.code === 'INVALID_FIELD') throw invalidField(field, result.error.problem);
     return { answer: presentParticipant(valueOf(result)) };
