@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntilHealthy } from './api.ts';
 import { banner } from './banner.ts';
+import { buildAssets } from './build-assets.ts';
 import { fireCron } from './cron.ts';
 import { ensureDemo } from './demo.ts';
 import { lockStateDir } from './lock.ts';
@@ -16,6 +17,7 @@ async function start(settings: Settings, extraArgs: string[]): Promise<void> {
   await requireFreePort(settings.port);
   lockStateDir(settings);
   const secrets = ensureSecrets();
+  buildAssets();
   await migrate(settings);
   if (stopping.signal.aborted) return;
   runServer(settings, extraArgs);

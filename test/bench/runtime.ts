@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { unstable_readConfig } from 'wrangler';
+import { buildAssets } from '../../src/cli/build-assets.ts';
 
 export const SECRETS = {
   JWT_SECRET: 'a-secret-for-the-bench-that-is-long-enough',
@@ -34,6 +35,7 @@ export interface Runtime {
 /** The hub as it is deployed, on this machine: the built bundle with the bindings of wrangler.toml. */
 export async function startRuntime(): Promise<Runtime> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-bench-'));
+  buildAssets();
   execFileSync('wrangler', ['deploy', '--dry-run', '--outdir', folder], { stdio: 'ignore' });
   const runtime = newRuntime(folder);
   const origin = String(await runtime.ready).replace(/\/$/, '');

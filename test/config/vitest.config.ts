@@ -1,5 +1,6 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers';
 import { defineConfig } from 'vitest/config';
+import { buildAssets } from '../../src/cli/build-assets.ts';
 
 /** Secrets that open nothing: these tests reach no one but themselves. */
 const SECRETS = {
@@ -8,6 +9,8 @@ const SECRETS = {
   BOOTSTRAP_TOKEN: 'bootstrap-token-for-tests',
 };
 
+// wrangler.toml names their folder, and must find it.
+buildAssets();
 const migrations = await readD1Migrations('migrations');
 
 export default defineConfig({

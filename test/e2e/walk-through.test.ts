@@ -466,14 +466,17 @@ describe('the documentation', () => {
     );
   });
 
-  it('/docs is a page without a script of another site', async () => {
-    const response = await fetch(`${server.url}/docs`);
-    expect(response.status).toBe(200);
-    expect(response.headers.get('content-type')).toMatch(/^text\/html/);
-    const page = await response.text();
-    expect(page).toContain('/v1.0/conversations');
-    expect(page).not.toMatch(/<script[^>]+src=|<link[^>]+href="http/);
-  });
+  it.each(['/docs', '/docs/conversations', '/docs/reference'])(
+    '%s is a page without a script of another site',
+    async (path) => {
+      const response = await fetch(`${server.url}${path}`);
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toMatch(/^text\/html/);
+      const page = await response.text();
+      if (path === '/docs/conversations') expect(page).toContain('/v1.0/conversations');
+      expect(page).not.toMatch(/<script[^>]+src="(?!\/docs\/)|<link[^>]+href="http/);
+    },
+  );
 });
 
 describe('stopping and starting again', () => {

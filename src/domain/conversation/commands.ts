@@ -5,9 +5,8 @@ import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
 import type { Recipient } from './delivery/channel-choice.ts';
 import type { ChannelBinding } from './identity/bindings.ts';
-import type { MailFacts } from './mail-thread.ts';
+import type { AiMode, MailFacts, ProviderError, Settings } from './state.ts';
 import type { NewParticipant } from './identity/participants.ts';
-import type { AiMode, ProviderError, Settings } from './state.ts';
 import type { ServiceWindow } from './delivery/service-window.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */

@@ -72,7 +72,7 @@ const listRoute = createRoute({
       page_size: z.coerce.number().int().min(1).max(100).default(50),
       page_token: z
         .string()
-        .regex(/^\d{0,16}$/, 'is no page token of ours')
+        .regex(/^\d{0,16}$/, 'must be a next_page_token of an earlier response')
         .default(''),
     }),
   },

@@ -18,10 +18,10 @@ const wantedSchema = z
       .string()
       .max(4096)
       .optional()
-      .openapi({ description: 'Of an earlier session; absent: somebody new' }),
+      .openapi({ description: 'The token of an earlier session; if absent, a new visitor begins' }),
     name: z.string().trim().max(100).transform(wellFormed).optional(),
     email: z
-      .union([z.literal(''), z.email('is no e-mail address').max(254)])
+      .union([z.literal(''), z.email('must be an e-mail address').max(254)])
       .optional()
       .openapi({
         description:
@@ -68,7 +68,10 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
   const { visitor_token: token, identity_token: proof } = wanted;
   const identity = proof === undefined ? null : await readIdentity(proof, resolved.account.secret);
   if (proof !== undefined && !identity)
-    throw invalidField('identity_token', 'is no JWT (HS256) of this account’s secret with an end and an address');
+    throw invalidField(
+      'identity_token',
+      'must be a JWT (HS256) signed with this account’s secret, with an expiry and an address',
+    );
   const visitor = { ...(token === undefined ? NOBODY() : await visitorOf(c, token)), ...typed(wanted) };
   const known = await whoIs(c, resolved, visitor, identity);
   const conversation_id = valueOf(await introduce(c.env, resolved, known));

@@ -23,7 +23,7 @@ const requestRoute = createRoute({
     ...body(
       z.object({
         email: z
-          .email('is no e-mail address')
+          .email('must be an e-mail address')
           .max(254)
           .optional()
           .openapi({ description: 'Absent: the one of the session' }),

@@ -76,7 +76,7 @@ export class TalkLive {
   }
 
   #command(reader: Reader, frame: unknown): unknown {
-    if (reader.kind !== 'agent') return errorFrame('this socket only reads');
+    if (reader.kind !== 'agent') return errorFrame('this socket does not accept commands');
     const { reply, sendEphemeral } = handleFrame(this.#aggregate, actorOf(reader), frame);
     if (sendEphemeral)
       this.sessions.sendEphemeral(

@@ -5,7 +5,8 @@ import type { NewConversationEvent } from '../../../src/domain/conversation/even
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { activeBinding } from '../../../src/domain/conversation/identity/bindings.ts';
-import { decideAdd, decideRemove, holderOf, peopleOf } from '../../../src/domain/conversation/identity/membership.ts';
+import { decideAdd, decideRemove } from '../../../src/domain/conversation/identity/decide-membership.ts';
+import { holderOf, peopleOf } from '../../../src/domain/conversation/identity/membership.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
 import type { Result } from '../../../src/domain/result.ts';
