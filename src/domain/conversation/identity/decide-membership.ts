@@ -1,9 +1,9 @@
 import { withoutBindings } from './bindings.ts';
-import { holderOf, peopleOf, releaseAddresses, withPeople, withReleased } from './membership.ts';
+import { peopleOf, releaseAddresses, withPeople, withReleased } from './membership.ts';
 import {
   heldAddresses,
   isAmong,
-  withUpdate,
+  joiningOf,
   type ContactAddress,
   type NewParticipant,
   type Person,
@@ -22,10 +22,8 @@ export function decideAdd(
 ): Result<NewConversationEvent[], Refusal> {
   if (state.lifecycle === 'closed' || state.mergedInto !== null) return err({ code: 'CONVERSATION_CLOSED' });
   const people = peopleOf(state);
-  const known = wanted.addresses.map((address) => holderOf(state, address)).find((holder) => holder !== null);
-  const fresh = wanted.addresses.filter((address) => holderOf(state, address) === null);
-  if (known && fresh.length === 0) return ok([]);
-  const participant: Person = known ? withUpdate(known, { name: '', addresses: fresh }) : { ...wanted, addedAt: at };
+  const { known, person: participant } = joiningOf(people, { ...wanted, addedAt: at });
+  if (known && heldAddresses(participant).length === heldAddresses(known).length) return ok([]);
   const others = people.filter(({ id }) => id !== participant.id);
   const joined = [...others, participant].toSorted((a, b) => a.addedAt - b.addedAt);
   const conversation = { ...withPeople(state, joined), updatedAt: at };

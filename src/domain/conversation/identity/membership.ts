@@ -36,7 +36,7 @@ export const peopleOf = ({ participants, addresses }: Membership): Person[] =>
       .map(({ type, target, standing, provedBy }) => ({ type, target, standing, provedBy })),
   }));
 
-/** The only writer of both lists, so that each address is held by at most one person and what is held is not released. */
+/** The only writer of both lists: every address in them is somebody's, and what is held is not released. */
 export function withPeople<S extends Membership>(state: S, people: Person[]): S {
   const owned = people.flatMap(({ id, addresses }) => addresses.map((one) => ({ ...one, participantId: id })));
   const held = people.flatMap(heldAddresses);
