@@ -6,10 +6,10 @@ import type { ContactAddress } from './conversation/identity/participants.ts';
  * conversations' own logs (conversation/identity/merge.ts).
  */
 export interface MergeJournal {
-  /** Contacts that are the winner's from then on, and whose they were before (null: their own). */
+  /** Contacts that were merged into the winner, and into which each was merged before (null: into none). */
   moved: { contactId: string; before: string | null }[];
   joined: JoinedConversation[];
-  /** Before. Where it was empty, it has become the loser's. */
+  /** Before the merger. A winner without a name has taken the loser's. */
   winnerName?: string;
 }
 
@@ -21,7 +21,7 @@ export interface JoinedConversation {
   absorbed?: AbsorbedConversation;
 }
 
-/** A contact with everybody that it was found to be. */
+/** A contact, together with all contacts that were merged into it. */
 export interface Contact {
   id: string;
   name: string;
@@ -33,7 +33,7 @@ export interface Contact {
   updatedAt: number;
 }
 
-/** Of a merger. */
+/** The two contacts of a merger. */
 export interface Sides {
   winner: Contact;
   loser: Contact;

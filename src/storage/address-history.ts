@@ -6,15 +6,15 @@ import type { ContactAddress } from '../domain/conversation/identity/participant
 const IS_MEANT = 'IN (SELECT value FROM json_each(?2))';
 
 /**
- * Every address of these contacts. One that they had once and another contact has at present is that one's: two that were merged by
- * mistake had each other's.
+ * Every address of these contacts, also past ones; but not one that another contact holds now, because contacts that were merged by mistake
+ * had each other's.
  */
 export async function addressesOf(env: Env, customerId: string, contactIds: string[]): Promise<ContactAddress[]> {
   const query = env.DB.prepare(ADDRESSES).bind(customerId, JSON.stringify(contactIds));
   return (await query.all<ContactAddress>()).results;
 }
 
-/** Who has an address at present: of a customer's contacts, those that a condition names. */
+/** Whether one of the customer's contacts that a condition names holds the address now. */
 const heldBy = (whose: string): string => `
   EXISTS (
     SELECT 1 FROM contact_address_history AS other
@@ -29,7 +29,7 @@ const ADDRESSES = `
   WHERE entry.customer_id = ?1 AND entry.contact_id ${IS_MEANT}
     AND (${heldBy(IS_MEANT)} OR NOT ${heldBy(`NOT ${IS_MEANT}`)})`;
 
-/** Contacts of their own that have these addresses and no others: one person came by several ways and was never found to be one. */
+/** Contacts, not merged with others, that hold these addresses and no others: the same person through another channel. */
 export async function contactsWithOnly(env: Env, customerId: string, addresses: ContactAddress[]): Promise<string[]> {
   const query = env.DB.prepare(CONTACTS_WITH_ONLY).bind(customerId, JSON.stringify(addresses));
   return (await query.all<{ id: string }>()).results.map(({ id }) => id);
@@ -59,7 +59,7 @@ export async function conversationsWith(
   return (await query.where(isEntryOf(customerId, contactIds, addresses))).map(({ id }) => id);
 }
 
-/** Nothing tells any more where they were. */
+/** Deletes the history of these contacts and addresses. */
 export const dropAddressHistory = (
   env: Env,
   customerId: string,

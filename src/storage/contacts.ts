@@ -12,7 +12,7 @@ type Membership = typeof contactMemberships.$inferSelect;
 type MergeRow = typeof contactMerges.$inferSelect;
 export type ContactMerge = Omit<MergeRow, 'journal'> & { journal: MergeJournal };
 
-/** The contact under this id or any that was merged into it; null for none of this customer's. `seen`: on the way to it. */
+/** The contact with this id, or the one that it was merged into. Null where this customer has none. `seen`: ids that have led here. */
 export async function findContact(
   env: Env,
   customerId: string,
@@ -27,7 +27,7 @@ export async function findContact(
   return (await withMemberships(env, [row]))[0] ?? null;
 }
 
-/** Newest first: those that are contacts of their own, `address`: that have this one. */
+/** Newest first, without those that were merged into others. `address`: only those that have it. */
 export async function listContacts(
   env: Env,
   customerId: string,
@@ -87,7 +87,7 @@ function contactOf(row: Row, also: Row[], memberships: Membership[]): Contact {
   };
 }
 
-/** False when either of them, or somebody who was merged into the loser, is not any more what the merger takes it for. */
+/** False where another merger or its undoing has changed one of the contacts since they were read. */
 export async function insertMerge(env: Env, merge: ContactMerge): Promise<boolean> {
   const { id, customerId, winnerId, loserId, journal, createdAt } = merge;
   const moved = JSON.stringify(journal.moved);
@@ -103,7 +103,7 @@ export async function insertMerge(env: Env, merge: ContactMerge): Promise<boolea
   return (await findMerge(env, customerId, id)) !== null;
 }
 
-/** The winner is nobody else's and each that moves is still whose it was; with the loser go all that are its own. */
+/** Only if the winner is not merged itself, every contact that moves is still merged where it was, and all of the loser's contacts move. */
 const INSERT_MERGE = `
   INSERT INTO contact_merges (id, customer_id, winner_id, loser_id, journal, created_at)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6
@@ -118,14 +118,14 @@ const MOVE_CONTACTS = `
   WHERE id IN (SELECT value ->> 'contactId' FROM json_each(?2))
     AND EXISTS (SELECT 1 FROM contact_merges WHERE id = ?3)`;
 
-/** What was done besides, as it is being done: an undo undoes as much. */
+/** Written before each step: an undo undoes what the journal has. */
 export const saveJournal = (env: Env, id: string, journal: MergeJournal): Promise<unknown> =>
   dbOf(env).update(contactMerges).set({ journal }).where(eq(contactMerges.id, id));
 
 export const findMerge = (env: Env, customerId: string, id: string): Promise<ContactMerge | null> =>
   readMerge(env, and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)));
 
-/** By which this contact is another one's. */
+/** The standing merger that made this contact another one's. */
 export function mergerOf(env: Env, customerId: string, loserId: string): Promise<ContactMerge | null> {
   const isTheirs = and(eq(contactMerges.customerId, customerId), eq(contactMerges.loserId, loserId));
   return readMerge(env, and(isTheirs, isNull(contactMerges.undoneAt)));
@@ -136,7 +136,7 @@ async function readMerge(env: Env, where: SQL | undefined): Promise<ContactMerge
   return row ? { ...row, journal: upgradeStoredJournal(row.journal) } : null;
 }
 
-/** The two of a merger that stands, each with what is its own. */
+/** Both sides of a standing merger, each with the contacts that were its own before. */
 export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactMerge): Promise<Sides | null> {
   const mine = or(eq(contacts.id, winnerId), eq(contacts.mergedInto, winnerId));
   const rows = await dbOf(env).select().from(contacts).where(mine);
@@ -149,7 +149,7 @@ export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactM
   return { winner: contactOf(winner, own(false), memberships), loser: contactOf(loser, own(true), memberships) };
 }
 
-/** Each contact is again whose it was, under its own name. Of what was joined nothing but the ids is kept: the people may be erased. */
+/** Each contact is merged where it was before, or nowhere, under its own name. Only ids of the joined conversations are kept: the people may be erased. */
 export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerge, undoneAt: Micros): Promise<void> {
   const db = dbOf(env);
   const back = journal.moved.map(({ contactId, before }) =>
@@ -164,7 +164,7 @@ export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerg
   await runBatch(db, [...(journal.winnerName === '' ? [unname(env, winnerId, journal)] : []), ...back, ended]);
 }
 
-/** It had none of its own; what it is called is one of theirs. */
+/** The winner had no name before: if it still has one of theirs, it loses it. */
 const unname = (env: Env, winnerId: string, { moved }: MergeJournal): Statement => {
   const ids = JSON.stringify(moved.map(({ contactId }) => contactId));
   const theirs = sql`${contacts.name} IN (SELECT name FROM contacts AS theirs WHERE theirs.id IN (SELECT value FROM json_each(${ids})))`;

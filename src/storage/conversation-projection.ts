@@ -50,7 +50,7 @@ const INSERT_MEMBERSHIPS = `
   SELECT ?1, value ->> 'contactId', value -> 'addresses' FROM json_each(?2) WHERE true
   ON CONFLICT (conversation_id, contact_id) DO UPDATE SET addresses = excluded.addresses`;
 
-/** As the rows have it and as it is now: who came and left within one stretch has been there too. */
+/** From the rows and from the present state: whoever joined and left within one batch was there too. */
 const INSERT_ADDRESS_HISTORY = `
   INSERT INTO contact_address_history (customer_id, contact_id, conversation_id, type, target)
   SELECT DISTINCT ?1, person.value ->> 'contactId', ?2, address.value ->> 'type', address.value ->> 'target'
@@ -65,7 +65,7 @@ const INSERT_USES = `
   WHERE media.value ->> 'providerRef' LIKE 'stored:%'
   ON CONFLICT (media_id, conversation_id) DO NOTHING`;
 
-/** Who is in it, where that may have changed. */
+/** The people, where a row may have changed them. */
 function peopleStatements(db: D1Database, { conversation, rows }: ConversationStretch): D1PreparedStatement[] {
   if (rows.every(({ messageId }) => messageId !== null)) return [];
   const { id, customerId, updatedAt } = conversation;

@@ -53,7 +53,8 @@ async function migrate(): Promise<void> {
 
 async function load(id: string): Promise<void> {
   const object = env.CONVERSATION.getByName(id);
-  const [, { schema, rows }]: [string, Json] = Object.entries(old.objects).find(([name]) => name === id) ?? ['', {}];
+  const objects: Json = old.objects;
+  const { schema, rows } = objects[id];
   await runInDurableObject(object, (_, { storage }) => {
     schema.forEach((statement: string) => storage.sql.exec(statement));
     for (const [table, all] of Object.entries<Json[]>(rows))

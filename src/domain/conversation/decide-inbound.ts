@@ -7,6 +7,7 @@ import type { NewConversationEvent } from './events.ts';
 import { newDelivery, newMessage } from './new-message.ts';
 import { reopened } from './delivery/service-window.ts';
 import { attachPerson, isReleased, withAssumedAddress, withPeople } from './identity/membership.ts';
+import { joiningOf, type Person } from './identity/participants.ts';
 import { isOver } from './lifecycle.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM } from '../permissions.ts';
@@ -45,7 +46,10 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
   };
   return withPeople(
     bare,
-    people.map((person) => ({ ...person, addedAt: at })),
+    people.reduce<Person[]>((list, wanted) => {
+      const { known, person } = joiningOf(list, { ...wanted, addedAt: at });
+      return known ? list.map((each) => (each === known ? person : each)) : [...list, person];
+    }, []),
   );
 }
 
@@ -65,7 +69,7 @@ export function decideReceive(
   if (item.kind === 'watermark')
     return ok(targets.flatMap((target) => decideReached(target, opening.addressName, item.status, item.until, at)));
   if (item.kind === 'reachability' && !opensBy(item, state)) return ok([]);
-  // An address that was taken out belongs to another one by now: to the caller it is as if this one were over.
+  // A released address belongs to another conversation by now: for the caller it is as if this one were over.
   if (state && (isOver(state) || isReleased(state, opening.peer))) return err({ code: 'CONVERSATION_CLOSED' });
   const current = state ?? openConversation(opening, at);
   const opened: NewConversationEvent[] = state
@@ -76,7 +80,7 @@ export function decideReceive(
 
 function whatIsNew(state: ConversationState, opening: Opening, item: OpeningItem, at: Micros): NewConversationEvent[] {
   const refreshed = refresh(state, opening, item, at);
-  // Only what the contact itself writes makes a way the one that it used last.
+  // Only what the contact itself writes makes a binding the active one.
   const standing = refreshed && item.kind !== 'message' ? activate(refreshed, activeBinding(state)) : refreshed;
   const changed = standing ? [updating(state, standing, originOf(item))] : [];
   if (item.kind === 'reachability') return changed;

@@ -8,7 +8,11 @@ import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { decideDeleteMessage } from '../../domain/conversation/decide-message.ts';
 import type { AbsorbedConversation, NewConversationEvent } from '../../domain/conversation/events.ts';
 import { fromLogRow } from '../../domain/conversation/log-row.ts';
-import { decideAdd, decideReleaseAddresses, decideRemove } from '../../domain/conversation/identity/membership.ts';
+import {
+  decideAdd,
+  decideReleaseAddresses,
+  decideRemove,
+} from '../../domain/conversation/identity/decide-membership.ts';
 import {
   absorbedIn,
   decideAttachPerson,

@@ -8,11 +8,11 @@ import type { StoredJournal } from '../../domain/conversation/identity/stored-st
 export const contacts = sqliteTable(
   'contacts',
   {
-    /** Of its first address (http/participants.ts): the same in every conversation. */
+    /** Made of its first address (app/conversations/participants.ts): the same in every conversation. */
     id: text('id').primaryKey(),
     customerId: text('customer_id').notNull(),
     name: text('name').notNull(),
-    /** The contact that it was found to be; null for one of its own. Never one that is merged itself. */
+    /** The contact that it was merged into, which is never merged itself; null for one that stands by itself. */
     mergedInto: text('merged_into'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
@@ -57,7 +57,7 @@ export const contactAddressHistory = sqliteTable(
   ],
 );
 
-/** Each merger of contacts. What it takes to undo it, as far as it is not in the logs of their conversations. */
+/** The mergers of contacts, with what it takes to undo them beyond what the logs of the conversations say. */
 export const contactMerges = sqliteTable(
   'contact_merges',
   {

@@ -17,10 +17,12 @@ import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { activeBinding, newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { threadOf } from '../../../src/domain/conversation/mail-thread.ts';
 import {
-  attachPerson,
   decideAdd,
   decideReleaseAddresses,
   decideRemove,
+} from '../../../src/domain/conversation/identity/decide-membership.ts';
+import {
+  attachPerson,
   holderOf,
   isReleased,
   peopleOf,

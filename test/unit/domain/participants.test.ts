@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
 import type { NewConversationEvent } from '../../../src/domain/conversation/events.ts';
-import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
+import { decideReceive, openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { activeBinding } from '../../../src/domain/conversation/identity/bindings.ts';
-import { decideAdd, decideRemove, holderOf, peopleOf } from '../../../src/domain/conversation/identity/membership.ts';
+import { decideAdd, decideRemove } from '../../../src/domain/conversation/identity/decide-membership.ts';
+import { holderOf, isReleased, peopleOf, withPeople } from '../../../src/domain/conversation/identity/membership.ts';
+import { claimedAddress } from '../../../src/domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
 import type { Result } from '../../../src/domain/result.ts';
@@ -38,6 +40,24 @@ describe('participants', () => {
     expect(decideAdd(wider, person('x', EVE, ADA), NOW + 3)).toEqual({ ok: true, value: [] });
   });
 
+  test('are one from the beginning where two of them are given one address', () => {
+    const opened = openConversation(anOpening({ participants: [person('ada', ADA), person('eve', ADA, EVE)] }), NOW);
+    expect(held(opened)).toEqual([['ada', [ADA, EVE]]]);
+  });
+
+  test('have as their own what they had only claimed, when somebody adds it', () => {
+    const claim = claimedAddress(tel(EVE));
+    const state = withPeople(aConversation(), [
+      { ...aPerson(), addresses: [...aPerson().addresses, claim], addedAt: NOW },
+    ]);
+    expect(holderOf(state, tel(EVE))).toBeNull();
+    const added = after(state, decideAdd(state, person('ada', ADA, EVE), NOW + 1));
+    expect(peopleOf(added)[0]?.addresses.map(({ target, standing }) => [target, standing])).toEqual([
+      [ADA, 'verified'],
+      [EVE, 'verified'],
+    ]);
+  });
+
   test('leave with every address, and what comes from there is another conversation’s until they are back', () => {
     const state = after(aConversation(), decideAdd(aConversation(), person('bob', BOB), NOW + 1));
     const left = after(state, decideRemove(state, 'bob', NOW + 2));
@@ -49,6 +69,21 @@ describe('participants', () => {
     expect(arrives(back).ok).toBe(true);
     expect(decideRemove(left, 'bob', NOW)).toEqual({ ok: false, error: { code: 'PARTICIPANT_NOT_FOUND' } });
     expect(decideRemove(left, aPerson().id, NOW)).toMatchObject({ ok: false, error: { field: 'participant_id' } });
+  });
+
+  test('take nothing from others when they leave: an address that they only claimed stays its holder’s', () => {
+    const stranger = {
+      ...person('stranger', EVE),
+      addresses: [...person('stranger', EVE).addresses, claimedAddress(tel(ADA))],
+    };
+    const state = withPeople(aConversation(), [
+      { ...aPerson(), addedAt: NOW },
+      { ...stranger, addedAt: NOW },
+    ]);
+    const left = after(state, decideRemove(state, 'stranger', NOW + 1));
+    expect([isReleased(left, tel(ADA)), isReleased(left, tel(EVE))]).toEqual([false, true]);
+    expect(left.peer.target).toBe(ADA);
+    expect(decideReceive(left, anOpening(), anInbound(), [], NOW + 2).ok).toBe(true);
   });
 
   test('that left are not written to by what answers where the contact was heard last', () => {

@@ -9,18 +9,15 @@ import {
   withoutAddresses,
   type ContactAddress,
   type KnownAddress,
-  type NewParticipant,
   type Person,
   type PersonAddress,
   type PersonUpdate,
 } from './participants.ts';
 import type { Refusal } from '../../errors.ts';
 import { err, ok, type Result } from '../../result.ts';
-import type { Micros } from '../../time.ts';
-import type { NewConversationEvent } from '../events.ts';
 import type { ConversationState } from '../state.ts';
 
-/** Who is in a conversation, and who joins and leaves it. */
+/** Who is in a conversation and whose an address is. What changes it is decided in decide-membership.ts and merge.ts. */
 
 type OfPerson = PersonAddress & { participantId: string };
 
@@ -39,7 +36,7 @@ export const peopleOf = ({ participants, addresses }: Membership): Person[] =>
       .map(({ type, target, standing, provedBy }) => ({ type, target, standing, provedBy })),
   }));
 
-/** The only writer of both lists, so that each address is held by at most one person and what is held is not released. */
+/** The only writer of both lists: every address in them is somebody's, and what is held is not released. */
 export function withPeople<S extends Membership>(state: S, people: Person[]): S {
   const owned = people.flatMap(({ id, addresses }) => addresses.map((one) => ({ ...one, participantId: id })));
   const held = people.flatMap(heldAddresses);
@@ -87,7 +84,7 @@ export function withErased<S extends Membership>(state: S, addressNames: string[
 }
 
 /** The addresses are released, apart from those that somebody still holds. */
-function withReleased<S extends Membership>(state: S, gone: readonly ContactAddress[]): S {
+export function withReleased<S extends Membership>(state: S, gone: readonly ContactAddress[]): S {
   const fresh = gone.filter((one) => holderOf(state, one) === null && !isReleased(state, one));
   const released = fresh.reduce<ContactAddress[]>((list, one) => (isAmong(one, list) ? list : [...list, one]), []);
   const entries = released.map((one) => ({ ...plainAddress(one), standing: 'released' as const }));
@@ -142,51 +139,6 @@ export function knownAs(people: Person[], told: PersonUpdate): Person[] {
   return people.filter((person) => heldAddresses(person).some((one) => isAmong(one, theirs)));
 }
 
-/** Somebody joins. Who has one of these addresses here is joined by the others: the same person. No event when all are here. */
-export function decideAdd(
-  state: ConversationState,
-  wanted: NewParticipant,
-  at: Micros,
-): Result<NewConversationEvent[], Refusal> {
-  if (state.lifecycle === 'closed' || state.mergedInto !== null) return err({ code: 'CONVERSATION_CLOSED' });
-  const people = peopleOf(state);
-  const known = wanted.addresses.map((address) => holderOf(state, address)).find((holder) => holder !== null);
-  const fresh = wanted.addresses.filter((address) => holderOf(state, address) === null);
-  if (known && fresh.length === 0) return ok([]);
-  const participant: Person = known ? withUpdate(known, { name: '', addresses: fresh }) : { ...wanted, addedAt: at };
-  const others = people.filter(({ id }) => id !== participant.id);
-  const joined = [...others, participant].toSorted((a, b) => a.addedAt - b.addedAt);
-  const conversation = { ...withPeople(state, joined), updatedAt: at };
-  return ok([{ type: 'conversation.participant_added', conversation, change: null, participant }]);
-}
-
-/** Somebody leaves, with every address; not the last one. */
-export function decideRemove(
-  state: ConversationState,
-  participantId: string,
-  at: Micros,
-): Result<NewConversationEvent[], Refusal> {
-  const people = peopleOf(state);
-  const participant = people.find(({ id }) => id === participantId);
-  if (!participant) return err({ code: 'PARTICIPANT_NOT_FOUND' });
-  if (people.length === 1) {
-    return err({
-      code: 'INVALID_FIELD',
-      field: 'participant_id',
-      problem: 'is the last participant of this conversation and cannot be removed',
-    });
-  }
-  const stay = people.filter((other) => other !== participant);
-  // A claim takes nothing away from whoever holds the address.
-  const gone = participant.addresses.filter((one) => !isAmong(one, stay.flatMap(heldAddresses)));
-  const conversation: ConversationState = {
-    // What answers through the active binding must not write to who has left.
-    ...withoutBindings(withReleased(withPeople(state, stay), gone), ({ peer }) => isAmong(peer, gone)),
-    updatedAt: at,
-  };
-  return ok([{ type: 'conversation.participant_removed', conversation, change: null, participant }]);
-}
-
 /** The conversation without some addresses, and who has left because it had no others. The same object where nobody held any of them. */
 export interface Release {
   conversation: ConversationState;
@@ -217,24 +169,3 @@ export function releaseAddresses(
   const conversation = withoutBindings(withReleased(withPeople(state, stay), held), isGone);
   return ok({ conversation, left: people.filter(({ id }) => !stay.some((each) => each.id === id)) });
 }
-
-export function decideReleaseAddresses(
-  state: ConversationState,
-  gone: ContactAddress[],
-  at: Micros,
-): Result<NewConversationEvent[], Refusal> {
-  const released = releaseAddresses(state, gone);
-  if (!released.ok) return released;
-  const { left } = released.value;
-  if (released.value.conversation === state) return ok([]);
-  const conversation = { ...released.value.conversation, updatedAt: at };
-  if (left.length === 0) return ok([{ type: 'conversation.updated', conversation, change: null }]);
-  return ok(left.map((participant) => participantLeft(conversation, participant)));
-}
-
-export const participantLeft = (conversation: ConversationState, participant: Person): NewConversationEvent => ({
-  type: 'conversation.participant_removed',
-  conversation,
-  change: null,
-  participant,
-});

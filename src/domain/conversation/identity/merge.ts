@@ -1,3 +1,4 @@
+import { participantLeft } from './decide-membership.ts';
 import { withBinding, type ChannelBinding } from './bindings.ts';
 import {
   claimedAddresses,
@@ -10,15 +11,7 @@ import {
   type PersonAddress,
   type PersonUpdate,
 } from './participants.ts';
-import {
-  attachPerson,
-  knownAs,
-  participantLeft,
-  peopleOf,
-  releaseAddresses,
-  withoutReleases,
-  withPeople,
-} from './membership.ts';
+import { attachPerson, knownAs, peopleOf, releaseAddresses, withoutReleases, withPeople } from './membership.ts';
 import type { Refusal } from '../../errors.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { Micros } from '../../time.ts';

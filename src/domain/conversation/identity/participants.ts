@@ -134,6 +134,23 @@ export const onePersonOf = (people: Person[], as: ContactAddress[]): PersonUpdat
   ],
 });
 
+/** What comes of somebody joining these people: `known` is who that turns out to be, `person` the participant as it is then. */
+export interface Joining {
+  known: Person | null;
+  person: Person;
+}
+
+/** Whoever has one of the addresses is the same person, and gets those that nobody has. An address that another one holds stays there. */
+export function joiningOf(people: Person[], wanted: Person): Joining {
+  const holder = (address: ContactAddress) => people.find((each) => isAmong(address, heldAddresses(each)));
+  const known =
+    heldAddresses(wanted)
+      .map(holder)
+      .find((each) => each !== undefined) ?? null;
+  const fresh = wanted.addresses.filter((one) => one.standing === 'claimed' || !holder(one));
+  return { known, person: withUpdate(known ?? { ...wanted, addresses: [] }, { name: '', addresses: fresh }) };
+}
+
 /** The person without these addresses, its claims to them included, and without what was proved of them or by them. */
 export const withoutAddresses = <P extends WithAddresses>(person: P, gone: readonly ContactAddress[]): P =>
   withoutHeld({ ...person, addresses: person.addresses.filter((one) => !isAmong(one, gone)) }, gone);

@@ -17,17 +17,17 @@ import { isMessageEvent, type ConversationEvent, type Merger } from '../events.t
 import { fromLogRow, toLogRow } from '../log-row.ts';
 import type { ConversationState, Delivery, Message } from '../state.ts';
 
-/** Whom nothing may remember any more. */
+/** The people whom an erasure takes out, as far as they are in one conversation. */
 export interface Gone {
   contactIds: string[];
   addresses: ContactAddress[];
-  /** By which a conversation's name may call them. */
+  /** A conversation's name or detail may contain them. */
   names: string[];
 }
 
 /**
- * Everybody in the conversation that is meant, and every address that they have there. `addresses`: what they have elsewhere, or had here;
- * `left`: who was in it once.
+ * What an erasure of these contacts takes out of a conversation. `addresses`: those that they have elsewhere, or had here once; `left`: people
+ * who have left the conversation.
  */
 export function goneFrom(
   state: ConversationState,
@@ -45,7 +45,7 @@ export function goneFrom(
   return { contactIds, addresses: [...addresses, ...known, ...typed], names: theirs.map(({ name }) => name) };
 }
 
-/** Nobody else is in it: it goes as a whole. */
+/** Nobody else is in the conversation, so that it is erased as a whole. */
 export const isAlone = (state: ConversationState, gone: Gone): boolean => stayingOf(peopleOf(state), gone).length === 0;
 
 const isGone = ({ addresses }: Gone, address: ContactAddress): boolean => isAmong(address, addresses);
@@ -57,7 +57,7 @@ const blank = (address: Address): Address => ({ ...address, target: '', targetNa
 
 const scrubAddress = (gone: Gone, address: Address): Address => (isGone(gone, address) ? blank(address) : address);
 
-/** A conversation as if they had never been in it. `erased`: the AddressObjects whose addresses it must not take in again by itself. */
+/** A conversation as if they had never been in it. `erased`: names of the AddressObjects from which it accepts nothing any more. */
 export function scrubState(state: ConversationState, gone: Gone, erased: string[] = []): ConversationState {
   const left = withoutBindings(state, ({ peer }) => isGone(gone, peer));
   const isBare = bindingsOf(left).every(({ peer }) => isGone(gone, peer));
@@ -71,14 +71,14 @@ export function scrubState(state: ConversationState, gone: Gone, erased: string[
   };
 }
 
-/** Who is in it beside them: one that has an address of theirs as well has it no more. */
+/** The other people, without the addresses that they shared with them. */
 const stayingOf = (people: Person[], gone: Gone): Person[] =>
   people
     .filter(({ contactId }) => !gone.contactIds.includes(contactId))
     .map((each) => withoutAddresses(each, gone.addresses))
     .filter((each) => heldAddresses(each).length > 0);
 
-/** By which a conversation's name may call them. */
+/** What of them a conversation's name or detail may contain. */
 function wordsOf(state: ConversationState, gone: Gone): string[] {
   const names = state.participants.filter(({ contactId }) => gone.contactIds.includes(contactId));
   const peers = bindingsOf(state).filter(({ peer }) => isGone(gone, peer));
@@ -89,7 +89,7 @@ function wordsOf(state: ConversationState, gone: Gone): string[] {
 const without = (text: string, words: string[]): string =>
   words.reduce((rest, word) => rest.replaceAll(word, ''), text);
 
-/** A message as if they had neither written nor got it: one of nobody else's is as good as deleted. */
+/** A message as if they had neither written nor received it. One that nobody else had part in is deleted. */
 export function scrubMessage(message: Message, gone: Gone, at: Micros): Message {
   const deliveries = scrubDeliveries(message.deliveries, gone);
   const isTheirs =
@@ -122,14 +122,14 @@ export function scrubMessage(message: Message, gone: Gone, at: Micros): Message 
 const concerns = (gone: Gone, { chosen, rejected }: Message['routing'][number]): boolean =>
   [...(chosen ? [chosen] : []), ...rejected].some(({ target }) => targetIsGone(gone, target));
 
-/** What of the message was on its way to them. */
+/** The message's deliveries to them. */
 export const lostDeliveries = ({ deliveries }: Message, gone: Gone): Delivery[] =>
   deliveries.filter(({ target }) => targetIsGone(gone, target));
 
 const scrubDeliveries = (deliveries: Delivery[], gone: Gone): Delivery[] =>
   deliveries.filter(({ target }) => !targetIsGone(gone, target));
 
-/** A row of the log without them. Its place stays: the log is dense. */
+/** A row of the log without them. It keeps its place, because the log is dense. */
 export function scrubRow(row: LogRow, gone: Gone): LogRow {
   if (EVENTS[row.type] === 'conversation') return toLogRow(scrubEvent(fromLogRow(row, null), gone));
   const facts = readOwnJson<{ deliveries?: Delivery[] }>(row.facts);
