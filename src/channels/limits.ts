@@ -10,10 +10,11 @@ export function overLimit(
   const { maxTextLength, maxMedias, maxSegments } = channel.limits;
   const segments = channel.segments(text)?.count ?? 0;
   if (text.length > maxTextLength)
-    return { field: 'text', problem: `${channel.label} takes at most ${maxTextLength} characters` };
+    return { field: 'text', problem: `${channel.label} accepts at most ${maxTextLength} characters` };
   if (maxSegments !== null && segments > maxSegments) {
-    return { field: 'text', problem: `is ${segments} SMS segments, and the provider takes at most ${maxSegments}` };
+    return { field: 'text', problem: `has ${segments} SMS segments; the provider accepts at most ${maxSegments}` };
   }
-  if (medias.length > maxMedias) return { field: 'medias', problem: `${channel.label} takes at most ${maxMedias}` };
+  if (medias.length > maxMedias)
+    return { field: 'medias', problem: `${channel.label} accepts at most ${maxMedias} medias` };
   return channel.refuses?.(text, medias) ?? null;
 }

@@ -18,5 +18,8 @@ export function channelOf(accountType: string, providerData: ProviderData): Chan
   return channels.find((channel) => channel.accountType === accountType && ids.includes(channel.id)) ?? null;
 }
 
+/** The types that a conversation can have: SMS and MMS are one. */
+export const conversationTypes: readonly string[] = [...new Set(channels.map((channel) => channel.conversationType))];
+
 /** For the text of the error about an unknown account type or provider. */
 export const knownChannels: readonly string[] = channels.map((channel) => channel.id);

@@ -1,6 +1,5 @@
 import { announceVoicebip } from './voicebip/events.ts';
-import { announce } from './voipbin/events.ts';
-import { wireEventsOf } from './voipbin/stored-event.ts';
+import { announce, wireEventsOf } from './voipbin/events.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { StoredEvent } from '../domain/stored-event.ts';
 

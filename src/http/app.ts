@@ -6,7 +6,7 @@ import type { AppContext, AppEnv } from './context.ts';
 import { chatRoutes } from './chat/routes.ts';
 import { contactRoutes } from './contacts/routes.ts';
 import { docsRoutes, registerSecurity } from './docs.ts';
-import { ApiError, errorBody, ERRORS, type Reason } from './errors.ts';
+import { ApiError, ERRORS, type Reason } from './errors.ts';
 import { hookRoutes } from './hooks/routes.ts';
 import { linkedMediaRoutes, storedMediaRoutes } from './medias/routes.ts';
 import { allow, authenticate } from './middleware/authenticate.ts';
@@ -16,7 +16,6 @@ import { publicUrlOf } from './origin.ts';
 import { newRouter } from './router.ts';
 import { voicebipAgentRoutes } from './voicebip/agents.ts';
 import { voicebipConversationRoutes } from './voicebip/conversations.ts';
-import { flatErrorBody } from './voicebip/errors.ts';
 import { voicebipExportRoutes } from './voicebip/export.ts';
 import { voicebipMessageRoutes } from './voicebip/messages.ts';
 import { voicebipWebhookRoutes } from './voicebip/webhook-test.ts';
@@ -49,6 +48,8 @@ import { templateRoutes } from './voipbin/templates.ts';
 import { streamRoutes } from './voipbin/streams.ts';
 import { webhookDeliveryRoutes } from './voipbin/webhook-deliveries.ts';
 import { webhookEndpointRoutes } from './voipbin/webhook-endpoints.ts';
+import { presentError as presentFlatError } from '../dialects/voicebip/error.ts';
+import { presentError } from '../dialects/voipbin/error.ts';
 import { errorName, log } from '../log.ts';
 
 /** The whole HTTP surface: what every request passes, and where each family of routes is mounted. */
@@ -147,13 +148,13 @@ function talk(api: OpenAPIHono<AppEnv>): void {
 }
 
 function problem(c: AppContext, error: ApiError): Response {
-  const [status] = ERRORS[error.reason];
+  const [status, word] = ERRORS[error.reason];
   // A handler may not have run at all, so the id may be missing.
   const id = c.get('requestId') ?? '';
   const { reason, message, details, headers } = error;
   const body = /^\/v1(?:\/|$)/.test(c.req.path)
-    ? flatErrorBody(reason, message, id, docsOf(c), details)
-    : errorBody(reason, message, id, details);
+    ? presentFlatError(status, reason, message, id, docsOf(c), details)
+    : presentError(word, reason, message, id, details);
   return c.json(body, status, headers);
 }
 
@@ -182,7 +183,7 @@ function asApiError(error: Error): ApiError {
 
 /** What the routes' own validation refuses before any schema is asked. */
 function refusedBody(status: number): [Reason, string?] {
-  if (status === 400) return ['INVALID_JSON_BODY', 'the body is not JSON'];
+  if (status === 400) return ['INVALID_JSON_BODY', 'the body is not valid JSON'];
   return status === 415 ? ['UNSUPPORTED_MEDIA_TYPE', 'Content-Type must be application/json'] : ['INVALID_ARGUMENT'];
 }
 

@@ -62,17 +62,17 @@ export type Reason = keyof typeof ERRORS;
 const MESSAGES: Partial<Record<Reason, string>> = {
   ...REFUSAL_MESSAGES,
   AUTHENTICATION_REQUIRED: 'a token or an access key is required',
-  INVALID_CREDENTIALS: 'the user name, password, token or access key is not valid',
-  AGENT_AUTH_REQUIRED: 'this needs the token of an agent, not an access key',
-  ORIGIN_NOT_ALLOWED: 'pages of this origin may not open sockets here: name it in ALLOWED_ORIGINS',
-  ROUTE_NOT_FOUND: 'there is no such route',
-  CONVERSATION_ACCOUNT_NOT_FOUND: 'there is no such account',
-  ASSISTANT_NOT_FOUND: 'there is no such assistant',
-  FLOW_NOT_FOUND: 'there is no such flow',
-  ACTIVEFLOW_NOT_FOUND: 'there is no such activeflow',
-  AGENT_NOT_FOUND: 'there is no such agent',
-  TALK_PAIR_EXISTS: 'these two have a 1:1 talk already',
-  WEBHOOK_ENDPOINT_DISABLED: 'the endpoint is disabled: enable it first',
+  INVALID_CREDENTIALS: 'the user name, password, token or access key is invalid',
+  AGENT_AUTH_REQUIRED: 'this requires the token of an agent; access keys are not accepted',
+  ORIGIN_NOT_ALLOWED: 'pages of this origin may not open sockets here; add it to ALLOWED_ORIGINS',
+  ROUTE_NOT_FOUND: 'this route does not exist',
+  CONVERSATION_ACCOUNT_NOT_FOUND: 'the account does not exist',
+  ASSISTANT_NOT_FOUND: 'the assistant does not exist',
+  FLOW_NOT_FOUND: 'the flow does not exist',
+  ACTIVEFLOW_NOT_FOUND: 'the activeflow does not exist',
+  AGENT_NOT_FOUND: 'the agent does not exist',
+  TALK_PAIR_EXISTS: 'these two agents already have a 1:1 talk',
+  WEBHOOK_ENDPOINT_DISABLED: 'the endpoint is disabled; enable it first',
   IDEMPOTENCY_KEY_IN_USE: 'the first request with this Idempotency-Key is still running; try again later',
   RATE_LIMIT_EXCEEDED: 'too many requests',
   INTERNAL: 'something went wrong on our side',
@@ -93,12 +93,6 @@ export class ApiError extends Error {
     this.details = details;
     this.headers = headers;
   }
-}
-
-/** The error body of `/v1.0`: `{"error":{status, reason, message, request_id, details?}}`. */
-export function errorBody(reason: Reason, message: string, requestId: string, details?: Details) {
-  const [, status] = ERRORS[reason];
-  return { error: { status, reason, message, request_id: requestId, ...(details ? { details } : {}) } };
 }
 
 export const tooMany = (retryAfterS: number): ApiError =>

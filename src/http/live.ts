@@ -11,15 +11,15 @@ export const liveQuery = z.object({
     .string()
     .regex(/^\d{1,15}$/, 'must be a sequence')
     .optional()
-    .openapi({ description: 'Everything after this sequence, then live; 0 replays all; absent begins at the head' }),
+    .openapi({
+      description:
+        'Replays the events after this sequence before the live ones; 0 replays all. If absent, only live events',
+    }),
   ticket: z.string().optional(),
 });
 
 export const socketQuery = liveQuery.extend({
-  batch: z
-    .enum(['0', '1'])
-    .optional()
-    .openapi({ description: '1: every frame is an array, and events that come together share one' }),
+  batch: z.enum(['0', '1']).optional().openapi({ description: 'If 1, every frame is an array of one or more events' }),
 });
 
 /** Where a browser's EventSource says how far it came. */
@@ -52,7 +52,9 @@ export async function openSession(object: Fetcher, session: NewSession, missing:
 /** What every WebSocket route looks at first. @throws 426 and 403 as ApiError. */
 export function checkUpgrade(c: AppContext): void {
   if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
-    throw new ApiError('UPGRADE_REQUIRED', 'this is a WebSocket', undefined, { Upgrade: 'websocket' });
+    throw new ApiError('UPGRADE_REQUIRED', 'this endpoint requires a WebSocket upgrade', undefined, {
+      Upgrade: 'websocket',
+    });
   const origin = c.req.header('origin');
   if (origin !== undefined && !mayOpen(c, origin)) throw new ApiError('ORIGIN_NOT_ALLOWED');
 }

@@ -65,7 +65,8 @@ export const security: Record<string, string[]>[] = [{ bearer: [] }, { token: []
 
 export const idempotencyHeaders = z.object({
   'idempotency-key': z.string().min(1).max(255).optional().openapi({
-    description: 'The same key with the same body gets the same answer for 24 hours; with another body 409.',
+    description:
+      'For 24 hours, a repeat with the same key and body returns the same response; with another body it returns 409.',
   }),
 });
 

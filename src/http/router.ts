@@ -11,17 +11,40 @@ function refuse(target: string, error: z.core.$ZodError, given: unknown): never 
   throw new ApiError(target === 'query' ? 'INVALID_REQUEST_PARAMETER' : 'INVALID_ARGUMENT', message, details);
 }
 
-/** Zod's words for the most common mistakes, in those of somebody who reads an API's answer. */
-function plain({ code, message, path }: z.core.$ZodIssue, given: unknown): string {
-  if (message.endsWith('received undefined')) return 'is required';
-  if (code === 'invalid_value' && (valueAt(given, path) ?? null) === null) return 'is required';
+/** Zod's own words, in those of somebody who reads an API's answer. A schema's own messages stay as they are. */
+function plain(issue: z.core.$ZodIssue, given: unknown): string {
+  const { message } = issue;
+  const isMissing = issue.code !== 'custom' && valueAt(given, issue.path) === undefined;
+  if (isMissing || message.endsWith('received undefined')) return 'is required';
+  if (!/^(?:Invalid|Too|Unrecognized) /.test(message)) return message;
+  if (issue.code === 'invalid_value') return choiceAmong(issue.values, valueAt(given, issue.path));
+  if (issue.code === 'too_big') return `must ${boundOf(issue.origin, 'at most', issue.maximum)}`;
+  if (issue.code === 'too_small') return `must ${boundOf(issue.origin, 'at least', issue.minimum)}`;
+  if (issue.code === 'unrecognized_keys') return `has unknown fields: ${issue.keys.join(', ')}`;
+  if (issue.code !== 'invalid_union') return typeMismatch(message);
+  const options = 'options' in issue ? issue.options : undefined;
+  return options ? choiceAmong(options, valueAt(given, issue.path)) : 'does not have one of the accepted forms';
+}
+
+function typeMismatch(message: string): string {
   const wanted = /^Invalid input: expected (\w+), received (\w+)$/.exec(message);
-  if (wanted) return `must be ${withArticle(wanted[1])}, not ${withArticle(wanted[2])}`;
-  return message.replace(/^Too big: expected string to have <=(\d+) characters$/, 'has more than $1 characters');
+  return wanted ? `must be ${withArticle(wanted[1])}, not ${withArticle(wanted[2])}` : message;
+}
+
+function choiceAmong(values: readonly unknown[], given: unknown): string {
+  if (given === null) return 'is required';
+  const allowed = values.map((value) => JSON.stringify(value)).join(', ');
+  return values.length === 1 ? `must be ${allowed}` : `must be one of ${allowed}`;
+}
+
+function boundOf(origin: string, side: 'at most' | 'at least', bound: number | bigint): string {
+  if (origin === 'string')
+    return side === 'at least' && bound === 1 ? 'not be empty' : `have ${side} ${bound} characters`;
+  return origin === 'array' || origin === 'set' ? `have ${side} ${bound} items` : `be ${side} ${bound}`;
 }
 
 const withArticle = (kind = ''): string =>
-  /^[aeiou]/.test(kind) ? `an ${kind}` : kind === 'null' ? kind : `a ${kind}`;
+  kind === 'int' ? 'a whole number' : /^[aeiou]/.test(kind) ? `an ${kind}` : kind === 'null' ? kind : `a ${kind}`;
 
 function valueAt(given: unknown, path: PropertyKey[]): unknown {
   const [key, ...rest] = path;

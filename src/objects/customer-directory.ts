@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { DurableObject } from 'cloudflare:workers';
+import { getAddress } from './stubs.ts';
 import type { Millis } from '../domain/time.ts';
 
-/** What came of a claim: the conversation that has the addresses now (null: there is none, and none was offered), or those in its way. */
+/** The result of a claim: the conversation that holds the addresses now (null: none, and none was offered), or those that already hold some. */
 export type Claim = { conversationId: string | null } | { conflict: string[] };
 
 interface Lease {
@@ -12,7 +13,7 @@ interface Lease {
 
 const LEASE = 'lease';
 
-/** In one synchronous stretch, which WebCrypto would not be. */
+/** Synchronous, unlike WebCrypto: between reading a claim and changing it nothing may be awaited. */
 const hashed = (address: string): string => createHash('sha256').update(address).digest('base64url');
 
 const listOf = (addresses: string[]): string => JSON.stringify(addresses.map(hashed));
@@ -20,14 +21,19 @@ const listOf = (addresses: string[]): string => JSON.stringify(addresses.map(has
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS claims (address TEXT PRIMARY KEY, conversation_id TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS pairs (name TEXT PRIMARY KEY, address TEXT NOT NULL, conversation_id TEXT NOT NULL) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS pairs_address ON pairs (address);`;
+  CREATE INDEX IF NOT EXISTS pairs_address ON pairs (address);
+  CREATE TABLE IF NOT EXISTS talk_pairs (agents TEXT PRIMARY KEY, talk_id TEXT NOT NULL) WITHOUT ROWID;`;
+
+/** Both ids in one order, so that the two find the same talk. */
+const pairOf = (agents: [string, string]): string => agents.toSorted().join(' ');
 
 /**
- * Which conversation of one customer holds which address of a contact: the one place that decides over several addresses at once, so
- * that no two open conversations hold one. Asked when a conversation begins or its participants change, never on the way of a message
- * in a conversation that goes on. It does not know which conversations are over: who asks says which it has found to be (`over`).
- * Every method is one synchronous stretch. Addresses are stored hashed: nobody has to read them back, and an erasure leaves none in the
- * pages that a database gives up.
+ * What there may be only one of for each customer: the open conversation that holds an address of a contact, and the 1:1 talk of two
+ * agents. It is asked when a conversation or a talk begins or its participants change, never on the way of a message.
+ *
+ * It decides over several addresses at once, and does not know which conversations are over: the caller passes those that it has found
+ * to be (`over`). No method awaits anything between reading a claim and changing it. Addresses are stored hashed: nobody has to read
+ * them back, and an erasure leaves none in the pages that a database gives up.
  */
 export class DirectoryObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
@@ -50,7 +56,7 @@ export class DirectoryObject extends DurableObject<Env> {
     return chosen;
   }
 
-  /** Who holds any of these addresses, over or not. */
+  /** The conversations that hold any of these addresses, over or not. */
   holders(addresses: string[]): string[] {
     const list = listOf(addresses);
     const query = `SELECT conversation_id FROM claims WHERE address IN (SELECT value FROM json_each(?1))
@@ -59,7 +65,7 @@ export class DirectoryObject extends DurableObject<Env> {
     return rows.map((row) => row.conversation_id);
   }
 
-  /** All of the addresses for one conversation: the one that holds some of them already, or `candidate` (null: no other); or none of them. */
+  /** Claims all of the addresses, or none: for the conversation that holds some of them already, else for `candidate` (null: for no other). */
   claim(addresses: string[], candidate: string | null, over: string[]): Claim {
     const open = this.holders(addresses).filter((id) => !over.includes(id));
     if (open.length > 1) return { conflict: open };
@@ -67,13 +73,13 @@ export class DirectoryObject extends DurableObject<Env> {
     return chosen === null ? { conversationId: null } : this.#take(addresses, chosen, over);
   }
 
-  /** The same for a conversation that is there already: another one's address is a conflict. */
+  /** The same for an existing conversation: an address of another one is a conflict. */
   claimFor(conversationId: string, addresses: string[], over: string[]): Claim {
     const others = this.holders(addresses).filter((id) => id !== conversationId && !over.includes(id));
     return others.length > 0 ? { conflict: others } : this.#take(addresses, conversationId, over);
   }
 
-  /** These conversations, and these addresses, are nowhere any more. */
+  /** After an erasure: drops the claims of these conversations, and of these addresses. */
   forget(conversationIds: string[], addresses: string[]): void {
     const [ids, list] = [JSON.stringify(conversationIds), listOf(addresses)];
     for (const table of ['claims', 'pairs']) {
@@ -83,7 +89,7 @@ export class DirectoryObject extends DurableObject<Env> {
     }
   }
 
-  /** What one conversation holds of these addresses (null: all that it holds) another one holds from now on. */
+  /** Moves the claims of one conversation to another one: those of these addresses (null: all). */
   move(from: string, into: string, addresses: string[] | null): void {
     const list = addresses === null ? 'null' : listOf(addresses);
     for (const table of ['claims', 'pairs']) {
@@ -93,7 +99,7 @@ export class DirectoryObject extends DurableObject<Env> {
     }
   }
 
-  /** The conversation has these no more. */
+  /** Drops the conversation's claims of these addresses. */
   release(addresses: string[], conversationId: string): void {
     const list = listOf(addresses);
     for (const table of ['claims', 'pairs']) {
@@ -102,7 +108,24 @@ export class DirectoryObject extends DurableObject<Env> {
     }
   }
 
-  /** Leave to rearrange conversations (http/exclusively.ts). False while another has it; who died with it blocks nobody after `ms`. */
+  /** The 1:1 talk of two agents: the one that they have, or `candidate`. Of any number of candidates at once, one is chosen. */
+  async claimTalk(customerId: string, agents: [string, string], candidate: string): Promise<string> {
+    const present = this.#talkOf(agents);
+    if (present !== null) return present;
+    const earlier = await talkClaimedBefore(this.env, customerId, agents);
+    const query = 'INSERT OR IGNORE INTO talk_pairs (agents, talk_id) VALUES (?, ?)';
+    this.ctx.storage.sql.exec(query, pairOf(agents), earlier ?? candidate);
+    return this.#talkOf(agents) ?? candidate;
+  }
+
+  /** The pair cannot have `lost` any more: `candidate` takes its place, or what somebody faster has put there. @returns their talk. */
+  replaceTalk(agents: [string, string], lost: string, candidate: string): string {
+    const query = 'UPDATE talk_pairs SET talk_id = ? WHERE agents = ? AND talk_id = ?';
+    this.ctx.storage.sql.exec(query, candidate, pairOf(agents), lost);
+    return this.#talkOf(agents) ?? candidate;
+  }
+
+  /** The customer's lock for mergers and moves of conversations (http/exclusively.ts). False while another holder has it. It ends after `ms` where its holder has died. */
   lease(holder: string, ms: Millis): boolean {
     const present = this.ctx.storage.kv.get<Lease>(LEASE);
     if (present && present.holder !== holder && present.until > Date.now()) return false;
@@ -125,8 +148,20 @@ export class DirectoryObject extends DurableObject<Env> {
     return { conversationId };
   }
 
+  #talkOf(agents: [string, string]): string | null {
+    const query = 'SELECT talk_id FROM talk_pairs WHERE agents = ?';
+    return this.ctx.storage.sql.exec<{ talk_id: string }>(query, pairOf(agents)).toArray()[0]?.talk_id ?? null;
+  }
+
   #one(query: string, ...bindings: string[]): string | null {
     const row = this.ctx.storage.sql.exec<{ conversation_id: string }>(query, ...bindings).toArray()[0];
     return row?.conversation_id ?? null;
   }
+}
+
+/** The release aa301288 kept the pairs of 1:1 talks in AddressObjects, as if they were addresses of a channel `talk`. */
+async function talkClaimedBefore(env: Env, customerId: string, agents: [string, string]): Promise<string | null> {
+  const [ours = '', theirs = ''] = agents.toSorted();
+  const claims = await getAddress(env, { customerId, channel: 'talk', ours, theirs });
+  return (await claims.lookup())?.conversationId ?? null;
 }

@@ -11,7 +11,7 @@ export interface Attempt {
   body: string;
 }
 
-/** How one attempt ended. `status` null: no answer came. `error` in our words; a receiver's body is never kept. */
+/** How one attempt ended. `status` Null if there was no response. `error` in our words; a receiver's body is never kept. */
 export interface AttemptResult {
   delivered: boolean;
   status: number | null;

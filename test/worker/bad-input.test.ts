@@ -368,3 +368,82 @@ test('every answer has a request id: the client’s where it is harmless', async
   const forged = await hub.call('GET', '/v1.0/nothing', undefined, { 'x-request-id': 'a b<script>' });
   expect(forged.headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
 });
+
+describe('a filter with fixed values', () => {
+  test.each([
+    ['/v1.0/conversations', 'type', 'pigeon', ['message', 'line', 'whatsapp', 'messenger', 'email', 'chat']],
+    [
+      '/v1.0/service_agents/conversations',
+      'type',
+      'pigeon',
+      ['message', 'line', 'whatsapp', 'messenger', 'email', 'chat'],
+    ],
+    ['/v1.0/conversations', 'state', 'asleep', ['active', 'idle', 'closed']],
+    ['/v1.0/conversations', 'archived', 'maybe', ['true', 'false']],
+    ['/v1.0/webhook_deliveries', 'status', 'lost', ['pending', 'succeeded', 'failed']],
+    ['/v1.0/webhook_deliveries', 'event_type', 'conversation_exploded', ['conversation_created', 'message.received']],
+    ['/v1.0/activeflows', 'status', 'paused', ['running', 'ended', 'stopped', 'failed']],
+    ['/v1/conversations', 'channel', 'pigeon', ['sms', 'whatsapp', 'messenger', 'line']],
+    [`/v1/agents/${writeId('agt', crypto.randomUUID())}/conversations/export`, 'format', 'pdf', ['csv', 'json']],
+  ])('%s?%s=%s is 400 and names the allowed ones', async (path, filter, value, allowed) => {
+    const { status, body } = await hub.call('GET', `${path}?${filter}=${value}`);
+    expect(status).toBe(400);
+    const problem: string = (body.error ?? body).details[filter];
+    for (const each of allowed) expect(problem).toContain(`"${each}"`);
+    expect(problem).not.toContain(value);
+  });
+
+  test('takes each of its values', async () => {
+    for (const type of ['message', 'line', 'whatsapp', 'messenger', 'email', 'chat'])
+      await ok(hub.call('GET', `/v1.0/conversations?type=${type}`));
+    for (const name of ['conversation_message_created', 'message.received', 'webhook_test'])
+      await ok(hub.call('GET', `/v1.0/webhook_deliveries?event_type=${name}`));
+  });
+});
+
+describe('a value that must be one of a few', () => {
+  test.each([
+    ['/v1.0/webhook_endpoints', { url: 'https://example.com', dialect: 'pidgin' }, 'dialect', ['voipbin', 'voicebip']],
+    ['/v1.0/webhook_endpoints', { url: 'https://example.com', events: ['bang'] }, 'events.0', ['conversation_created']],
+    ['/v1.0/accesskeys', { dialect: 'pidgin' }, 'dialect', ['voipbin', 'voicebip']],
+    ['/v1.0/flows', { actions: [{ type: 'dance' }] }, 'actions.0.type', ['conversation_send', 'branch', 'stop']],
+  ])('%s %j names the allowed ones', async (path, body, field, allowed) => {
+    const answer = await post(path, body);
+    expect(answer.status).toBe(400);
+    for (const each of allowed) expect(answer.body.error.details[field]).toContain(`"${each}"`);
+  });
+});
+
+describe('a branch', () => {
+  const branch = (variable: string) => ({
+    actions: [
+      { type: 'branch', option: { variable, equals: 'x', goto: 'end' } },
+      { id: 'end', type: 'stop' },
+    ],
+  });
+
+  test('on a variable that no flow has is 400 when it is saved, with the field and the variables named', async () => {
+    const flow = await ok(post('/v1.0/flows', branch('voipbin.conversation_message.text')));
+    for (const variable of ['voipbin.conversation.mood', 'x', '${voipbin.conversation.id}', 'toString']) {
+      for (const answer of [
+        await post('/v1.0/flows', branch(variable)),
+        await hub.call('PUT', `/v1.0/flows/${flow.id}`, branch(variable)),
+      ]) {
+        expect(answer.status, variable).toBe(400);
+        expect(answer.body.error.details).toEqual({
+          'actions.0.option.variable': expect.stringContaining('voipbin.conversation_message.text'),
+        });
+      }
+    }
+  });
+});
+
+test('bounds are said in plain words', async () => {
+  const flow = { name: 'x'.repeat(256), actions: [{ type: 'sleep', option: { duration: 0, tempo: 1 } }] };
+  const { body } = await post('/v1.0/flows', flow);
+  expect(body.error.details).toEqual({
+    name: 'must have at most 255 characters',
+    'actions.0.option.duration': 'must be at least 1',
+    'actions.0.option': 'has unknown fields: tempo',
+  });
+});

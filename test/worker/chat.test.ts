@@ -390,7 +390,7 @@ describe('bad input', () => {
     expect(await fields({ text: '  ', client_id: 'x' })).toEqual([400, 'text']);
     expect(await fields({ text: 'x'.repeat(5001), client_id: 'x' })).toEqual([400, 'text']);
     expect(await fields({ text: 'x' })).toEqual([400, 'client_id']);
-    expect((await session({ email: 'nobody' })).body.error.details).toEqual({ email: 'is no e-mail address' });
+    expect((await session({ email: 'nobody' })).body.error.details).toEqual({ email: 'must be an e-mail address' });
     const wrong = { type: 'chat', provider_data: { allowed_origins: ['shop.example'] } };
     expect(await hub.call('POST', '/v1.0/conversation_accounts', wrong)).toMatchObject({
       status: 400,

@@ -158,7 +158,7 @@ test('a user name is taken once, and free again after its agent is deleted', asy
   const again = () => hub.call('POST', '/v1.0/agents', { username, password: 'long enough' });
   expect(await again()).toMatchObject({
     status: 409,
-    body: { error: { reason: 'ALREADY_EXISTS', details: { username: 'is taken' } } },
+    body: { error: { reason: 'ALREADY_EXISTS', details: { username: 'is already taken' } } },
   });
   await ok(hub.call('DELETE', `/v1.0/agents/${id}`));
   expect((await again()).status).toBe(200);

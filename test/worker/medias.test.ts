@@ -176,7 +176,7 @@ describe('a message', () => {
     const theirs = await inbound(stranger, (await newSandbox(stranger)).id, '+15557770002', 'hello');
     const urlOf = (file: string) => `${ORIGIN}/v1.0/medias/${file}`;
     const medias = (file: string) => ({ text: 'x', medias: [{ type: 'image/png', url: urlOf(file) }] });
-    const refused = { status: 400, body: { error: { details: { 'medias.0.url': 'is not a file of yours' } } } };
+    const refused = { status: 400, body: { error: { details: { 'medias.0.url': 'is not one of your files' } } } };
     const path = `/v1.0/conversations/${theirs.conversation_id}/messages`;
     expect(await stranger.call('POST', path, medias(fileId))).toMatchObject(refused);
     expect(await send(id, medias(crypto.randomUUID()))).toMatchObject(refused);

@@ -195,7 +195,9 @@ describe('participants', () => {
     const [only] = await people(id);
     expect(await hub.call('DELETE', `/v1.0/conversations/${id}/participants/${only?.id}`)).toMatchObject({
       status: 400,
-      body: { error: { details: { participant_id: 'is the last one of this conversation' } } },
+      body: {
+        error: { details: { participant_id: 'is the last participant of this conversation and cannot be removed' } },
+      },
     });
     expect(await add(id, tel('x'))).toMatchObject({
       status: 400,

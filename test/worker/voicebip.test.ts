@@ -401,7 +401,7 @@ test('a deleted agent sends nothing, and is shown and found nowhere', async () =
   await ok(other.call('DELETE', `/v1.0/assistants/${readId('agt', agent)}`));
   expect(await other.call('POST', '/v1/messages', { ...sms(nextContact(), 'hello'), agent_id: agent })).toMatchObject({
     status: 400,
-    body: { message: 'agent_id: is not an agent of yours', details: { agent_id: 'is not an agent of yours' } },
+    body: { message: 'agent_id: is not one of your agents', details: { agent_id: 'is not one of your agents' } },
   });
   expect(await list(`agent_id=${agent}`)).toEqual([]);
   expect(await list('')).toMatchObject([{ conversation_id: id, agent_id: null }]);

@@ -23,7 +23,7 @@ export async function mergeContacts(
   const winner = await findContact(env, customerId, winnerId);
   if (!winner) return err({ code: 'CONTACT_NOT_FOUND' });
   const loser = await findContact(env, customerId, loserId);
-  if (!loser) return err({ code: 'INVALID_FIELD', field: 'contact_id', problem: 'is not a contact of yours' });
+  if (!loser) return err({ code: 'INVALID_FIELD', field: 'contact_id', problem: 'is not one of your contacts' });
   return withCustomerLock(env, customerId, async (lock) => {
     const standing = await mergerOf(env, customerId, loserId);
     return standing?.winnerId === winner.id ? resumeMerge(env, lock, standing) : mergeNew(env, lock, { winner, loser });
@@ -33,7 +33,7 @@ export async function mergeContacts(
 async function mergeNew(env: Env, lock: CustomerLock, sides: Sides): Promise<Result<ContactMerge, Refusal>> {
   const { winner, loser } = sides;
   if (loser.id === winner.id)
-    return err({ code: 'INVALID_FIELD', field: 'contact_id', problem: 'is this contact already' });
+    return err({ code: 'INVALID_FIELD', field: 'contact_id', problem: 'already belongs to this contact' });
   const moved = [
     { contactId: loser.id, before: null },
     ...loser.mergedIds.map((contactId) => ({ contactId, before: loser.id })),
@@ -48,7 +48,7 @@ async function mergeNew(env: Env, lock: CustomerLock, sides: Sides): Promise<Res
     undoneAt: null,
   };
   if (!(await insertMerge(env, merge)))
-    return err({ code: 'ALREADY_EXISTS', problem: 'somebody has just merged one of these contacts' });
+    return err({ code: 'ALREADY_EXISTS', problem: 'one of these contacts was just merged by another request' });
   return joinAll(env, lock, merge, sides);
 }
 

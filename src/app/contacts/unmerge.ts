@@ -17,11 +17,11 @@ import { findMerge, mergerOf, undoMerge, type ContactMerge } from '../../storage
 export function unmergeContacts(env: Env, customerId: string, id: string): Promise<Result<ContactMerge, Refusal>> {
   return withCustomerLock(env, customerId, async (lock) => {
     const merge = await findMerge(env, customerId, id);
-    if (!merge) return err({ code: 'RESOURCE_NOT_FOUND', problem: 'there is no such merger' });
+    if (!merge) return err({ code: 'RESOURCE_NOT_FOUND', problem: 'the merger does not exist' });
     if (merge.undoneAt !== null) return ok(merge);
     const later = await mergerOf(env, customerId, merge.winnerId);
     if (later) {
-      const problem = 'the contact was merged into another one since: undo that merger first';
+      const problem = 'the contact has since been merged into another one; undo that merger first';
       return err({ code: 'ALREADY_EXISTS', problem, contactMergeId: later.id });
     }
     for (const joined of merge.journal.joined.toReversed()) await splitOff(env, lock, joined);

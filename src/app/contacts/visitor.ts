@@ -223,7 +223,7 @@ export async function mailVerification(
   if (!mailbox)
     return err({
       code: 'NO_CHANNEL_AVAILABLE',
-      problem: 'there is no e-mail account that could write to this address',
+      problem: 'no e-mail account can send to this address',
     });
   const token = await signVerification({ visitorId, email }, account.id, configOf(env).JWT_SECRET, Date.now());
   const link = `${publicUrl}/chat/${account.id}/verify?token=${token}`;

@@ -169,7 +169,7 @@ export async function openConversationWith(
 const UNREACHABLE: Refusal = {
   code: 'INVALID_FIELD',
   field: 'participants',
-  problem: 'no account of yours reaches any of these addresses',
+  problem: 'none of your accounts can reach any of these addresses',
 };
 
 /** What carries a new conversation until its contacts write: the first address that an account of the customer's reaches. */

@@ -24,7 +24,7 @@ import { putCopy, type CopyPlace } from '../../storage/medias.ts';
 export async function receiveMail(message: ForwardableEmailMessage, env: Env): Promise<void> {
   const { mailbox, token } = mailboxOf(message.to);
   const account = await findByMailAddress(env, mailbox);
-  if (!account) return message.setReject('there is no such mailbox');
+  if (!account) return message.setReject('mailbox does not exist');
   const raw = message.rawSize > MAX_BYTES ? null : await readAtMost(message.raw, MAX_BYTES);
   if (!raw) return message.setReject('the mail is larger than 25 MB');
   const read = await readMail(raw, message.from);

@@ -1,6 +1,5 @@
 import { channelOptionsOf, judgeContent, type OptionContent } from './channel-options.ts';
 import { inOpenConversation } from './open.ts';
-import { earlierAnswer } from './request-keys.ts';
 import { sendableTemplates, templateText } from './templates.ts';
 import { findResolved, type ResolvedAccount } from '../accounts.ts';
 import { canonicalOf } from '../contacts/aliases.ts';
@@ -8,11 +7,11 @@ import { attach, type WantedMedia } from '../media/attach.ts';
 import { address } from '../../domain/addresses.ts';
 import type { TemplateUse } from '../../domain/content.ts';
 import type { IdempotencyClaim, Opening, SendCommand } from '../../domain/conversation/commands.ts';
-import type { Choice, Recipient } from '../../domain/conversation/delivery/channel-choice.ts';
+import type { Recipient } from '../../domain/conversation/delivery/channel-choice.ts';
+import type { Choice, ConversationState, Message } from '../../domain/conversation/state.ts';
 import { wishOf } from '../../domain/conversation/delivery/route.ts';
 import { newBinding } from '../../domain/conversation/identity/bindings.ts';
 import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
-import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { actorOf, owningAgent, type Actor, type Principal } from '../../domain/permissions.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -95,6 +94,15 @@ export async function send(
   const earlier = idempotency && (await earlierAnswer(env, customerId, state.id, idempotency));
   return earlier ?? err(await withTemplates(env, sent.error, await findResolved(env, state.accountId)));
 }
+
+/** What the conversation answered to the request of this key before; null: nothing yet. */
+export const earlierAnswer = (
+  env: Env,
+  customerId: string,
+  conversationId: string,
+  claim: IdempotencyClaim,
+): Promise<Result<Message, Refusal> | null> =>
+  callObject(() => getConversation(env, conversationId).answered(customerId, claim));
 
 /** How a message would go now, for each participant. Nothing is sent. */
 export async function previewSend(

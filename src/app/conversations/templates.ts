@@ -51,7 +51,7 @@ export async function templateText(
     const languages = named.map(({ language }) => language).join(', ');
     return invalid('template.language', `must be one of ${languages}`);
   }
-  if (template.needs !== null) return invalid('template.name', `needs ${template.needs}, which Parley cannot fill`);
+  if (template.needs !== null) return invalid('template.name', `requires ${template.needs}, which Parley cannot fill`);
   const [expected, got] = [template.parameters, wanted.parameters.length];
   if (expected !== got)
     return invalid(

@@ -25,7 +25,7 @@ export async function attach(
   const attached = await Promise.all(medias.map((wanted) => attachOne(env, customerId, publicUrl, wanted)));
   const missing = attached.indexOf(null);
   if (missing >= 0)
-    return err({ code: 'INVALID_FIELD', field: `medias.${missing}.url`, problem: 'is not a file of yours' });
+    return err({ code: 'INVALID_FIELD', field: `medias.${missing}.url`, problem: 'is not one of your files' });
   return ok(attached.filter((each) => each !== null));
 }
 

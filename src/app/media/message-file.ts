@@ -18,17 +18,17 @@ export async function messageFile(
 ): Promise<Result<MessageFile, Refusal>> {
   const { customerId, conversationId, id: messageId } = message;
   const wanted = message.medias[index];
-  if (!wanted) return missing('there is no such file');
+  if (!wanted) return missing('the file does not exist');
   const stored = storedIn(wanted.providerRef);
   const file = stored
     ? await openFile(env, customerId, stored, headers)
     : await openCopy(env, { customerId, conversationId, messageId, index }, headers);
   if (file) return ok({ kind: 'stored', file });
   const response = await fetchElsewhere(env, message, wanted);
-  if (!response) return missing('there is no such file');
+  if (!response) return missing('the file does not exist');
   return response.ok
     ? ok({ kind: 'remote', response, type: wanted.type })
-    : missing('the provider does not give the file');
+    : missing('the provider did not return the file');
 }
 
 const missing = (problem: string) => err({ code: 'MEDIA_NOT_AVAILABLE', problem } as const);

@@ -42,7 +42,7 @@ export async function storeUpload(env: Env, upload: Upload): Promise<Result<Stor
 const BROKE_OFF: Refusal = {
   code: 'INVALID_FIELD',
   field: 'body',
-  problem: 'broke off before its Content-Length',
+  problem: 'ended before Content-Length bytes were received',
 };
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;

@@ -12,7 +12,7 @@ const LATER = ['E_RATE_LIMIT_EXCEEDED', 'E_DAILY_LIMIT_EXCEEDED', 'E_INTERNAL_SE
 /** One mail to one contact. */
 export async function send(outbound: Outbound, account: ChannelAccount, io: ChannelIo): Promise<SendOutcome> {
   const { mail } = outbound;
-  if (!mail) return { kind: 'rejected', code: 'NO_THREAD', text: 'this is no mail' };
+  if (!mail) return { kind: 'rejected', code: 'NO_THREAD', text: 'the message is not a mail' };
   const files = await filesOf(outbound, account, io);
   if (files === 'later') return FILE_NOT_READ;
   if (files.includes(null)) return { kind: 'rejected', code: 'FILE_NOT_AVAILABLE', text: 'a file cannot be attached' };

@@ -1,3 +1,4 @@
+import type { Change } from '../../domain/conversation/change.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import type { Micros } from '../../domain/time.ts';
 import { writeId } from './ids.ts';
@@ -29,4 +30,24 @@ export const presentConversation = (state: ConversationState, agentId: string | 
   created_at: second(state.createdAt),
   updated_at: second(touchedAt(state)),
   last_message_at: secondOrNull(state.lastMessageAt),
+});
+
+/** The conversation by itself, which says its mode; the list does not. */
+export const presentWithMode = (state: ConversationState, agentId: string | null) => ({
+  ...presentConversation(state, agentId),
+  ai_mode: state.aiMode,
+});
+
+interface Entry {
+  createdAt: Micros;
+  change: Change;
+}
+
+/** A row of seed 003's `conversation_mode_history`. The actor's id is a UUID of `/v1.0`, or empty for Parley itself. */
+export const presentModeChange = ({ createdAt, change: { actor, mode } }: Entry) => ({
+  actor_user_id: actor.id,
+  actor_type: actor.type,
+  from_mode: mode?.from ?? null,
+  to_mode: mode?.to ?? null,
+  timestamp: second(createdAt),
 });

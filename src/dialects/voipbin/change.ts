@@ -1,4 +1,6 @@
+import { presentMessage } from './message.ts';
 import type { Change } from '../../domain/conversation/change.ts';
+import type { Message } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import type { Micros } from '../../domain/time.ts';
 import { blankTime } from './times.ts';
@@ -28,3 +30,12 @@ export const presentEntry = ({ conversationId, sequence, createdAt, change }: En
   ...presentChange(change),
   tm_create: blankTime(createdAt),
 });
+
+type TimelineEntry =
+  | { kind: 'message'; sequence: number; message: Message }
+  | { kind: 'change'; sequence: number; entry: Entry };
+
+export const presentTimelineEntry = (each: TimelineEntry) =>
+  each.kind === 'message'
+    ? { type: 'message' as const, sequence: each.sequence, data: presentMessage(each.message) }
+    : { type: 'system' as const, sequence: each.sequence, data: presentEntry(each.entry) };

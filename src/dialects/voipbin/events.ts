@@ -1,6 +1,7 @@
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import type { EventType } from '../../domain/events.ts';
 import type { LogRow } from '../../domain/log-row.ts';
+import type { StoredEvent } from '../../domain/stored-event.ts';
 import type { TalkEvent } from '../../domain/talk/events.ts';
 import { presentParticipant, presentReacted, presentTalk, presentTalkMessage } from './talk.ts';
 import { presentChange } from './change.ts';
@@ -102,3 +103,16 @@ const announcement = (sourceId: string, sequence: number, type: WireEventName) =
   type,
   sequence,
 });
+
+/** A webhook's body (spec section 11). */
+export const presentStored = (stored: StoredEvent, name: string) =>
+  stored.kind === 'notice'
+    ? { type: name, sequence: stored.sequence, data: stored.data }
+    : presentEvent(stored.event, name);
+
+/** The webhook events that one stored event stands for, with their constant ids. */
+export function wireEventsOf(stored: StoredEvent): { id: string; type: string; sequence: number }[] {
+  const { sequence } = stored.kind === 'notice' ? stored : stored.event;
+  const names: string[] = stored.kind === 'notice' ? [stored.type] : wireNames(stored.event);
+  return names.map((type) => ({ id: wireEventId(stored.sourceId, sequence, type), type, sequence }));
+}

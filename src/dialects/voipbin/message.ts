@@ -1,6 +1,5 @@
-import type { Choice } from '../../domain/conversation/delivery/channel-choice.ts';
+import type { Choice, Delivery, Message } from '../../domain/conversation/state.ts';
 import { progressOfMessage } from '../../domain/conversation/delivery/progress.ts';
-import type { Delivery, Message } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { mediaUrl } from '../media-url.ts';
 import { presentAddress } from './conversation.ts';

@@ -39,13 +39,13 @@ const edited = { text: text.optional(), medias: medias.optional() };
 
 const saysSomething = (message: { text: string; medias: unknown[] }): boolean =>
   message.text.trim() !== '' || message.medias.length > 0;
-const saysNothing = { path: ['text'], message: 'is empty, and there are no medias' };
+const saysNothing = { path: ['text'], message: 'is required unless there are medias' };
 
 const editsSomething = (edit: { text?: unknown; medias?: unknown }): boolean =>
   edit.text !== undefined || edit.medias !== undefined;
-const editsNothing = { path: ['text'], message: 'is required, or medias' };
+const editsNothing = { path: ['text'], message: 'text or medias is required' };
 
-const NORMAL_ONLY = 'must be normal: system messages are written by the server';
+const NORMAL_ONLY = 'must be "normal"; only the server writes system messages';
 
 export const newTalkMessageSchema = z
   .object({ type: z.literal('normal', { error: NORMAL_ONLY }).default('normal'), ...said })

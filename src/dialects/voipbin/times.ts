@@ -16,6 +16,13 @@ export const isoTime = (at: Micros): string => `${isoSeconds(at)}.${fraction(at)
 /** `2024-01-15T10:30:00Z`: seed 000's inbound webhook. */
 export const isoSecond = (at: Micros): string => `${isoSeconds(at)}Z`;
 
+/** When a row of the directory was made, changed and deleted. */
+export const presentStamps = (row: { createdAt: Micros; updatedAt: Micros; deletedAt: Micros | null }) => ({
+  tm_create: blankTime(row.createdAt),
+  tm_update: blankTime(row.updatedAt),
+  tm_delete: row.deletedAt === null ? NEVER : blankTime(row.deletedAt),
+});
+
 const FORM = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?$/;
 
 /** Both forms, read back; null for anything else. */

@@ -1,6 +1,6 @@
 import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
-import type { FallbackOptions } from './delivery/fallback.ts';
+import type { FallbackOptions } from './delivery/channel-choice.ts';
 import type { Participant } from './identity/participants.ts';
 import type { ConversationState, Message } from './state.ts';
 

@@ -1,14 +1,5 @@
 import type { Message } from './state.ts';
 
-/** What a mail says of itself beside its text. */
-export interface MailFacts {
-  subject: string;
-  /** Its Message-ID without brackets; empty on what we send, which gets one from the platform (a delivery's `providerId`). */
-  messageId: string;
-  /** Its References, oldest first. */
-  references: string[];
-}
-
 /** What a mail of ours must say so that the contact's mail program puts it where it belongs. */
 export interface MailThread {
   subject: string;

@@ -3,9 +3,7 @@ import type { Media, TemplateUse } from '../content.ts';
 import type { DeliveryStatus } from './delivery/delivery-status.ts';
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
-import type { Choice } from './delivery/channel-choice.ts';
 import type { ChannelBinding } from './identity/bindings.ts';
-import type { MailFacts } from './mail-thread.ts';
 import type { Participant } from './identity/participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
@@ -83,6 +81,32 @@ export interface Delivery {
   /** When the attempt began by which the provider took it: what its watermarks are compared with. Null before. */
   sentAt: Micros | null;
   updatedAt: Micros;
+}
+
+/** What a mail says of itself beside its text. */
+export interface MailFacts {
+  subject: string;
+  /** Its Message-ID without brackets; empty on what we send, which gets one from the platform (a delivery's `providerId`). */
+  messageId: string;
+  /** Its References, oldest first. */
+  references: string[];
+}
+
+/** Why an option was not chosen. */
+export type Reason =
+  /** Another option was better. */
+  | 'NOT_NEEDED'
+  | 'CONTENT'
+  | 'OPTED_OUT'
+  | 'WINDOW_CLOSED'
+  /** The sender wants another channel. */
+  | 'OTHER_CHANNEL';
+
+/** Why a message goes to a participant as it does. Stored with the message, and shown. */
+export interface Choice {
+  participantId: string;
+  chosen: { channel: string; accountId: string; target: string } | null;
+  rejected: { channel: string; accountId: string; target: string; reason: Reason; problem: string }[];
 }
 
 export interface Message {

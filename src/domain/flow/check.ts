@@ -1,5 +1,6 @@
 import { SECOND } from '../time.ts';
 import type { Action } from './action.ts';
+import { VARIABLE_NAMES } from './variables.ts';
 
 /** What is wrong with a list of actions as a whole, under the name of the field; null when it can be run. */
 export interface FlowProblem {
@@ -11,18 +12,20 @@ export interface FlowProblem {
 const SHORTEST_REST_MS = SECOND;
 
 export function problemOf(actions: readonly Action[]): FlowProblem | null {
-  return sameId(actions) ?? lostJump(actions) ?? endlessLoop(actions);
+  return sameId(actions) ?? lostJump(actions) ?? endlessLoop(actions) ?? unknownVariable(actions);
 }
 
 function sameId(actions: readonly Action[]): FlowProblem | null {
   const ids = actions.map((action) => action.id);
   const index = ids.findIndex((id, place) => ids.indexOf(id) < place);
-  return index === -1 ? null : { field: `actions.${index}.id`, problem: 'is the id of another action' };
+  return index === -1 ? null : { field: `actions.${index}.id`, problem: 'is also the id of another action' };
 }
 
 function lostJump(actions: readonly Action[]): FlowProblem | null {
   const index = actions.findIndex((action) => action.type === 'branch' && jumpOf(actions, action) === null);
-  return index === -1 ? null : { field: `actions.${index}.option.goto`, problem: 'is the id of no action here' };
+  return index === -1
+    ? null
+    : { field: `actions.${index}.option.goto`, problem: 'does not name an action of this flow' };
 }
 
 /** Where a branch leads, or null for an action that does not jump. */
@@ -30,6 +33,16 @@ export function jumpOf(actions: readonly Action[], action: Action): number | nul
   if (action.type !== 'branch') return null;
   const index = actions.findIndex(({ id }) => id === action.option.goto);
   return index === -1 ? null : index;
+}
+
+/** A branch on a variable that no flow has would never jump, and nobody would learn why. */
+function unknownVariable(actions: readonly Action[]): FlowProblem | null {
+  const index = actions.findIndex(
+    (action) => action.type === 'branch' && !VARIABLE_NAMES.includes(action.option.variable),
+  );
+  if (index === -1) return null;
+  const problem = `is not a variable of a flow; the variables are ${VARIABLE_NAMES.join(', ')}`;
+  return { field: `actions.${index}.option.variable`, problem };
 }
 
 /** A way back to where one has been, without a rest on it. */
@@ -51,7 +64,7 @@ function endlessLoop(actions: readonly Action[]): FlowProblem | null {
   const branch = actions.findIndex((action, place) => place >= start && action.type === 'branch');
   return {
     field: `actions.${branch === -1 ? start : branch}.option.goto`,
-    problem: 'makes a loop without a sleep of at least a second',
+    problem: 'makes a loop without a sleep of at least one second',
   };
 }
 

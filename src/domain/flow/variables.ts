@@ -13,6 +13,16 @@ const partyVariables = (name: 'self' | 'peer', party: Address): Variables => ({
   [`voipbin.conversation.${name}.detail`]: party.detail,
 });
 
+const PARTY = ['type', 'target', 'target_name', 'name', 'detail'];
+
+/** Every variable that a flow has while it runs. */
+export const VARIABLE_NAMES: readonly string[] = [
+  ...['self', 'peer'].flatMap((party) => PARTY.map((part) => `voipbin.conversation.${party}.${part}`)),
+  ...['id', 'owner_id', 'state', 'ai_mode'].map((part) => `voipbin.conversation.${part}`),
+  ...['id', 'text', 'direction'].map((part) => `voipbin.conversation_message.${part}`),
+  ...['id', 'flow_id', 'reference_type', 'reference_id'].map((part) => `voipbin.activeflow.${part}`),
+];
+
 /** Of the conversation as it is now; `state` and `ai_mode` are ours. */
 export const conversationVariables = (state: ConversationState): Variables => ({
   ...partyVariables('self', state.self),

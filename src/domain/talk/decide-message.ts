@@ -21,7 +21,7 @@ export function decideSend(
   const found = mayWrite(talk, actor);
   if (!found.ok) return found;
   if (command.parentId !== null && !hasParent) {
-    return err({ code: 'INVALID_FIELD', field: 'parent_id', problem: 'is no message of this talk' });
+    return err({ code: 'INVALID_FIELD', field: 'parent_id', problem: 'is not a message of this talk' });
   }
   const { text, medias, parentId, clientId } = command;
   const { state, participants } = found.value;
@@ -61,7 +61,7 @@ export function decideEdit(
   if (message.ownerId !== actor.agentId) return err({ code: 'PERMISSION_DENIED' });
   const { text = message.text, medias = message.medias } = edit;
   if (text.trim() === '' && medias.length === 0) {
-    return err({ code: 'INVALID_FIELD', field: 'text', problem: 'is empty, and there are no medias' });
+    return err({ code: 'INVALID_FIELD', field: 'text', problem: 'is required unless there are medias' });
   }
   if (text === message.text && JSON.stringify(medias) === JSON.stringify(message.medias)) return ok([]);
   const mentions = mentionsIn(text, found.value.participants.values());

@@ -18,7 +18,7 @@ export function decideJoin(talk: Talk | null, actor: TalkActor, newcomer: Newcom
   if (state.lifecycle === 'closed') return err({ code: 'TALK_CLOSED' });
   if (isIn(found.value, newcomer)) return ok([]);
   if (state.pair && !state.pair.includes(newcomer.agentId)) {
-    return err({ code: 'INVALID_FIELD', field: 'owner_id', problem: 'a 1:1 talk has two participants' });
+    return err({ code: 'INVALID_FIELD', field: 'owner_id', problem: 'a 1:1 talk has exactly two participants' });
   }
   return ok(enter({ talkId: state.id, customerId: state.customerId }, newcomer, at));
 }
@@ -77,7 +77,11 @@ export function decideRead(talk: Talk | null, actor: TalkActor, sequence: number
   const participant = found.value.participants.get(actor.agentId);
   if (!participant) return err({ code: 'PERMISSION_DENIED' });
   if (sequence > found.value.state.sequence) {
-    return err({ code: 'INVALID_FIELD', field: 'sequence', problem: 'is beyond the last event' });
+    return err({
+      code: 'INVALID_FIELD',
+      field: 'sequence',
+      problem: 'must not be greater than the last event’s sequence',
+    });
   }
   return ok({ ...participant, readSequence: Math.max(participant.readSequence, sequence) });
 }

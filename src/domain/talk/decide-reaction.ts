@@ -29,14 +29,14 @@ export function decideReact(
     return err({
       code: 'INVALID_FIELD',
       field: 'emoji',
-      problem: `the message has ${MAX_EMOJIS} different ones already`,
+      problem: `the message already has ${MAX_EMOJIS} different reactions, the maximum`,
     });
   }
   if (reactions.length >= MAX_REACTIONS) {
     return err({
       code: 'INVALID_FIELD',
       field: 'emoji',
-      problem: `the message has ${MAX_REACTIONS} reactions already`,
+      problem: `the message already has ${MAX_REACTIONS} reactions, the maximum`,
     });
   }
   const reaction = { emoji, agentId: actor.agentId, createdAt: at };

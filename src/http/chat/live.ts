@@ -30,7 +30,9 @@ export const chatLiveRoutes = newRouter();
 
 chatLiveRoutes.openapi(socketRoute, async (c) => {
   if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
-    throw new ApiError('UPGRADE_REQUIRED', 'this is a WebSocket', undefined, { Upgrade: 'websocket' });
+    throw new ApiError('UPGRADE_REQUIRED', 'this endpoint requires a WebSocket upgrade', undefined, {
+      Upgrade: 'websocket',
+    });
   const resolved = await chatAccount(c);
   const visitor = await visitorIn(c);
   const { after, batch } = c.req.valid('query');

@@ -18,14 +18,14 @@ const wantedSchema = z
       .string()
       .max(4096)
       .optional()
-      .openapi({ description: 'Of an earlier session; absent: somebody new' }),
+      .openapi({ description: 'The token of an earlier session; if absent, a new visitor begins' }),
     name: z.string().trim().max(100).transform(wellFormed).optional(),
     email: z
-      .union([z.literal(''), z.email('is no e-mail address').max(254)])
+      .union([z.literal(''), z.email('must be an e-mail address').max(254)])
       .optional()
       .openapi({
         description:
-          'As typed: answers go there when the visitor has left. It proves nothing, and shows nothing of anybody’s',
+          'As typed: answers go there when the visitor has left. It is not verified, and gives access to no earlier messages',
       }),
     identity_token: z.string().max(4096).optional().openapi({
       description:
@@ -37,7 +37,9 @@ const wantedSchema = z
 const sessionSchema = z
   .object({
     visitor_token: z.string().openapi({ description: 'The bearer of everything below; keep it over reloads' }),
-    conversation_id: z.uuid().openapi({ description: 'Where the next message lands, as far as can be said now' }),
+    conversation_id: z
+      .uuid()
+      .openapi({ description: 'The conversation of the next message, as far as it is known now' }),
     name: z.string(),
     email: z.string(),
     is_verified: z
@@ -50,7 +52,7 @@ const sessionRoute = createRoute({
   tags: ['Web chat'],
   method: 'post',
   path: '/{account_id}/sessions',
-  summary: 'A visitor begins, or comes back; repeating it changes nothing',
+  summary: 'Start or resume a visitor’s session; idempotent',
   request: { params: z.object({ account_id: z.string() }), ...body(wantedSchema) },
   responses: {
     ...answer(sessionSchema, 'The session'),
@@ -68,7 +70,10 @@ chatSessionRoutes.openapi(sessionRoute, async (c) => {
   const { visitor_token: token, identity_token: proof } = wanted;
   const identity = proof === undefined ? null : await readIdentity(proof, resolved.account.secret);
   if (proof !== undefined && !identity)
-    throw invalidField('identity_token', 'is no JWT (HS256) of this account’s secret with an end and an address');
+    throw invalidField(
+      'identity_token',
+      'must be a JWT (HS256) signed with this account’s secret, with an expiry and an address',
+    );
   const visitor = { ...(token === undefined ? NOBODY() : await visitorOf(c, token)), ...typed(wanted) };
   const known = await whoIs(c, resolved, visitor, identity);
   const conversation_id = valueOf(await introduce(c.env, resolved, known));

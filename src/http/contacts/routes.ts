@@ -6,12 +6,12 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security, uuid } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from '../voipbin/pages.ts';
-import { eraseContact, type Receipt } from '../../app/contacts/erase.ts';
+import { eraseContact } from '../../app/contacts/erase.ts';
 import { mergeContacts } from '../../app/contacts/merge.ts';
 import { unmergeContacts } from '../../app/contacts/unmerge.ts';
-import { blankTime } from '../../dialects/voipbin/times.ts';
+import { presentContact, presentMerge, presentReceipt } from '../../dialects/voipbin/contact.ts';
 import type { Contact } from '../../domain/contacts.ts';
-import { findContact, listContacts, type ContactMerge } from '../../storage/contacts.ts';
+import { findContact, listContacts } from '../../storage/contacts.ts';
 
 const common = { tags: ['Contacts'], security, middleware: allow('manager-or-admin') };
 const address = z.object({ type: z.string(), target: z.string() });
@@ -22,7 +22,7 @@ const contactSchema = z
     name: z.string(),
     addresses: z.array(address),
     conversation_ids: z.array(z.uuid()),
-    merged_ids: z.array(z.uuid()).openapi({ description: 'Contacts that were found to be this one' }),
+    merged_ids: z.array(z.uuid()).openapi({ description: 'Contacts that were merged into this one' }),
     tm_create: z.string().openapi({ example: '2026-01-15 10:30:00.000000' }),
     tm_update: z.string(),
   })
@@ -30,7 +30,7 @@ const contactSchema = z
 
 const mergeSchema = z
   .object({
-    id: z.uuid().openapi({ description: 'For `POST /v1.0/contact_merges/{id}/undo`' }),
+    id: z.uuid().openapi({ description: 'Use it with `POST /v1.0/contact_merges/{id}/undo`' }),
     contact_id: z.uuid(),
     merged_contact_id: z.uuid(),
     joined_conversations: z.array(z.object({ from: z.uuid(), into: z.uuid() })),
@@ -54,7 +54,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/contacts',
-  summary: 'Who has been talked to; `address` finds whose it is',
+  summary: 'List contacts; `address` finds the contact that has it',
   request: { query: pageQuery.extend({ address: z.string().max(255).optional() }) },
   responses: { ...answer(pageSchema(contactSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -63,7 +63,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/contacts/{id}',
-  summary: 'One contact, also by the id of one that was merged into it',
+  summary: 'Get a contact, also by the id of a contact that was merged into it',
   request: idParam,
   responses: { ...answer(contactSchema, 'The contact'), ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND') },
 });
@@ -72,8 +72,8 @@ const mergeRoute = createRoute({
   ...common,
   method: 'post',
   path: '/contacts/{id}/merge',
-  summary: 'Another contact was found to be this one: their open conversations go on as one',
-  description: 'Asked again, it ends what may have broken off, and gives the same merger.',
+  summary: 'Merge another contact into this one; their open conversations continue as one',
+  description: 'Repeating the request completes a merger that was interrupted and returns the same merger.',
   request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ contact_id: uuid })) },
   responses: {
     ...answer(mergeSchema, 'The merger'),
@@ -85,12 +85,12 @@ const undoRoute = createRoute({
   ...common,
   method: 'post',
   path: '/contact_merges/{id}/undo',
-  summary: 'They are two after all: everything is as it was; what was said meanwhile stays where it was said',
+  summary: 'Undo a merger; messages sent in the meantime stay where they are',
   description:
-    'Refused with 409 while the contact was itself merged into another one since: that merger, whose id the details name, is to be undone first. A conversation whose contact has meanwhile begun another one stays closed.',
+    'Returns 409 if the contact has since been merged into another one; undo that merger first, whose id is in the details. A conversation whose contact has started another one in the meantime stays closed.',
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
-    ...answer(mergeSchema, 'The merger, undone'),
+    ...answer(mergeSchema, 'The undone merger'),
     ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
 });
@@ -100,9 +100,9 @@ const eraseRoute = createRoute({
   middleware: allow('admin'),
   method: 'delete',
   path: '/contacts/{id}',
-  summary: 'Erase a contact: messages, files, addresses and every copy of them, for good',
+  summary: 'Erase a contact permanently: messages, files, addresses and all copies of them',
   description:
-    'With everybody that was merged into it. Conversations with nobody else in them go as a whole; of the others what it said and got. An opt-out is kept, under a hash.',
+    'Includes the contacts that were merged into it. Conversations with no other participant are erased completely, in others the messages from and to the contact. An opt-out is kept, under a hash.',
   request: { ...idParam, query: z.object({ erase: z.string().optional() }) },
   responses: { ...answer(receiptSchema, 'What was erased'), ...failures('PERMISSION_DENIED', 'CONTACT_NOT_FOUND') },
 });
@@ -141,7 +141,7 @@ contactRoutes.openapi(undoRoute, undo);
 contactRoutes.openapi(eraseRoute, async (c) => {
   const found = await contact(c, c.req.valid('param').id);
   if (c.req.valid('query').erase !== 'true')
-    throw invalidField('erase', 'must be true: a contact is erased for good, or not at all');
+    throw invalidField('erase', 'must be true to confirm that the contact is erased permanently');
   return c.json(presentReceipt(await eraseContact(c.env, c.get('principal').customerId, found)), 200);
 });
 
@@ -150,31 +150,3 @@ async function contact(c: AppContext, id: string): Promise<Contact> {
   if (!found) throw new ApiError('CONTACT_NOT_FOUND');
   return found;
 }
-
-const presentContact = ({ id, name, addresses, conversationIds, mergedIds, createdAt, updatedAt }: Contact) => ({
-  id,
-  name,
-  addresses,
-  conversation_ids: conversationIds,
-  merged_ids: mergedIds,
-  tm_create: blankTime(createdAt),
-  tm_update: blankTime(updatedAt),
-});
-
-const presentMerge = ({ id, winnerId, loserId, journal, createdAt, undoneAt }: ContactMerge) => ({
-  id,
-  contact_id: winnerId,
-  merged_contact_id: loserId,
-  joined_conversations: journal.joined.map(({ from, into }) => ({ from, into })),
-  tm_create: blankTime(createdAt),
-  undone: undoneAt !== null,
-});
-
-const presentReceipt = ({ id, contactId, conversationIds, messages, files, createdAt }: Receipt) => ({
-  id,
-  contact_id: contactId,
-  conversations: conversationIds.length,
-  messages,
-  files,
-  tm_create: blankTime(createdAt),
-});

@@ -19,11 +19,11 @@ const file = { 'application/octet-stream': { schema: z.string().openapi({ format
 const storedSchema = z
   .object({
     id: z.uuid(),
-    type: z.string().openapi({ example: 'image/png', description: 'By what stands in it, not by its name' }),
+    type: z.string().openapi({ example: 'image/png', description: 'Detected from the content, not from the name' }),
     filename: z.string(),
     size: z.number().int().openapi({ description: 'Bytes' }),
-    url: z.string().openapi({ description: 'For a message’s `medias`; opens with your credentials' }),
-    public_url: z.string().openapi({ description: 'Opens for whoever has it, for a day' }),
+    url: z.string().openapi({ description: 'For the `medias` of a message; requires your credentials' }),
+    public_url: z.string().openapi({ description: 'Opens without credentials, for one day' }),
   })
   .openapi('StoredMedia');
 
@@ -32,8 +32,8 @@ const uploadRoute = createRoute({
   security,
   method: 'post',
   path: '/',
-  summary: 'Store a file for a message: the raw body, with its Content-Type and Content-Length',
-  description: 'At most 100 MB, streamed. Programs and scripts are refused, whatever they are called.',
+  summary: 'Upload a file for a message as the raw body, with Content-Type and Content-Length',
+  description: 'At most 100 MB. Programs and scripts are rejected, whatever their name.',
   request: {
     query: z.object({ filename: z.string().max(255).transform(wellFormed).default('') }),
     body: { required: true, content: file },
@@ -46,7 +46,7 @@ const readRoute = createRoute({
   security,
   method: 'get',
   path: '/{id}',
-  summary: 'A file that was stored, or the `Range` of it',
+  summary: 'Download an uploaded file, or a `Range` of it',
   request: idParam,
   responses: { 200: { description: 'The file', content: file }, ...failures('MEDIA_NOT_AVAILABLE') },
 });
@@ -75,7 +75,7 @@ const linkRoute = createRoute({
   tags: ['Medias'],
   method: 'get',
   path: '/{customer_id}/{id}',
-  summary: 'A file by a link that we have signed; for a day',
+  summary: 'Download a file with a signed link that is valid for one day',
   request: {
     params: z.object({ customer_id: uuid, id: uuid }),
     query: z.object({ expires: z.string().default(''), signature: z.string().default('') }),
@@ -92,13 +92,13 @@ export const linkedMediaRoutes = newRouter();
 linkedMediaRoutes.openapi(linkRoute, async (c) => {
   const { customer_id: customerId, id } = c.req.valid('param');
   if (!(await opens(c.env, { customerId, id }, c.req.valid('query'), Date.now())))
-    throw new ApiError('INVALID_SIGNATURE', 'the link is not ours, or its time is over');
+    throw new ApiError('INVALID_SIGNATURE', 'the link is invalid or has expired');
   return found(await openFile(c.env, customerId, id, c.req.raw.headers));
 });
 
 function found(file: OpenFile | null): Response {
   if (file) return serveFile(file);
-  throw new ApiError('MEDIA_NOT_AVAILABLE', 'there is no such file');
+  throw new ApiError('MEDIA_NOT_AVAILABLE', 'the file does not exist');
 }
 
 /** @throws 411 without a length, 413 above the limit, 400 for an empty body. */

@@ -5,8 +5,7 @@ import { newRouter } from '../router.ts';
 import { checkedTarget } from '../voipbin/webhook-target.ts';
 import { failures, time } from './openapi.ts';
 import { nextToken, pageQuery, pageRequest } from './pages.ts';
-import { writeId } from '../../dialects/voicebip/ids.ts';
-import { second } from '../../dialects/voicebip/times.ts';
+import { presentAgent } from '../../dialects/voicebip/agent.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { microsOf } from '../../domain/time.ts';
 import { newWebhookSecret } from '../../security/tokens.ts';
@@ -23,7 +22,7 @@ const agentSchema = z
     agent_id: z.string(),
     name: z.string(),
     webhook_url: z.string(),
-    webhook_secret: z.string().optional().openapi({ description: 'Shown once' }),
+    webhook_secret: z.string().optional().openapi({ description: 'Returned only once' }),
     created_at: time,
     updated_at: time,
   })
@@ -35,7 +34,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List the agents: what `/v1.0` calls assistants',
+  summary: 'List agents (assistants on `/v1.0`)',
   request: { query: pageQuery },
   responses: {
     ...answer(z.object({ agents: z.array(agentSchema), next_page_token: z.string().optional() }), 'Newest first'),
@@ -47,7 +46,7 @@ const createAgentRoute = createRoute({
   ...common,
   method: 'post',
   path: '/',
-  summary: 'Connect an agent: a bring-your-own-model webhook',
+  summary: 'Create an agent, a bring-your-own-model webhook',
   request: {
     headers: idempotencyHeaders,
     ...body(
@@ -89,13 +88,4 @@ voicebipAgentRoutes.openapi(createAgentRoute, async (c) => {
     return { statements: [insertAssistant(c.env, assistant)], answer: presentAgent(assistant, secret) };
   });
   return c.json(made, 200);
-});
-
-const presentAgent = (assistant: Assistant, secret?: string) => ({
-  agent_id: writeId('agt', assistant.id),
-  name: assistant.name,
-  webhook_url: assistant.webhookUrl,
-  ...(secret === undefined ? {} : { webhook_secret: secret }),
-  created_at: second(assistant.createdAt),
-  updated_at: second(assistant.updatedAt),
 });

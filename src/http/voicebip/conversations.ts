@@ -7,10 +7,13 @@ import { sseResponse } from '../sse.ts';
 import { failures, idOf, time } from './openapi.ts';
 import { nextToken, pageQuery, pageRequest } from './pages.ts';
 import { conversationSchema, messageSchema } from './schemas.ts';
-import { presentModeChange } from '../../dialects/voicebip/change.ts';
-import { presentConversation, readChannel } from '../../dialects/voicebip/conversation.ts';
+import {
+  presentConversation,
+  presentModeChange,
+  presentWithMode,
+  readChannel,
+} from '../../dialects/voicebip/conversation.ts';
 import { presentMessage } from '../../dialects/voicebip/message.ts';
-import type { ConversationState } from '../../domain/conversation/state.ts';
 import { actorOf } from '../../domain/permissions.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAnsweredBy, findAssistantId, findAssistantIds } from '../../storage/accounts.ts';
@@ -26,7 +29,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List conversations; without `ai_mode`, as Voicebip does it',
+  summary: 'List conversations, without `ai_mode`',
   request: {
     query: pageQuery.extend({
       agent_id: idOf('agt').optional(),
@@ -49,7 +52,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One conversation with its messages, newest first',
+  summary: 'Get a conversation with its messages, newest first',
   request: { ...conversationParam, query: pageQuery },
   responses: { ...answer(detailSchema, 'The conversation'), ...failures('CONVERSATION_NOT_FOUND') },
 });
@@ -58,7 +61,7 @@ const changeRoute = createRoute({
   ...common,
   method: 'patch',
   path: '/{id}',
-  summary: 'Hand over between AI and people, or close; the same mode again changes nothing',
+  summary: 'Switch between AI and people, or close; setting the current mode has no effect',
   request: { ...conversationParam, ...body(z.object({ ai_mode: mode })) },
   responses: {
     ...answer(conversationSchema.extend({ ai_mode: mode, changed: z.boolean() }), 'The conversation'),
@@ -78,7 +81,7 @@ const historyRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}/mode_history',
-  summary: 'Who handed over, and when',
+  summary: 'List the changes of the mode',
   request: { ...conversationParam, query: pageQuery },
   responses: {
     ...answer(z.object({ mode_history: z.array(modeChangeSchema), next_page_token: token }), 'Newest first'),
@@ -90,7 +93,7 @@ const streamRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}/stream',
-  summary: 'Messages and mode changes as Server-Sent Events; `Last-Event-ID` resumes',
+  summary: 'Stream messages and mode changes as Server-Sent Events; reconnect with `Last-Event-ID` to resume',
   request: {
     ...conversationParam,
     headers: lastEventId,
@@ -170,9 +173,4 @@ voicebipConversationRoutes.openapi(streamRoute, async (c) => {
   const session = { reader: readerOf(c), after: cursorOf(cursor), batch: false, dialect: 'voicebip' as const };
   const socket = await openSession(getConversation(c.env, id), session, 'CONVERSATION_NOT_FOUND');
   return sseResponse(socket, 'events');
-});
-
-const presentWithMode = (state: ConversationState, agentId: string | null) => ({
-  ...presentConversation(state, agentId),
-  ai_mode: state.aiMode,
 });

@@ -20,11 +20,11 @@ const exportRoute = createRoute({
   security,
   method: 'get',
   path: '/{id}/conversations/export',
-  summary: 'An agent’s conversations as one file, newest first, written while it is read',
+  summary: 'Export an agent’s conversations as one streamed file, newest first',
   description:
-    'The newest 10,000, or with `all=true` every one, as far as the 1,000 database queries of one request reach: just under 5,000,000. ' +
-    "`'` stands before whatever a spreadsheet could run as a formula. An answer that ends early is broken off, never closed as if it " +
-    'were whole.',
+    'Up to the newest 10,000, or with `all=true` all, limited by the 1,000 database queries of one request to just under 5,000,000. ' +
+    "`'` is put before cells that a spreadsheet could run as a formula. A response that fails is cut off, never closed as if it " +
+    'were complete.',
   request: {
     params: z.object({ id: idOf('agt') }),
     query: z.object({

@@ -9,8 +9,13 @@ import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';
 import { acceptedSchema } from './schemas.ts';
 import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
-import { earlierAnswer } from '../../app/conversations/request-keys.ts';
-import { SEND_DEFAULTS, senderOf, sendToContact, type SendRequest } from '../../app/conversations/send.ts';
+import {
+  earlierAnswer,
+  SEND_DEFAULTS,
+  senderOf,
+  type SendRequest,
+  sendToContact,
+} from '../../app/conversations/send.ts';
 import { presentAccepted } from '../../dialects/voicebip/message.ts';
 import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';
@@ -20,7 +25,10 @@ import { err, ok, type Result } from '../../domain/result.ts';
 import { findByNumber } from '../../storage/accounts.ts';
 import { findAssistant } from '../../storage/assistants.ts';
 
-const NOT_A_NUMBER = { code: 'custom', message: 'must be a telephone number, as +2348031234567' } as const;
+const NOT_A_NUMBER = {
+  code: 'custom',
+  message: 'must be a telephone number in E.164 form, for example +2348031234567',
+} as const;
 
 const numberIn = (given: string): string | null => {
   const normal = normalizeTel(given);
@@ -43,7 +51,7 @@ const recipient = z
     context.addIssue(NOT_A_NUMBER);
     return z.NEVER;
   })
-  .openapi({ type: 'string', description: 'On WhatsApp also the user id of a contact that shows no number' });
+  .openapi({ type: 'string', description: 'On WhatsApp also the user id of a contact without a visible number' });
 
 const between = { agent_id: idOf('agt'), from_number: number };
 const text = z.string().max(MAX_TEXT_LENGTH).transform(wellFormed);
@@ -64,13 +72,15 @@ interface Parts {
 function misplaced(wanted: Parts): [keyof Parts, string] | null {
   const { message_type: type, body: said, media_url: url, media_caption: caption } = wanted;
   if (wanted.channel === 'sms' && !wanted.to_number.startsWith('+'))
-    return ['to_number', 'must be a telephone number, as +2348031234567'];
+    return ['to_number', 'must be a telephone number in E.164 form, for example +2348031234567'];
   if (type !== 'text') {
     if (url === undefined) return ['media_url', 'is required for this message_type'];
-    return said === '' ? null : ['body', 'is for a text: a file’s text goes into media_caption'];
+    return said === ''
+      ? null
+      : ['body', 'is not allowed for this message_type; use media_caption for the text of a file'];
   }
-  if (url !== undefined) return ['message_type', 'must say what media_url is: image, audio, video or document'];
-  if (caption !== '') return ['media_caption', 'is for a file: a text goes into body'];
+  if (url !== undefined) return ['message_type', 'must be image, audio, video or document when media_url is given'];
+  if (caption !== '') return ['media_caption', 'is only allowed with a file; use body for text'];
   return said.trim() === '' ? ['body', 'is empty'] : null;
 }
 
@@ -110,18 +120,18 @@ const sendRoute = createRoute({
   ...common,
   method: 'post',
   path: '/',
-  summary: 'Send a message; its conversation is made where there is none',
+  summary: 'Send a message; the conversation is created if there is none',
   request: { headers: idempotencyHeaders, ...body(newMessageSchema) },
-  responses: { ...answer(acceptedSchema, 'Stored and ordered'), ...refusals },
+  responses: { ...answer(acceptedSchema, 'The accepted message'), ...refusals },
 });
 
 const templateRoute = createRoute({
   ...common,
   method: 'post',
   path: '/template',
-  summary: 'Send one of WhatsApp’s approved templates, also outside the 24-hour window',
+  summary: 'Send an approved WhatsApp template, also outside the 24-hour window',
   request: { headers: idempotencyHeaders, ...body(newTemplateSchema) },
-  responses: { ...answer(acceptedSchema, 'Stored and ordered'), ...refusals },
+  responses: { ...answer(acceptedSchema, 'The accepted message'), ...refusals },
 });
 
 export const voicebipMessageRoutes = newRouter();
@@ -205,7 +215,7 @@ async function accountOfAgent(
 ): Promise<Result<ResolvedAccount, Refusal>> {
   const { customerId } = c.get('principal');
   const invalid = (field: string, problem: string) => err({ code: 'INVALID_FIELD', field, problem } as const);
-  if (!(await findAssistant(c.env, customerId, agent_id))) return invalid('agent_id', 'is not an agent of yours');
+  if (!(await findAssistant(c.env, customerId, agent_id))) return invalid('agent_id', 'is not one of your agents');
   const id = await findByNumber(c.env, customerId, { type, number: from_number, assistantId: agent_id });
   if (id === null) return invalid('from_number', 'is not a number of this agent');
   const resolved = await findResolved(c.env, id);

@@ -30,7 +30,7 @@ export async function pageRequest(query: z.infer<typeof pageQuery>, filters: obj
   if (query.page_token === undefined) return { size, cursor: null };
   const token = readToken(query.page_token);
   if (!token || token.filters !== (await filtersOf(filters)))
-    throw invalidField('page_token', 'must be the next_page_token of an answer to the same filters');
+    throw invalidField('page_token', 'must be the next_page_token of a response to the same filters and page size');
   return { size, cursor: { at: token.created_at, id: token.id } };
 }
 

@@ -4,7 +4,7 @@ import { time } from './openapi.ts';
 export const conversationSchema = z
   .object({
     conversation_id: z.string(),
-    agent_id: z.string().nullable().openapi({ description: 'The assistant that answers on the account' }),
+    agent_id: z.string().nullable().openapi({ description: 'The agent (assistant) that answers on the account' }),
     channel: z.string().openapi({ example: 'whatsapp' }),
     from_number: z.string().openapi({ description: 'Ours' }),
     to_number: z.string().openapi({ description: 'The contact’s' }),

@@ -28,9 +28,9 @@ const testRoute = createRoute({
   security,
   method: 'post',
   path: '/test',
-  summary: 'Send one made-up event to a receiver, and say how it answered',
+  summary: 'Send a sample event to a receiver and return its response',
   description:
-    'Signed as the customer’s endpoint with that URL is, or else with the secret of the customer’s own webhook. Nothing is stored or tried again.',
+    'Signed with the secret of the customer’s endpoint with that URL, or else of the customer’s webhook. Nothing is stored or retried.',
   request: {
     headers: idempotencyHeaders,
     ...body(wantedSchema),
@@ -40,11 +40,11 @@ const testRoute = createRoute({
       z.object({
         delivery_id: z.string(),
         status: z.enum(['delivered', 'failed']),
-        response_code: z.number().int().nullable().openapi({ description: 'null: no answer came' }),
+        response_code: z.number().int().nullable().openapi({ description: 'Null if there was no response' }),
         response_time_ms: z.number().int(),
-        error: z.string().openapi({ description: 'Why it failed, in our words; ours beside what Voicebip has' }),
+        error: z.string().openapi({ description: 'The reason of a failure; an addition to Voicebip’s fields' }),
       }),
-      'How the receiver answered',
+      'The response of the receiver',
     ),
     ...failures(...KEY_REFUSALS),
   },
@@ -90,7 +90,7 @@ async function reachable(c: AppContext, url: string): Promise<URL> {
   const options = { allowPrivate: configOf(c.env).ALLOW_PRIVATE_TARGETS, resolve: resolveHost };
   const checked = await checkResolved(url, options).catch(() => null);
   if (checked?.ok) return checked.value;
-  throw invalidField('webhook_url', checked ? checked.error : 'has a host without an address');
+  throw invalidField('webhook_url', checked ? checked.error : 'has a host name that does not resolve');
 }
 
 async function secretsFor(env: Env, customerId: string, url: string): Promise<string[]> {

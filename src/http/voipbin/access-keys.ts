@@ -7,7 +7,7 @@ import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, secu
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentAccessKey } from './present-identity.ts';
+import { presentAccessKey } from '../../dialects/voipbin/identity.ts';
 import { accessKeyChangesSchema, accessKeySchema, newAccessKeySchema } from './schemas/identity.ts';
 import { microsOf } from '../../domain/time.ts';
 import {
@@ -69,7 +69,7 @@ const deleteRoute = createRoute({
   summary: 'Revoke an access key',
   request: idParam,
   responses: {
-    ...answer(accessKeySchema, 'As it was revoked'),
+    ...answer(accessKeySchema, 'The revoked access key'),
     ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND'),
   },
 });
@@ -112,6 +112,6 @@ accessKeyRoutes.openapi(deleteRoute, async (c) => {
 
 async function mine(c: AppContext, id: string): Promise<AccessKey> {
   const key = await findAccessKey(c.env, c.get('principal').customerId, id);
-  if (!key) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such access key');
+  if (!key) throw new ApiError('RESOURCE_NOT_FOUND', 'the access key does not exist');
   return key;
 }

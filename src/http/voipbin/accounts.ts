@@ -6,7 +6,7 @@ import { publicUrlOf } from '../origin.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
-import { presentAccount } from './present-account.ts';
+import { presentAccount } from '../../dialects/voipbin/account.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { accountChangesSchema, accountSchema, newAccountSchema } from './schemas/account.ts';
 import type { AccountCredentials } from '../../channels/contract.ts';
@@ -34,7 +34,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List the channel accounts',
+  summary: 'List channel accounts',
   request: { query: pageQuery },
   responses: { ...answer(pageSchema(accountSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -55,7 +55,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One channel account',
+  summary: 'Get a channel account',
   request: idParam,
   responses: {
     ...answer(accountSchema, 'The account'),
@@ -67,7 +67,7 @@ const updateRoute = createRoute({
   ...common,
   method: 'put',
   path: '/{id}',
-  summary: 'Change a channel account',
+  summary: 'Update a channel account',
   request: { ...idParam, ...body(accountChangesSchema) },
   responses: {
     ...answer(accountSchema, 'The account'),
@@ -79,7 +79,7 @@ const deleteRoute = createRoute({
   ...common,
   method: 'delete',
   path: '/{id}',
-  summary: 'Disconnect a channel account: its hook answers 404 from then on, and its conversations stay',
+  summary: 'Delete a channel account; its hook then returns 404, its conversations stay',
   request: idParam,
   responses: {
     ...answer(accountSchema, 'The account as it was deleted'),
@@ -138,9 +138,9 @@ async function checkAutomation(c: AppContext, wanted: Automation): Promise<void>
   const { customerId } = c.get('principal');
   const { message_flow_id: flow = NIL_UUID, assistant_id: assistant = NIL_UUID } = wanted;
   if (flow !== NIL_UUID && !(await findFlow(c.env, customerId, flow)))
-    throw invalidField('message_flow_id', 'is not a flow of yours');
+    throw invalidField('message_flow_id', 'is not one of your flows');
   if (assistant !== NIL_UUID && !(await findAssistant(c.env, customerId, assistant)))
-    throw invalidField('assistant_id', 'is not an assistant of yours');
+    throw invalidField('assistant_id', 'is not one of your assistants');
 }
 
 type NewAccount = ReturnType<typeof newAccountSchema.parse>;
@@ -170,7 +170,7 @@ async function unlessTaken<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     throw isMailAddressTaken(error)
-      ? invalidField('provider_data.address', 'is the address of another account')
+      ? invalidField('provider_data.address', 'already belongs to another account')
       : error;
   }
 }

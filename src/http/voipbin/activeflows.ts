@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentActiveflow } from './present-automation.ts';
+import { presentActiveflow } from '../../dialects/voipbin/automation.ts';
 import { activeflowFilter, activeflowSchema } from './schemas/automation.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import {
@@ -24,7 +24,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List the flows that were started by messages',
+  summary: 'List activeflows, the runs of flows',
   request: { query: pageQuery.extend(activeflowFilter) },
   responses: { ...answer(pageSchema(activeflowSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -33,7 +33,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One activeflow: its status, what it has done, and what it does now',
+  summary: 'Get an activeflow with its status and its executed actions',
   request: idParam,
   responses: { ...answer(activeflowSchema, 'The activeflow'), ...one },
 });
@@ -42,7 +42,8 @@ const stopRoute = createRoute({
   ...common,
   method: 'post',
   path: '/{id}/stop',
-  summary: 'Stop an activeflow: from the answer on it sends nothing more. One that is over stays as it ended',
+  summary:
+    'Stop an activeflow; it sends nothing after the response. An activeflow that has ended is returned unchanged',
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
     ...answer(activeflowSchema, 'The activeflow'),

@@ -7,7 +7,7 @@ import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, secu
 import { newRouter } from '../router.ts';
 import { newAgentRow } from './new-identity.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentAgent } from './present-identity.ts';
+import { presentAgent } from '../../dialects/voipbin/identity.ts';
 import {
   agentChangesSchema,
   agentPasswordSchema,
@@ -47,7 +47,7 @@ const createAgentRoute = createRoute({
   ...managers,
   method: 'post',
   path: '/',
-  summary: 'Make an agent',
+  summary: 'Create an agent',
   request: { headers: idempotencyHeaders, ...body(newAgentSchema) },
   responses: {
     ...answer(agentSchema, 'The agent'),
@@ -59,7 +59,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One agent; a plain agent reads itself only',
+  summary: 'Get an agent; an agent without further permission only itself',
   request: idParam,
   responses: { ...answer(agentSchema, 'The agent'), ...failures('PERMISSION_DENIED', 'AGENT_NOT_FOUND') },
 });
@@ -68,7 +68,7 @@ const updateRoute = createRoute({
   ...common,
   method: 'put',
   path: '/{id}',
-  summary: 'Change an agent’s name or detail',
+  summary: 'Update an agent’s name or detail',
   request: { ...idParam, ...body(agentChangesSchema) },
   responses: { ...answer(agentSchema, 'The agent'), ...failures('PERMISSION_DENIED', 'AGENT_NOT_FOUND') },
 });
@@ -77,7 +77,7 @@ const statusRoute = createRoute({
   ...common,
   method: 'put',
   path: '/{id}/status',
-  summary: 'Change an agent’s status',
+  summary: 'Set an agent’s status',
   request: { ...idParam, ...body(agentStatusSchema) },
   responses: { ...answer(agentSchema, 'The agent'), ...failures('PERMISSION_DENIED', 'AGENT_NOT_FOUND') },
 });
@@ -86,7 +86,7 @@ const permissionRoute = createRoute({
   ...managers,
   method: 'put',
   path: '/{id}/permission',
-  summary: 'Change what an agent may do; its tokens end',
+  summary: 'Set an agent’s permission; its tokens are revoked',
   request: { ...idParam, ...body(agentPermissionSchema) },
   responses: { ...answer(agentSchema, 'The agent'), ...failures('PERMISSION_DENIED', 'AGENT_NOT_FOUND') },
 });
@@ -95,7 +95,7 @@ const passwordRoute = createRoute({
   ...managers,
   method: 'put',
   path: '/{id}/password',
-  summary: 'Set an agent’s password; its tokens end',
+  summary: 'Set an agent’s password; its tokens are revoked',
   request: { ...idParam, ...body(agentPasswordSchema) },
   responses: { ...answer(agentSchema, 'The agent'), ...failures('PERMISSION_DENIED', 'AGENT_NOT_FOUND') },
 });
@@ -104,9 +104,9 @@ const deleteRoute = createRoute({
   ...managers,
   method: 'delete',
   path: '/{id}',
-  summary: 'Delete an agent; its tokens end',
+  summary: 'Delete an agent; its tokens are revoked',
   request: idParam,
-  responses: { ...answer(agentSchema, 'As it was deleted'), ...failures('PERMISSION_DENIED', 'AGENT_NOT_FOUND') },
+  responses: { ...answer(agentSchema, 'The deleted resource'), ...failures('PERMISSION_DENIED', 'AGENT_NOT_FOUND') },
 });
 
 export const agentRoutes = newRouter();
@@ -214,6 +214,6 @@ function requireGrant(c: AppContext, permission: number): void {
 
 function refuseTaken(error: unknown): never {
   if (isTaken(error, 'agents.username'))
-    throw new ApiError('ALREADY_EXISTS', 'username: is taken', { username: 'is taken' });
+    throw new ApiError('ALREADY_EXISTS', 'username: is already taken', { username: 'is already taken' });
   throw error;
 }

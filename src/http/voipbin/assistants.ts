@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentAssistant } from './present-automation.ts';
+import { presentAssistant } from '../../dialects/voipbin/automation.ts';
 import { assistantChangesSchema, assistantSchema, newAssistantSchema } from './schemas/automation.ts';
 import { checkedTarget } from './webhook-target.ts';
 import { microsOf } from '../../domain/time.ts';
@@ -28,7 +28,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List the assistants',
+  summary: 'List assistants',
   request: { query: pageQuery },
   responses: { ...answer(pageSchema(assistantSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -37,7 +37,7 @@ const createAssistantRoute = createRoute({
   ...common,
   method: 'post',
   path: '/',
-  summary: 'Connect an assistant: a webhook of yours that answers contacts; its secret is shown this once',
+  summary: 'Create an assistant, a webhook of yours that answers contacts; its secret is returned only once',
   description:
     'Parley posts `{"type": "assistant_turn", "data": {turn_id, conversation, messages, history}}` under the headers of Standard ' +
     'Webhooks 1.0. A 2xx with `{"text": "…"}` is sent to the contact, `{"handoff": true}` hands the conversation to people, an empty ' +
@@ -53,7 +53,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One assistant',
+  summary: 'Get an assistant',
   request: idParam,
   responses: { ...answer(assistantSchema, 'The assistant'), ...one },
 });
@@ -73,7 +73,7 @@ const deleteRoute = createRoute({
   path: '/{id}',
   summary: 'Delete an assistant: conversations that it should answer are handed to people',
   request: idParam,
-  responses: { ...answer(assistantSchema, 'As it was deleted'), ...one },
+  responses: { ...answer(assistantSchema, 'The deleted resource'), ...one },
 });
 
 export const assistantRoutes = newRouter();

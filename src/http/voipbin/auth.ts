@@ -20,7 +20,7 @@ const loginRoute = createRoute({
   path: '/login',
   summary: 'Log an agent in',
   description:
-    'Sets the HttpOnly cookie `token` too. 60 a minute per address and 10 failed ones a minute per user name, then 429 with `Retry-After`.',
+    'Also sets the HttpOnly cookie `token`. Limited to 60 logins per minute and address and 10 failed logins per minute and user name; beyond that 429 with `Retry-After`.',
   request: body(z.object({ username: z.string().min(1).max(255), password: z.string().min(1).max(1024) })),
   responses: {
     ...answer(z.object({ username: z.string(), token: z.string() }), 'The token, for seven days'),

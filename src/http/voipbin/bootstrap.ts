@@ -5,7 +5,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { newAccessKeyRow, newAgentRow, newCustomerRow } from './new-identity.ts';
-import { presentAccessKey, presentAgent, presentCustomer } from './present-identity.ts';
+import { presentAccessKey, presentAgent, presentCustomer } from '../../dialects/voipbin/identity.ts';
 import { accessKeySchema, agentSchema, customerSchema, newCustomerSchema } from './schemas/identity.ts';
 import { PERMISSION } from '../../domain/permissions.ts';
 import { configOf } from '../../env.ts';
@@ -22,14 +22,15 @@ const createCustomerRoute = createRoute({
   tags: ['Identity'],
   method: 'post',
   path: '/customers',
-  summary: 'Make a customer and its administrator',
-  description: 'With the Worker secret BOOTSTRAP_TOKEN as bearer. The password and the access key are shown this once.',
+  summary: 'Create a customer and its administrator',
+  description:
+    'Requires the Worker secret BOOTSTRAP_TOKEN as bearer token. The password and the access key are returned only once.',
   security: [{ bearer: [] }],
   request: { headers: idempotencyHeaders, ...body(newCustomerSchema) },
   responses: {
     ...answer(
       z.object({ customer: customerSchema, agent: agentSchema, password: z.string(), accesskey: accessKeySchema }),
-      'All that the customer needs to begin',
+      'The customer, its administrator and its first access key',
     ),
     ...failures('INVALID_CREDENTIALS', 'ALREADY_EXISTS', ...KEY_REFUSALS),
   },
@@ -73,6 +74,6 @@ async function requireBootstrapToken(c: AppContext): Promise<void> {
 
 function refuseTaken(error: unknown): never {
   if (isTaken(error, 'agents.username'))
-    throw new ApiError('ALREADY_EXISTS', 'username: is taken', { username: 'is taken' });
+    throw new ApiError('ALREADY_EXISTS', 'username: is already taken', { username: 'is already taken' });
   throw error;
 }

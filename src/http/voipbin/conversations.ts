@@ -7,6 +7,7 @@ import { newRouter } from '../router.ts';
 import { guardOf, ownerActing, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { conversationChangesSchema, conversationSchema } from './schemas/conversation.ts';
+import { conversationTypes } from '../../channels/registry.ts';
 import { presentConversation } from '../../dialects/voipbin/conversation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
 import { isUuid, NIL_UUID } from '../../domain/ids.ts';
@@ -21,15 +22,18 @@ const managers = { ...common, middleware: guardOf('managers') };
 
 const listQuery = pageQuery.extend({
   owner_id: uuid.optional(),
-  type: z.string().max(32).optional(),
+  type: z.enum(conversationTypes).optional(),
   state: z.enum(['active', 'idle', 'closed']).optional(),
   tag: z.string().max(64).optional(),
-  archived: z.enum(['true', 'false']).optional().openapi({ description: 'Absent: both' }),
+  archived: z
+    .enum(['true', 'false'])
+    .optional()
+    .openapi({ description: 'If absent, archived and other conversations are returned' }),
   account_id: uuid.optional(),
   peer: z.string().max(255).optional().openapi({ description: 'The contact’s address, as `peer.target` shows it' }),
   q: z.string().trim().max(200).optional().openapi({
     description:
-      'Words of messages, files’ names, names, tags and addresses; all must be there, the last letters of each may be missing',
+      'Full-text search in messages, file names, names, tags and addresses. All words must match; each may be the beginning of a word',
   }),
 });
 
@@ -38,7 +42,7 @@ const listRoute = () =>
     ...common,
     method: 'get',
     path: '/',
-    summary: 'List conversations; an agent must ask for its own (`owner_id`)',
+    summary: 'List conversations; an agent must pass its own id as `owner_id`',
     request: { query: listQuery },
     responses: { ...answer(pageSchema(conversationSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
   });
@@ -49,7 +53,7 @@ const readRoute = (access: Access) =>
     middleware: guardOf(access),
     method: 'get',
     path: '/{id}',
-    summary: 'One conversation; the ETag is its sequence',
+    summary: 'Get a conversation; the ETag is its sequence',
     request: idParam,
     responses: {
       ...answer(conversationSchema, 'The conversation'),
@@ -62,7 +66,7 @@ const updateRoute = () =>
     ...managers,
     method: 'put',
     path: '/{id}',
-    summary: 'Assign, rename, tag, change the mode or close (seed 001)',
+    summary: 'Assign, rename, tag or close a conversation, or change its mode',
     request: { ...idParam, ...body(conversationChangesSchema) },
     responses: {
       ...answer(conversationSchema, 'The conversation'),
@@ -75,10 +79,10 @@ const deleteRoute = () =>
     ...managers,
     method: 'delete',
     path: '/{id}',
-    summary: 'Delete a conversation (soft): the contact’s next message opens a new one',
+    summary: 'Delete a conversation (soft delete); the contact’s next message opens a new one',
     request: idParam,
     responses: {
-      ...answer(conversationSchema, 'As it was deleted'),
+      ...answer(conversationSchema, 'The deleted resource'),
       ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
     },
   });
@@ -88,10 +92,10 @@ const unassignRoute = () =>
     ...common,
     method: 'post',
     path: '/{id}/unassign',
-    summary: 'Take the owner away: for managers, and for the owning agent itself (seed 001)',
+    summary: 'Remove the owner; for managers and the owning agent',
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
-      ...answer(conversationSchema, 'The conversation, nobody’s; automation answers again'),
+      ...answer(conversationSchema, 'The conversation without an owner; automation answers again'),
       ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', ...KEY_REFUSALS),
     },
   });
@@ -192,6 +196,6 @@ async function checkedOwner(c: AppContext, ownerId: string): Promise<string | nu
   if (ownerId === NIL_UUID) return null;
   if (!isUuid(ownerId)) throw invalidField('owner_id', 'must be a UUID');
   const agent = await findAgent(c.env, c.get('principal').customerId, ownerId);
-  if (!agent) throw invalidField('owner_id', 'is not an agent of yours');
+  if (!agent) throw invalidField('owner_id', 'is not one of your agents');
   return agent.id;
 }

@@ -6,7 +6,7 @@ import { answer, body, failures, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { customerHook, saveCustomerHook } from './customer-hook.ts';
 import { pageSchema } from './pages.ts';
-import { presentCustomer } from './present-identity.ts';
+import { presentCustomer } from '../../dialects/voipbin/identity.ts';
 import { customerChangesSchema, customerSchema } from './schemas/identity.ts';
 import { hasRole } from '../../domain/permissions.ts';
 import { microsOf } from '../../domain/time.ts';
@@ -20,7 +20,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/customer',
-  summary: 'The caller’s customer',
+  summary: 'Get the customer of the caller',
   middleware: allow('manager-or-admin'),
   responses: { ...answer(customerSchema, 'The customer'), ...failures('PERMISSION_DENIED') },
 });
@@ -29,7 +29,7 @@ const updateRoute = createRoute({
   ...common,
   method: 'put',
   path: '/customer',
-  summary: 'Change the customer: names, its webhook, and the silences of its conversations',
+  summary: 'Update the customer’s name, webhook and conversation timeouts',
   middleware: allow('admin'),
   request: body(customerChangesSchema),
   responses: { ...answer(customerSchema, 'The customer'), ...failures('PERMISSION_DENIED') },
@@ -39,7 +39,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/customers',
-  summary: 'The caller’s own customer, as a list',
+  summary: 'List customers: the caller’s own',
   middleware: allow('manager-or-admin'),
   responses: { ...answer(pageSchema(customerSchema), 'One row'), ...failures('PERMISSION_DENIED') },
 });
@@ -48,7 +48,7 @@ const serviceAgentRoute = createRoute({
   ...common,
   method: 'get',
   path: '/service_agents/customer',
-  summary: 'The caller’s customer, for any agent',
+  summary: 'Get the customer of the caller; for any agent',
   responses: { ...answer(customerSchema, 'The customer'), ...failures() },
 });
 
@@ -81,7 +81,7 @@ const changesOf = (wanted: z.infer<typeof customerChangesSchema>): CustomerChang
 async function present(c: AppContext) {
   const { customerId } = c.get('principal');
   const customer = await findCustomer(c.env, customerId);
-  if (!customer) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such customer');
+  if (!customer) throw new ApiError('RESOURCE_NOT_FOUND', 'the customer does not exist');
   const hook = await customerHook(c.env, customerId);
   const [secret = ''] = hook ? await signingSecrets(c.env, hook, Date.now()) : [];
   return presentCustomer(customer, hook, hasRole(c.get('principal'), 'admin') ? secret : undefined);

@@ -4,7 +4,7 @@ import { answer, failures, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest } from './pages.ts';
 import { eventSchema } from './schemas/webhook.ts';
-import { presentStored, wireEventsOf } from '../../dialects/voipbin/stored-event.ts';
+import { presentStored, wireEventsOf } from '../../dialects/voipbin/events.ts';
 import { eventsAfter } from '../../storage/events.ts';
 
 const listRoute = createRoute({
@@ -13,13 +13,13 @@ const listRoute = createRoute({
   middleware: allow('manager-or-admin'),
   method: 'get',
   path: '/',
-  summary: 'The events that webhooks carry, by pull and oldest first: what a receiver missed, it reads here',
-  description: 'Talk’s events are shown to access keys only: people see the talks that they are in.',
+  summary: 'List events, oldest first: the same events that webhooks deliver, for receivers that missed some',
+  description: 'Events of Talk are only returned to access keys; agents read the talks that they are in.',
   request: {
     query: z.object({
       after: z
         .string()
-        .regex(/^\d{0,15}$/, 'must be a next_page_token of an earlier answer')
+        .regex(/^\d{0,15}$/, 'must be a next_page_token of an earlier response')
         .optional(),
       page_size: pageQuery.shape.page_size,
     }),
@@ -28,9 +28,9 @@ const listRoute = createRoute({
     ...answer(
       z.object({
         result: z.array(eventSchema),
-        next_page_token: z.string().openapi({ description: 'Where to ask from next; never empty' }),
+        next_page_token: z.string().openapi({ description: 'The `after` of the next request; never empty' }),
       }),
-      'At most `page_size` entries of the log, with the events that each stands for',
+      'The events of at most `page_size` log entries',
     ),
     ...failures('PERMISSION_DENIED'),
   },

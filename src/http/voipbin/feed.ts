@@ -9,7 +9,7 @@ const feedRoute = createRoute({
   security,
   method: 'get',
   path: '/ws',
-  summary: 'Everything that happens, live, by topic',
+  summary: 'Subscribe to live events by topic',
   description:
     'Subscribe with `{"type":"subscribe","topics":["customer_id:<id>","agent_id:<id>"]}`; `unsubscribe` likewise. Managers and access keys listen to their customer, an agent to itself; a topic that is refused is answered by an `error` frame. A topic matches by prefix: `…:conversation:<id>`, `…:chat:<talk id>`, `…:chat:message_created:<talk id>`. Each event comes once, as `{type, sequence, data}`. There is no replay. With a `client_id` a frame is answered by an `ack`. Send `ping` now and then: after 4 MB without any sign of life the socket is closed with 4008.',
   request: { query: z.object({ ticket: z.string().optional() }) },

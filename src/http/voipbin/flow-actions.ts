@@ -21,10 +21,10 @@ async function checkReferences(c: AppContext, action: Action, field: string): Pr
   const { customerId } = c.get('principal');
   if (action.type === 'assistant_reply') {
     const known = await findAssistant(c.env, customerId, action.option.assistant_id);
-    if (!known) throw invalidField(`${field}.assistant_id`, 'is not an assistant of yours');
+    if (!known) throw invalidField(`${field}.assistant_id`, 'is not one of your assistants');
   } else if (action.type === 'assign') {
     const known = await findAgent(c.env, customerId, action.option.owner_id);
-    if (!known) throw invalidField(`${field}.owner_id`, 'is not an agent of yours');
+    if (!known) throw invalidField(`${field}.owner_id`, 'is not one of your agents');
   } else if (action.type === 'webhook_send') {
     // What its variables will hold is looked at before each request; a host that is none can be told now.
     checkedTarget(

@@ -7,7 +7,7 @@ import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, secu
 import { newRouter } from '../router.ts';
 import { checkedActions } from './flow-actions.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentFlow } from './present-automation.ts';
+import { presentFlow } from '../../dialects/voipbin/automation.ts';
 import { flowChangesSchema, flowSchema, newFlowSchema } from './schemas/automation.ts';
 import { microsOf } from '../../domain/time.ts';
 import { findFlow, insertFlow, listFlows, updateFlow, type Flow, type FlowChanges } from '../../storage/flows.ts';
@@ -19,7 +19,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'List the flows',
+  summary: 'List flows',
   request: { query: pageQuery },
   responses: { ...answer(pageSchema(flowSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -28,7 +28,7 @@ const createFlowRoute = createRoute({
   ...common,
   method: 'post',
   path: '/',
-  summary: 'Make a flow; an account names it as `message_flow_id`',
+  summary: 'Create a flow, to be named as an account’s `message_flow_id`',
   description:
     'Actions: `conversation_send {text}`, `webhook_send {method, uri, data}`, `assistant_reply {assistant_id}`, `assign {owner_id}`, ' +
     '`sleep {duration}` (milliseconds), `branch {variable, equals, goto}`, `stop`. Texts, URIs and data may hold `${variables}`.',
@@ -40,7 +40,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One flow',
+  summary: 'Get a flow',
   request: idParam,
   responses: { ...answer(flowSchema, 'The flow'), ...one },
 });
@@ -49,7 +49,7 @@ const updateRoute = createRoute({
   ...common,
   method: 'put',
   path: '/{id}',
-  summary: 'Change a flow: activeflows that run already go on as they began',
+  summary: 'Update a flow; activeflows that already run keep the actions with which they began',
   request: { ...idParam, ...body(flowChangesSchema) },
   responses: { ...answer(flowSchema, 'The flow'), ...one },
 });
@@ -58,9 +58,9 @@ const deleteRoute = createRoute({
   ...common,
   method: 'delete',
   path: '/{id}',
-  summary: 'Delete a flow: messages start it no more, and activeflows that run already go on',
+  summary: 'Delete a flow; messages no longer start it, and activeflows that already run continue',
   request: idParam,
-  responses: { ...answer(flowSchema, 'As it was deleted'), ...one },
+  responses: { ...answer(flowSchema, 'The deleted resource'), ...one },
 });
 
 export const flowRoutes = newRouter();

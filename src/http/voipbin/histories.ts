@@ -5,9 +5,7 @@ import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { changeEntrySchema, timelineEntrySchema } from './schemas/conversation.ts';
-import { presentEntry } from '../../dialects/voipbin/change.ts';
-import { presentMessage } from '../../dialects/voipbin/message.ts';
-import type { TimelineEntry } from '../../objects/conversation/questions.ts';
+import { presentEntry, presentTimelineEntry } from '../../dialects/voipbin/change.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { pageOf } from '../../storage/page.ts';
 
@@ -27,9 +25,9 @@ const changesRoute = (access: Access, path: string, summary: string) =>
 const timelineQuery = pageQuery.extend({
   page_token: z
     .string()
-    .regex(/^\d*$/, 'must be a next_page_token of an earlier answer')
+    .regex(/^\d*$/, 'must be a next_page_token of an earlier response')
     .optional()
-    .openapi({ description: 'A sequence: entries before it' }),
+    .openapi({ description: 'A sequence; entries before it are returned' }),
 });
 
 const timelineRoute = (access: Access) =>
@@ -37,7 +35,7 @@ const timelineRoute = (access: Access) =>
     ...common(access),
     method: 'get',
     path: '/{id}/timeline',
-    summary: 'Messages, and who turned what over, in one list',
+    summary: 'List messages and changes of mode, owner and consent in one timeline',
     request: { ...idParam, query: timelineQuery },
     responses: { ...answer(pageSchema(timelineEntrySchema), 'Newest first'), ...refusals },
   });
@@ -46,8 +44,8 @@ const timelineRoute = (access: Access) =>
 export function historyRoutes(access: Access) {
   const routes = newRouter();
   const histories = [
-    ['mode', changesRoute(access, '/{id}/mode_history', 'Who changed the mode, from what to what, and when')],
-    ['owner', changesRoute(access, '/{id}/assignment_history', 'Who assigned the conversation to whom, and when')],
+    ['mode', changesRoute(access, '/{id}/mode_history', 'List the changes of the mode')],
+    ['owner', changesRoute(access, '/{id}/assignment_history', 'List the changes of the owner')],
   ] as const;
 
   for (const [kind, route] of histories) {
@@ -75,8 +73,3 @@ export function historyRoutes(access: Access) {
   });
   return routes;
 }
-
-const presentTimelineEntry = (each: TimelineEntry) =>
-  each.kind === 'message'
-    ? { type: 'message' as const, sequence: each.sequence, data: presentMessage(each.message) }
-    : { type: 'system' as const, sequence: each.sequence, data: presentEntry(each.entry) };

@@ -5,7 +5,7 @@ import { agentsOnly } from '../middleware/authenticate.ts';
 import { answer, failures, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentAgent } from './present-identity.ts';
+import { presentAgent } from '../../dialects/voipbin/identity.ts';
 import { agentSchema } from './schemas/identity.ts';
 import { findAgent, listAgents } from '../../storage/agents.ts';
 

@@ -14,8 +14,7 @@ const mediaRoute = createRoute({
   middleware: guardOf('owners'),
   method: 'get',
   path: '/{id}/messages/{message_id}/medias/{index}',
-  summary:
-    'A file that a contact sent: our copy of it, or read through from its provider; for managers and the owning agent',
+  summary: 'Download a file of a message; for managers and the owning agent',
   request: {
     params: z.object({ id: uuid, message_id: uuid, index: z.string().regex(/^\d{1,2}$/, 'must be 0 to 99') }),
   },

@@ -23,33 +23,38 @@ const newMessageSchema = z
   .object({
     text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
-    client_id: z.string().max(255).default('').openapi({ description: 'Your own name for the message, echoed back' }),
+    client_id: z
+      .string()
+      .max(255)
+      .default('')
+      .openapi({ description: 'Your own id for the message; returned unchanged' }),
     template: templateUseSchema.optional().openapi({
-      description: 'WhatsApp: one of the account’s approved templates, which may be sent at any time',
+      description: 'WhatsApp: an approved template of the account; may also be sent outside the messaging window',
     }),
     channel: channelSchema.openapi({
-      description: 'Send by this one alone; empty takes the best for each participant',
+      description: 'The only channel to use; if empty, the best channel for each participant',
     }),
     subject: z
       .string()
       .max(500)
       .transform((text) => wellFormed(text).replaceAll(/\s+/g, ' ').trim())
       .default('')
-      .openapi({ description: 'Should it go by e-mail; empty: that of the thread' }),
+      .openapi({ description: 'The subject if the message is sent by e-mail; if empty, the subject of the thread' }),
     takeover: z.boolean().default(false).openapi({
-      description: 'True makes a send with an access key a person’s reply: the conversation’s mode becomes `human`',
+      description: 'If true, a send with an access key counts as a person’s reply and sets the mode to `human`',
     }),
     mode_epoch: z.number().int().min(0).optional().openapi({
-      description: 'For assistants: the `mode_epoch` that their turn began with. 409 MODE_CHANGED after a takeover',
+      description:
+        'For assistants: the `mode_epoch` at the beginning of the turn; after a takeover the send returns 409 MODE_CHANGED',
     }),
   })
   .refine(({ text, medias, template }) => text.trim() !== '' || medias.length > 0 || template !== undefined, {
     path: ['text'],
-    message: 'is empty, and there are no medias',
+    message: 'is required unless there are medias',
   })
   .refine(({ text, medias, template }) => template === undefined || (text === '' && medias.length === 0), {
     path: ['template'],
-    message: 'has its own text: send no text and no medias with it',
+    message: 'cannot be combined with text or medias',
   })
   .openapi('NewMessage');
 
@@ -59,7 +64,7 @@ const sendHeaders = idempotencyHeaders.extend({
     .regex(/^"?\d+"?$/, 'must be a sequence in quotes')
     .optional()
     .openapi({
-      description: 'The last sequence that the sender has seen; 412 with the unseen messages when there are newer ones',
+      description: 'The last sequence that the sender has seen; if there are newer messages, 412 returns them',
     }),
 });
 
@@ -67,7 +72,7 @@ const dryRunQuery = z.object({
   dry_run: z
     .enum(['true', 'false'])
     .default('false')
-    .openapi({ description: 'Tells how the message would go, and sends nothing' }),
+    .openapi({ description: 'If true, returns the chosen channels and sends nothing' }),
 });
 
 const dryRunSchema = z.object({ dry_run: z.literal(true), routing: z.array(choiceSchema) }).openapi('DryRun');
@@ -77,7 +82,7 @@ const listRoute = (access: Access) =>
     ...common(access),
     method: 'get',
     path: '/{id}/messages',
-    summary: 'The messages of a conversation',
+    summary: 'List the messages of a conversation, newest first',
     request: { ...idParam, query: pageQuery },
     responses: {
       ...answer(pageSchema(messageSchema), 'Newest first'),
@@ -92,10 +97,13 @@ const sendRoute = (access: Access) =>
     path: '/{id}/messages',
     summary: 'Send a message to the contact',
     description:
-      'A 200 means stored and ordered: it goes out after everything before it, and its status follows by events.',
+      '200 means that the message is stored and ordered. It is sent after all earlier messages to the same recipient; its status follows by events.',
     request: { ...idParam, headers: sendHeaders, query: dryRunQuery, ...body(newMessageSchema) },
     responses: {
-      ...answer(z.union([messageSchema, dryRunSchema]), 'The message, `progressing`; of a dry run the choice alone'),
+      ...answer(
+        z.union([messageSchema, dryRunSchema]),
+        'The message with the status `progressing`; for a dry run only the routing',
+      ),
       ...failures(
         'PERMISSION_DENIED',
         'CONVERSATION_NOT_FOUND',
@@ -117,7 +125,7 @@ const readRoute = (access: Access) =>
     ...common(access),
     method: 'get',
     path: '/{id}/messages/{message_id}',
-    summary: 'One message',
+    summary: 'Get a message',
     request: messageParams,
     responses: {
       ...answer(messageSchema, 'The message'),
@@ -130,10 +138,10 @@ const deleteRoute = () =>
     ...common('managers'),
     method: 'delete',
     path: '/{id}/messages/{message_id}',
-    summary: 'Delete a message (soft): its text and medias are gone from every answer, event and replay',
+    summary: 'Delete a message (soft delete); its text and medias are removed from all responses, events and replays',
     request: messageParams,
     responses: {
-      ...answer(messageSchema, 'As it was deleted'),
+      ...answer(messageSchema, 'The deleted resource'),
       ...failures('PERMISSION_DENIED', 'CONVERSATION_MESSAGE_NOT_FOUND'),
     },
   });

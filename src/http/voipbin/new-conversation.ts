@@ -17,9 +17,9 @@ const createRouteOf = createRoute({
   middleware: guardOf('managers'),
   method: 'post',
   path: '/',
-  summary: 'The open conversation of these addresses, made if there is none (seed 002)',
+  summary: 'Get the open conversation with these addresses, or create it',
   description:
-    'When the addresses that are taken belong to one open conversation, that one is answered, and the free ones join it; when they belong to two, 409 names both. A repeat under the same Idempotency-Key is answered the conversation as it is then.',
+    'If some of the addresses already belong to one open conversation, that conversation is returned and the other addresses are added to it. If they belong to two, 409 ADDRESS_TAKEN names both. A repeat with the same Idempotency-Key returns the conversation in its current state.',
   request: { headers: idempotencyHeaders, ...body(newConversationSchema) },
   responses: {
     ...answer(conversationSchema, 'The conversation'),

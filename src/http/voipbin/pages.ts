@@ -4,7 +4,7 @@ import { isUuid } from '../../domain/ids.ts';
 import type { Cursor, Page, PageRequest } from '../../storage/page.ts';
 
 const DEFAULT_SIZE = 100;
-const TOKEN_FORM = 'must be a next_page_token of an earlier answer, or a time';
+const TOKEN_FORM = 'must be a next_page_token of an earlier response, or a time';
 
 /** `<time>`, or `<time>,<id>` where rows tie across the page border; both forms of time (spec section 9). */
 function readToken(token: string): Cursor | null {
@@ -20,7 +20,7 @@ export const pageQuery = z.object({
     .string()
     .regex(/^-?\d+$/, 'must be a whole number')
     .optional()
-    .openapi({ description: '1 to 100; anything else means 100' }),
+    .openapi({ description: '1 to 100; any other number means 100' }),
   page_token: z
     .string()
     .refine((token) => token === '' || readToken(token) !== null, TOKEN_FORM)

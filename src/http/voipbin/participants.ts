@@ -19,10 +19,10 @@ const listRoute = (access: Access) =>
     middleware: guardOf(access),
     method: 'get',
     path: '/{id}/participants',
-    summary: 'Who is in a conversation',
+    summary: 'List the participants of a conversation',
     request: idParam,
     responses: {
-      ...answer(z.object({ result: z.array(participantSchema) }), 'In the order in which they joined'),
+      ...answer(z.object({ result: z.array(participantSchema) }), 'In the order in which they were added'),
       ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND'),
     },
   });
@@ -32,9 +32,9 @@ const addRoute = createRoute({
   middleware: guardOf('managers'),
   method: 'post',
   path: '/{id}/participants',
-  summary: 'Add a person, by one address or several (seed 002)',
+  summary: 'Add a participant with one or more addresses',
   description:
-    'Who has one of the addresses here already gets the others. 409 ADDRESS_TAKEN names the other open conversations that have one.',
+    'If a participant of this conversation already has one of the addresses, it gets the others. 409 ADDRESS_TAKEN names the other open conversations that have one of them.',
   request: { ...idParam, headers: idempotencyHeaders, ...body(addedParticipantSchema) },
   responses: {
     ...answer(participantSchema, 'The participant'),
@@ -55,7 +55,7 @@ const removeRoute = createRoute({
   method: 'delete',
   path: '/{id}/participants/{participant_id}',
   summary:
-    'Remove a person, or one of its addresses; not the last one. What comes from there begins another conversation',
+    'Remove a participant or one of its addresses, but not the last one; later messages from there open another conversation',
   request: {
     params: z.object({ id: uuid, participant_id: uuid }),
     query: z.object({
@@ -63,11 +63,11 @@ const removeRoute = createRoute({
         .string()
         .max(255)
         .optional()
-        .openapi({ description: 'The `target` of the one that goes; absent: the person with all of them' }),
+        .openapi({ description: 'The `target` of the address to remove; if absent, the participant is removed' }),
     }),
   },
   responses: {
-    ...answer(participantSchema, 'As it was removed'),
+    ...answer(participantSchema, 'The removed participant'),
     ...failures('PERMISSION_DENIED', 'CONVERSATION_NOT_FOUND', 'PARTICIPANT_NOT_FOUND'),
   },
 });

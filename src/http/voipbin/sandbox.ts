@@ -9,12 +9,12 @@ import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { resolvedOf, type ResolvedAccount } from '../../app/accounts.ts';
 import { receiveInbound } from '../../app/conversations/receive.ts';
-import { blankTime } from '../../dialects/voipbin/times.ts';
+import { presentOnPhone } from '../../dialects/voipbin/sandbox.ts';
 import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_MEDIAS, MAX_TEXT_LENGTH, outgoingMediaSchema, wellFormed } from '../../domain/content.ts';
 import { utf8 } from '../../security/encoding.ts';
 import { findAccount, type Account } from '../../storage/accounts.ts';
-import { listOnPhone, setFault, type SandboxMessage } from '../../storage/sandbox.ts';
+import { listOnPhone, setFault } from '../../storage/sandbox.ts';
 
 const common = { tags: ['Sandbox'], security, middleware: allow('manager-or-admin') };
 const accountId = uuid;
@@ -26,7 +26,8 @@ const inboundSchema = z
     text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
     medias: z.array(outgoingMediaSchema).max(MAX_MEDIAS).default([]),
     echo: z.boolean().default(false).openapi({
-      description: 'Plays the business’s own telephone instead: a message to the contact `from`, which takes over',
+      description:
+        'If true, simulates the business’s own phone: a message to the contact `from`, which counts as a takeover',
     }),
   })
   .openapi('SandboxInbound');
@@ -34,9 +35,9 @@ const inboundSchema = z
 const faultsSchema = z
   .object({
     account_id: accountId,
-    count: z.number().int().min(0).max(1000).openapi({ description: '0 ends it' }),
+    count: z.number().int().min(0).max(1000).openapi({ description: '0 clears the fault' }),
     kind: z.enum(['error', 'reject', 'timeout', 'throttle']),
-    retry_after: z.number().int().min(0).max(3600).optional().openapi({ description: 'Seconds, for `throttle`' }),
+    retry_after: z.number().int().min(0).max(3600).optional().openapi({ description: 'Seconds; only for `throttle`' }),
   })
   .openapi('SandboxFaults');
 
@@ -57,10 +58,10 @@ const inboundRoute = createRoute({
   ...common,
   method: 'post',
   path: '/inbound',
-  summary: 'Play the contact: a message comes in on a sandbox account',
+  summary: 'Simulate an inbound message on a sandbox account',
   request: { headers: idempotencyHeaders, ...body(inboundSchema) },
   responses: {
-    ...answer(z.object({ message_id: z.string(), conversation_id: z.string() }), 'Where it landed'),
+    ...answer(z.object({ message_id: z.string(), conversation_id: z.string() }), 'The message and its conversation'),
     ...failures('PERMISSION_DENIED', ...KEY_REFUSALS),
   },
 });
@@ -69,7 +70,7 @@ const outboxRoute = createRoute({
   ...common,
   method: 'get',
   path: '/outbox',
-  summary: 'What the contact’s phone would have received',
+  summary: 'List the messages that the contact’s phone would have received',
   request: { query: pageQuery.extend({ account_id: accountId }) },
   responses: { ...answer(pageSchema(phoneSchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -78,9 +79,9 @@ const faultsRoute = createRoute({
   ...common,
   method: 'post',
   path: '/faults',
-  summary: 'Make the next sends of a sandbox account fail, hang or be throttled',
+  summary: 'Make the next sends of a sandbox account fail, time out or be throttled',
   request: { headers: idempotencyHeaders, ...body(faultsSchema) },
-  responses: { ...answer(faultsSchema, 'What will go wrong'), ...failures('PERMISSION_DENIED', ...KEY_REFUSALS) },
+  responses: { ...answer(faultsSchema, 'The fault'), ...failures('PERMISSION_DENIED', ...KEY_REFUSALS) },
 });
 
 export const sandboxRoutes = newRouter();
@@ -124,25 +125,14 @@ sandboxRoutes.openapi(faultsRoute, async (c) => {
 /** A contact has a telephone number, and not the account's own. */
 function checkSender(from: string, account: Account): void {
   const number = normalizeTel(from);
-  if (number === null) throw invalidField('from', 'must be a telephone number, as +15559876543');
-  if (number === account.providerData['number']) throw invalidField('from', 'is the number of the account itself');
+  if (number === null) throw invalidField('from', 'must be a telephone number in E.164 form, for example +15559876543');
+  if (number === account.providerData['number']) throw invalidField('from', 'must not be the account’s own number');
 }
 
 async function sandboxAccount(c: AppContext, id: string): Promise<ResolvedAccount> {
   const resolved = resolvedOf(await findAccount(c.env, c.get('principal').customerId, id));
-  if (!resolved) throw invalidField('account_id', 'is not an account of yours');
+  if (!resolved) throw invalidField('account_id', 'is not one of your accounts');
   if (resolved.account.providerData['provider'] !== 'sandbox')
     throw invalidField('account_id', 'is not a sandbox account');
   return resolved;
 }
-
-const presentOnPhone = (message: SandboxMessage) => ({
-  id: message.id,
-  message_id: message.messageId,
-  conversation_id: message.conversationId,
-  from: message.sender,
-  to: message.recipient,
-  text: message.text,
-  medias: z.array(z.object({ type: z.string(), url: z.string() })).parse(JSON.parse(message.medias)),
-  tm_create: blankTime(message.createdAt),
-});

@@ -11,7 +11,7 @@ const createTicketRoute = createRoute({
   security,
   method: 'post',
   path: '/',
-  summary: 'A single-use ticket of 60 seconds, for a browser’s stream',
+  summary: 'Create a single-use ticket, valid for 60 seconds, for a browser’s stream',
   description: 'Use it as `?ticket=`, or on a WebSocket as the subprotocol `ticket.<ticket>`.',
   request: { headers: idempotencyHeaders },
   responses: {

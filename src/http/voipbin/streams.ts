@@ -21,9 +21,9 @@ const common = { tags: ['Live'], security, method: 'get' as const };
 const sseRoute = createRoute({
   ...common,
   path: '/{id}/stream',
-  summary: 'The conversation’s events as Server-Sent Events',
+  summary: 'Stream the events of a conversation as Server-Sent Events',
   description:
-    'Data is `{type, sequence, data}`, `id` the sequence: `Last-Event-ID` resumes. `caught_up` ends the replay; `resync` answers a cursor that is not of this log.',
+    '`data` is `{type, sequence, data}` and `id` is the sequence; reconnect with `Last-Event-ID` to resume. `caught_up` marks the end of the replay, `resync` a cursor that this conversation does not have.',
   request: {
     ...idParam,
     query: liveQuery,
@@ -38,9 +38,9 @@ const sseRoute = createRoute({
 const socketRoute = createRoute({
   ...common,
   path: '/{id}/ws',
-  summary: 'The same as a WebSocket',
+  summary: 'Stream the events of a conversation over a WebSocket',
   description:
-    'Frames as on the stream. Acknowledge with `{"type":"ack","sequence":N}` every 50 events, 32 KB or second: past 1,000 events or 1 MB without one (128 KB where a thousand read) the server waits, and after 30 s closes with 4008; come back with `?after=`.',
+    'Frames have the same form as on the stream. Acknowledge with `{"type":"ack","sequence":N}` every 50 events, 32 KB or second: past 1,000 events or 1 MB without one (128 KB where a thousand read) the server waits, and after 30 s closes with 4008; come back with `?after=`.',
   request: { ...idParam, query: socketQuery },
   responses: {
     101: { description: 'Switching protocols' },

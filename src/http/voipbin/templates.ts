@@ -13,8 +13,11 @@ const templateSchema = z
     language: z.string().openapi({ example: 'en_US' }),
     category: z.string(),
     text: z.string().openapi({ example: 'Hello {{1}}, your order is on its way.' }),
-    parameters: z.number().int().openapi({ description: 'How many its text takes' }),
-    needs: z.string().nullable().openapi({ description: 'Why Parley cannot send it: what it asks for beside them' }),
+    parameters: z.number().int().openapi({ description: 'The number of parameters in its text' }),
+    needs: z
+      .string()
+      .nullable()
+      .openapi({ description: 'What else the template requires, so that Parley cannot send it; otherwise null' }),
   })
   .openapi('Template');
 
@@ -24,7 +27,7 @@ const listRoute = createRoute({
   middleware: allow('manager-or-admin'),
   method: 'get',
   path: '/{id}/templates',
-  summary: 'The approved templates of an account; none on channels that have no templates',
+  summary: 'List the approved templates of an account; empty on channels without templates',
   request: idParam,
   responses: {
     ...answer(z.object({ result: z.array(templateSchema), next_page_token: z.string() }), 'All of them'),

@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentWebhookDelivery } from './present-webhook.ts';
+import { presentWebhookDelivery } from '../../dialects/voipbin/webhook.ts';
 import { deliveryFilterSchema, deliverySchema } from './schemas/webhook.ts';
 import { enqueue } from '../../queues/jobs.ts';
 import {
@@ -24,7 +24,7 @@ const deliveryParam = {
     id: z
       .string()
       .max(200)
-      .regex(/^evt_[0-9a-f]+_\d+(_\d)?\.[0-9a-f-]{36}$/, 'must be the id of a delivery'),
+      .regex(/^evt_[0-9a-f]+_\d+(_\d)?\.[0-9a-f-]{36}$/, 'must be a webhook delivery id'),
   }),
 };
 const one = failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND');
@@ -33,7 +33,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'The log of webhook deliveries',
+  summary: 'List webhook deliveries',
   request: { query: pageQuery.extend(deliveryFilterSchema.shape) },
   responses: { ...answer(pageSchema(deliverySchema), 'Newest first'), ...failures('PERMISSION_DENIED') },
 });
@@ -42,7 +42,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One webhook delivery',
+  summary: 'Get a webhook delivery',
   request: deliveryParam,
   responses: { ...answer(deliverySchema, 'The delivery'), ...one },
 });
@@ -51,7 +51,7 @@ const retryRoute = createRoute({
   ...common,
   method: 'post',
   path: '/{id}/retry',
-  summary: 'Deliver again, at once and with the whole schedule before it; the webhook-id stays',
+  summary: 'Retry a webhook delivery now, with the full retry schedule and the same webhook-id',
   request: { ...deliveryParam, headers: idempotencyHeaders },
   responses: {
     ...answer(deliverySchema, 'The delivery, `pending`'),
@@ -97,6 +97,6 @@ const filterOf = (query: z.infer<typeof deliveryFilterSchema>): DeliveryFilter =
 
 async function mine(c: AppContext, id: string): Promise<WebhookDelivery> {
   const delivery = await findDelivery(c.env, c.get('principal').customerId, id);
-  if (!delivery) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such webhook delivery');
+  if (!delivery) throw new ApiError('RESOURCE_NOT_FOUND', 'the webhook delivery does not exist');
   return delivery;
 }

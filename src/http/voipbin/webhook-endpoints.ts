@@ -6,7 +6,7 @@ import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { presentEndpoint, presentWebhookDelivery } from './present-webhook.ts';
+import { presentEndpoint, presentWebhookDelivery } from '../../dialects/voipbin/webhook.ts';
 import {
   deliverySchema,
   endpointChangesSchema,
@@ -48,7 +48,7 @@ const createEndpointRoute = createRoute({
   ...common,
   method: 'post',
   path: '/',
-  summary: 'Make a webhook endpoint; its secret is shown this once',
+  summary: 'Create a webhook endpoint; its secret is returned only once',
   request: { headers: idempotencyHeaders, ...body(newEndpointSchema) },
   responses: {
     ...answer(endpointSchema, 'The endpoint with its secret'),
@@ -60,7 +60,7 @@ const readRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}',
-  summary: 'One webhook endpoint',
+  summary: 'Get a webhook endpoint',
   request: idParam,
   responses: { ...answer(endpointSchema, 'The endpoint'), ...one },
 });
@@ -70,7 +70,7 @@ const updateRoute = createRoute({
   method: 'put',
   path: '/{id}',
   summary:
-    'Change a webhook endpoint; a new `secret` signs beside the old one for a day; `status: enabled` forgets a bad time',
+    'Update a webhook endpoint. After a new `secret` both secrets sign for one day; `status: enabled` clears earlier failures',
   request: { ...idParam, ...body(endpointChangesSchema) },
   responses: { ...answer(endpointSchema, 'The endpoint'), ...one },
 });
@@ -81,14 +81,14 @@ const deleteRoute = createRoute({
   path: '/{id}',
   summary: 'Delete a webhook endpoint',
   request: idParam,
-  responses: { ...answer(endpointSchema, 'As it was deleted'), ...one },
+  responses: { ...answer(endpointSchema, 'The deleted resource'), ...one },
 });
 
 const rotateRoute = createRoute({
   ...common,
   method: 'post',
   path: '/{id}/rotate_secret',
-  summary: 'Give the endpoint a new secret; the old one signs beside it for a day',
+  summary: 'Rotate the secret of a webhook endpoint; for one day both secrets sign',
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
     ...answer(endpointSchema, 'The endpoint with its new secret'),
@@ -100,7 +100,7 @@ const testRoute = createRoute({
   ...common,
   method: 'post',
   path: '/{id}/test',
-  summary: 'Send a `webhook_test` event; how it went is in the delivery log',
+  summary: 'Send a `webhook_test` event; the delivery shows the result',
   request: { ...idParam, headers: idempotencyHeaders },
   responses: {
     ...answer(deliverySchema, 'The delivery, `pending`'),
@@ -112,14 +112,14 @@ const recoverRoute = createRoute({
   ...common,
   method: 'post',
   path: '/{id}/recover',
-  summary: 'Deliver again what failed, and what the endpoint missed while it was off, since a time',
+  summary: 'Redeliver the events since a time that failed or that the endpoint missed while it was disabled',
   request: {
     ...idParam,
     headers: idempotencyHeaders,
     ...body(z.object({ since: z.string().openapi({ example: '2026-01-01T00:00:00Z' }) })),
   },
   responses: {
-    ...answer(z.object({ deliveries: z.number().int() }), 'How many deliveries go on their way'),
+    ...answer(z.object({ deliveries: z.number().int() }), 'The number of deliveries that were queued'),
     ...failures('PERMISSION_DENIED', 'RESOURCE_NOT_FOUND', 'WEBHOOK_ENDPOINT_DISABLED', ...KEY_REFUSALS),
   },
 });
@@ -209,7 +209,7 @@ webhookEndpointRoutes.openapi(testRoute, async (c) => {
 
 webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
   const since = parseTime(c.req.valid('json').since);
-  if (since === null) throw invalidField('since', 'must be a time, as 2026-01-01T00:00:00Z');
+  if (since === null) throw invalidField('since', 'must be a time, for example 2026-01-01T00:00:00Z');
   const recovered = await withIdempotencyKey(c, async () => {
     const endpoint = await mine(c, c.req.valid('param').id);
     if (endpoint.status !== 'enabled') throw new ApiError('WEBHOOK_ENDPOINT_DISABLED');
@@ -220,11 +220,11 @@ webhookEndpointRoutes.openapi(recoverRoute, async (c) => {
 
 function checkNames(names: string[], dialect: string): void {
   const stranger = strangerAmong(names, dialect);
-  if (stranger !== undefined) throw invalidField('events', `${stranger} is no event of the dialect ${dialect}`);
+  if (stranger !== undefined) throw invalidField('events', `${stranger} is not an event of the dialect ${dialect}`);
 }
 
 async function mine(c: AppContext, id: string): Promise<WebhookEndpoint> {
   const endpoint = await findMadeEndpoint(c.env, c.get('principal').customerId, id);
-  if (!endpoint) throw new ApiError('RESOURCE_NOT_FOUND', 'there is no such webhook endpoint');
+  if (!endpoint) throw new ApiError('RESOURCE_NOT_FOUND', 'the webhook endpoint does not exist');
   return endpoint;
 }

@@ -3,7 +3,8 @@ import { keepAllowed, NOTHING_PENDING, startAutomation } from '../../domain/conv
 import type { Pending } from '../../domain/conversation/automation/automation.ts';
 import { maySendLess, refencedOf, withdrawSends, type UnderWay } from '../../domain/conversation/automation/fencing.ts';
 import type { Automation } from '../../domain/conversation/commands.ts';
-import { pendingFallbacksIn, type FallbackOptions } from '../../domain/conversation/delivery/fallback.ts';
+import { pendingFallbacksIn } from '../../domain/conversation/delivery/fallback.ts';
+import type { FallbackOptions } from '../../domain/conversation/delivery/channel-choice.ts';
 import { newSend, type Send } from '../../domain/conversation/delivery/sends.ts';
 import { isMessageEvent, type ConversationEvent, type NewConversationEvent } from '../../domain/conversation/events.ts';
 import { withFileTasks } from '../../domain/conversation/files.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ConversationAggregate, Decision } from './aggregate.ts';
 import type { ConversationRecord, ErasedParts } from './store.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
-import type { FallbackOptions } from '../../domain/conversation/delivery/fallback.ts';
+import type { FallbackOptions } from '../../domain/conversation/delivery/channel-choice.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { bindingsOf, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
 import { holderOf, type ContactAddress, type Participant } from '../../domain/conversation/identity/participants.ts';

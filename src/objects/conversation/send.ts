@@ -329,12 +329,17 @@ function fallbackEvents(
   if (!state || event?.type !== 'message.updated') return [];
   const failed = event.message.deliveries.find(({ id }) => id === deliveryId);
   if (failed?.status !== 'failed' || WITHDRAWN.has(failed.error?.code ?? '')) return [];
+  if (isOfStoppedFlow(aggregate, event.message)) return [];
   const fallbackOptions = aggregate.stored.fallbackOptions(deliveryId);
   return decideFallback(state, event.message, { deliveryId, fallbackOptions, newId: crypto.randomUUID() }, at);
 }
 
 const stateAfter = (events: NewConversationEvent[]) =>
   events.flatMap((event) => ('conversation' in event ? [event.conversation] : [])).at(-1);
+
+/** Nothing of a stopped activeflow begins any more, also where its message had been sent and came back since. */
+const isOfStoppedFlow = (aggregate: ConversationAggregate, { sender }: Message): boolean =>
+  sender.type === 'flow' && isStopped(aggregate, sender.id);
 
 /** The errors of what must not be sent at all (fencing.ts). */
 const WITHDRAWN = new Set(['CONTACT_OPTED_OUT', 'MODE_CHANGED', 'ACTIVEFLOW_STOPPED']);
@@ -353,7 +358,7 @@ function fallBack(aggregate: ConversationAggregate, messageId: string, deliveryI
   const state = aggregate.conversation;
   const message = aggregate.stored.message(messageId);
   const isUnseen = message?.deliveries.some(({ id, status }) => id === deliveryId && status === 'sent');
-  if (!state || state.deletedAt !== null || !message || !isUnseen) return;
+  if (!state || state.deletedAt !== null || !message || !isUnseen || isOfStoppedFlow(aggregate, message)) return;
   const at = aggregate.now();
   const fallbackOptions = aggregate.stored.fallbackOptions(deliveryId);
   const events = decideFallback(state, message, { deliveryId, fallbackOptions, newId: crypto.randomUUID() }, at);
@@ -404,7 +409,7 @@ export class AttemptsUnderWay {
     return Math.max(0, ...forbidden.map(({ dueAt }) => dueAt - CLAIM_LEASE_MS + LONGEST_WAIT_MS));
   }
 
-  /** The timer ends with the report, because an object with a timer is not put to sleep. */
+  /** The timer ends with the report, because an object with a timer is not evicted. */
   async #nextEnd(limit: Millis): Promise<void> {
     const timer = new AbortController();
     const late = scheduler.wait(limit, { signal: timer.signal }).catch(() => undefined);

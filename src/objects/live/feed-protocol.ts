@@ -3,7 +3,7 @@ import { readerSchema } from './protocol.ts';
 
 /**
  * VoIPBIN's subscribe protocol (facts/voipbin.md 1.7): a client names topics, and gets `{type, sequence, data}` of everything that is
- * published under a topic that begins with one of them, once. There is no cursor: what came while a socket was away is read elsewhere
+ * published under a topic that begins with one of them, once. There is no cursor: what a socket missed is read elsewhere
  * (`/v1.0/events`, or the resource's own stream).
  */
 export const MAX_TOPICS = 64;

@@ -10,13 +10,13 @@ import { z } from 'zod';
  */
 export const WINDOW = 1000;
 
-/** What all readers of an object together may have under way, should all of them lag at once: as much as an isolate has. */
+/** What all readers of an object together may have unacknowledged, should all of them lag at once: an isolate has 128 MB. */
 const BUDGET_BYTES = 128 * 1024 * 1024;
 const WIDEST_BYTES = 2 * 1024 * 1024;
 /** Room for the longest event there is. */
 const NARROWEST_BYTES = 128 * 1024;
 
-/** What may be under way to one of so many readers, beside the count. Bytes. */
+/** What one of this many readers may have unacknowledged, beside WINDOW. Bytes. */
 export const windowBytes = (readers: number): number =>
   Math.min(Math.max(BUDGET_BYTES / Math.max(readers, 1), NARROWEST_BYTES), WIDEST_BYTES);
 
@@ -24,7 +24,7 @@ export const STALL_MS = 30_000;
 export const CLOSE_SLOW = 4008;
 export const CLOSE_UNAUTHORIZED = 4001;
 export const CLOSE_TOO_BIG = 1009;
-/** The socket is of another version of ours: its client comes back, as after every deploy. */
+/** The socket was accepted by another version of Parley: its client reconnects, as after every deploy. */
 export const CLOSE_RESTART = 1012;
 export const MAX_FRAME_BYTES = 64 * 1024;
 
@@ -41,7 +41,7 @@ export const readerSchema = z.discriminatedUnion('kind', [
     permission: z.number(),
   }),
   z.object({ kind: z.literal('accesskey'), customerId: z.string(), keyId: z.string() }),
-  /** Of the web chat; `target` is its address there, `addressName` names the pair of addresses (Link). */
+  /** Of the web chat; `target` is its address there, `addressName` names its AddressObject. */
   z.object({
     kind: z.literal('visitor'),
     customerId: z.string(),
@@ -53,10 +53,10 @@ export const readerSchema = z.discriminatedUnion('kind', [
 
 export type Reader = z.infer<typeof readerSchema>;
 
-/** The form in which a reader has the log's events; a visitor's follows from who it is. */
+/** The form in which a reader gets the log's events; a visitor's follows from who it is. */
 const dialect = z.enum(['voipbin', 'voicebip']).default('voipbin');
 
-/** The Worker's word to the object: who, and from where. `after` null begins at the head. */
+/** What the Worker passes on of an upgrade: who reads, and after which sequence. `after` null begins at the head. */
 export const sessionRequestSchema = z.object({
   reader: readerSchema,
   after: z.number().int().nonnegative().nullable(),
@@ -84,12 +84,12 @@ export const attachmentSchema = z.object({
 
 export type Attachment = z.infer<typeof attachmentSchema>;
 
-/** What every reader may say; an object may know more (`SessionHost.command`). */
+/** The frame that every object takes; an object may take more (`SessionHost.command`). */
 export const ackFrameSchema = z.object({ type: z.literal('ack'), sequence: z.number().int().nonnegative() });
 
 export const caughtUpFrame = (sequence: number) => ({ type: 'caught_up', sequence });
 
-/** The cursor names nothing of this log: the client forgets what it has, reads the resource again and begins at `sequence`. */
+/** The cursor is beyond this log: the client drops what it has, reads the resource again and continues after `sequence`. */
 export const resyncFrame = (sequence: number) => ({ type: 'resync', sequence });
 
 export const errorFrame = (message: string) => ({ type: 'error', error: { reason: 'INVALID_ARGUMENT', message } });

@@ -1,6 +1,5 @@
 import { checkedOnEntry, CredentialWatch } from './credential-watch.ts';
 import { FlushScheduler, frameChunks, type FrameSource } from './fan-out.ts';
-import { acknowledged, behindOf, heard, newReader, budgetOf, sent, wokenReader, type LiveReader } from './readers.ts';
 import {
   ackFrameSchema,
   attachmentSchema,
@@ -13,6 +12,7 @@ import {
   MAX_FRAME_BYTES,
   resyncFrame,
   STALL_MS,
+  WINDOW,
   windowBytes,
   type Attachment,
   type Reader,
@@ -24,22 +24,22 @@ import type { Millis } from '../../domain/time.ts';
 /** What sessions need of their object. */
 export interface SessionHost extends FrameSource {
   head(): number;
-  /** What the object itself knows of the reader's right to read; asked before every frame. */
+  /** Whether the object lets the reader read; asked before every frame. */
   mayRead(reader: Reader): boolean;
-  /** Those whose credential no longer stands; asked for all sockets at once (credential-watch.ts). */
+  /** Those whose credential is no longer valid; asked for all sockets at once (credential-watch.ts). */
   revoked(readers: Reader[]): Promise<Set<Reader>>;
   /** A frame that is not an acknowledgement. @returns the answer to it; null for none. */
   command(reader: Reader, frame: unknown): unknown;
-  /** The reader says that it has everything up to there. */
+  /** The reader has acknowledged everything up to a sequence. */
   acknowledged?(reader: Reader, sequence: number): void;
   /** A socket has stalled: `nextStallAt` has changed. */
   rearm(): void;
 }
 
-/** What may be sent outside the log to a socket between two signs of life. */
+/** What may be sent outside the log to a socket between two signs of life. Bytes. */
 const EPHEMERAL_BYTES = 64 * 1024;
 
-/** The hibernatable sockets of one object: accept, replay, follow, cut off. */
+/** The hibernatable sockets of one object: they are accepted, get the log from their cursor on, follow it live, and are closed when they may not or do not read. */
 export class Sessions {
   readonly #ctx: DurableObjectState;
   readonly #host: SessionHost;
@@ -60,7 +60,7 @@ export class Sessions {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
   }
 
-  /** Before the first commit of this life of the object: a live socket had everything up to the head as it is now. */
+  /** Called before the first commit of this life of the object: a live socket had everything up to the head as it is now. */
   wake(): void {
     const head = this.#host.head();
     for (const socket of this.#ctx.getWebSockets()) {
@@ -79,8 +79,8 @@ export class Sessions {
     const live = newReader(request, fromFuture ? head : (request.after ?? head), checkedOnEntry());
     this.#live.set(server, live);
     this.#save(server, live, behindOf(live));
-    if (greeting !== null) tell(server, live, greeting);
-    if (fromFuture) tell(server, live, resyncFrame(head));
+    if (greeting !== null) sendFrame(server, live, greeting);
+    if (fromFuture) sendFrame(server, live, resyncFrame(head));
     this.#flushTo(server, live, frameChunks(this.#host));
     return new Response(null, { status: 101, webSocket: client });
   }
@@ -90,31 +90,31 @@ export class Sessions {
     return [...this.#live.values()].map(({ reader }) => reader);
   }
 
-  /** After a commit: everyone who is not behind gets what is new, at once or together with what follows (fan-out.ts). */
+  /** After a commit: everyone who is not behind gets the new events, at once or together with what follows (fan-out.ts). */
   broadcast(): void {
     if (this.#isFlushDue) return;
     const wait = this.#flushes.wait(this.#live.size, Date.now());
     if (wait <= 0) return this.#flush();
     this.#isFlushDue = true;
-    // An object is not put to sleep while this waits: whoever is live would count as having had it all.
+    // The object must not be evicted while this waits: live sockets would count as having everything.
     this.#ctx.waitUntil(scheduler.wait(wait).then(() => this.#flush()));
   }
 
-  /** A frame outside the log (typing, presence): to those who are there now and up to date, but for `except`. */
+  /** A frame outside the log (typing, presence): to the sockets that are up to date now, but for `except`. */
   sendEphemeral(frame: unknown, except: (reader: Reader) => boolean = () => false): void {
     const stale = [...this.#live.values()].some((live) => !this.#credentials.isFresh(live));
     const text = JSON.stringify(frame);
-    const tellAll = (): void => {
+    const sendToAll = (): void => {
       for (const [socket, live] of this.#live) {
         if (live.caughtUp && !except(live.reader) && this.#isAllowed(socket, live))
           this.#sendEphemeralTo(socket, live, text);
       }
     };
-    if (stale) this.#ctx.waitUntil(this.#credentials.check().then(tellAll));
-    else tellAll();
+    if (stale) this.#ctx.waitUntil(this.#credentials.check().then(sendToAll));
+    else sendToAll();
   }
 
-  /** No window holds such frames back, so a socket that shows no sign of life gets a few of them and no more. */
+  /** No window limits such frames, so a socket that shows no sign of life gets a few of them and no more. */
   #sendEphemeralTo(socket: WebSocket, live: LiveReader, text: string): void {
     if (live.ephemeralBytes > EPHEMERAL_BYTES) {
       const pinged = this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
@@ -125,29 +125,29 @@ export class Sessions {
     send(socket, live.batch ? `[${text}]` : text);
   }
 
-  /** A frame of the client. A bad one is answered and the socket stays open; the fault is the frame's alone. */
+  /** A frame of the client. A bad one is answered, and the socket stays open. */
   async message(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     if (sizeOf(data) > MAX_FRAME_BYTES) return this.#cut(socket, CLOSE_TOO_BIG, 'frame above 64 KB');
     const held = this.#live.get(socket);
     if (held && !this.#credentials.isFresh(held)) await this.#credentials.check();
-    // It may have been cut off meanwhile.
+    // It may have been closed in the meantime.
     const live = this.#live.get(socket);
     if (!live) return;
     heard(live, Date.now());
     const frame = parseFrame(data);
-    if (frame === undefined) return tell(socket, live, errorFrame('expected a frame of JSON'));
+    if (frame === undefined) return sendFrame(socket, live, errorFrame('expected a JSON frame'));
     const ack = isAck(frame) ? ackFrameSchema.safeParse(frame) : null;
     if (!ack?.success) {
       this.#flushes.wrote(socket, Date.now());
       const answer = this.#host.command(live.reader, frame);
-      return answer === null ? undefined : tell(socket, live, answer);
+      return answer === null ? undefined : sendFrame(socket, live, answer);
     }
     acknowledged(live, ack.data.sequence);
     this.#host.acknowledged?.(live.reader, live.acked);
     this.#flushTo(socket, live, frameChunks(this.#host));
   }
 
-  /** @returns who read there, also when it was cut off here, or closed while the object slept. */
+  /** A socket has been closed. @returns who read there, also when it was closed here or while the object was evicted. */
   gone(socket: WebSocket): Reader | null {
     this.#live.delete(socket);
     const attachment = attachmentSchema.safeParse(socket.deserializeAttachment());
@@ -179,7 +179,7 @@ export class Sessions {
     for (const [socket, live] of this.#live) this.#flushTo(socket, live, chunkOf);
   }
 
-  /** Sends what the window lets through, then says so once the reader has everything. */
+  /** Sends what the window allows, and `caught_up` once the reader has everything. */
   #flushTo(socket: WebSocket, live: LiveReader, chunkOf: ReturnType<typeof frameChunks>): void {
     if (!this.#isAllowed(socket, live)) return;
     const head = this.#host.head();
@@ -192,7 +192,7 @@ export class Sessions {
     }
     if (live.caughtUp) return;
     live.caughtUp = true;
-    tell(socket, live, caughtUpFrame(live.cursor));
+    sendFrame(socket, live, caughtUpFrame(live.cursor));
     this.#save(socket, live, null);
   }
 
@@ -203,7 +203,7 @@ export class Sessions {
     this.#host.rearm();
   }
 
-  /** Who may not read gets nothing more. The credential is looked at while frames go out, and not while nothing does. */
+  /** Checked before every frame: the right to read by the object, the credential by the directory. */
   #isAllowed(socket: WebSocket, live: LiveReader): boolean {
     if (!this.#host.mayRead(live.reader)) {
       this.#cut(socket, CLOSE_UNAUTHORIZED, 'no longer yours to read');
@@ -222,12 +222,97 @@ export class Sessions {
   }
 }
 
-/** Looked at first: to find out that a frame does not fit a schema costs more than to find out that it does. */
+/** Asked before the schema: zod takes longer to refuse a frame than to accept one. */
 const isAck = (frame: unknown): boolean =>
   typeof frame === 'object' && frame !== null && 'type' in frame && frame.type === 'ack';
 
-/** A frame that is none of the log's. */
-function tell(socket: WebSocket, { batch }: LiveReader, frame: unknown): void {
+/** A frame that is not an event of the log. */
+function sendFrame(socket: WebSocket, { batch }: LiveReader, frame: unknown): void {
   const text = JSON.stringify(frame);
   send(socket, batch ? `[${text}]` : text);
 }
+
+/** One open socket, in memory: who reads, how much of the log it was sent, and how much it has acknowledged. */
+interface LiveReader {
+  reader: Reader;
+  batch: boolean;
+  dialect: Attachment['dialect'];
+  cursor: number;
+  acked: number;
+  /** What was sent and not acknowledged, oldest first: one entry for each chunk. */
+  underWay: { sequence: number; bytes: number }[];
+  bytes: number;
+  /** Since when the window is full, or null. */
+  stalledAt: Millis | null;
+  caughtUp: boolean;
+  /** How much it was sent outside the log since its last sign of life, and when that was. */
+  ephemeralBytes: number;
+  heardAt: Millis;
+  /** When its credential was last found good. */
+  checkedAt: Millis;
+}
+
+type Who = Pick<LiveReader, 'reader' | 'batch' | 'dialect'>;
+
+const newReader = ({ reader, batch, dialect }: Who, cursor: number, checkedAt: Millis): LiveReader => ({
+  reader,
+  batch,
+  dialect,
+  cursor,
+  acked: cursor,
+  underWay: [],
+  bytes: 0,
+  stalledAt: null,
+  caughtUp: false,
+  ephemeralBytes: 0,
+  heardAt: 0,
+  checkedAt,
+});
+
+/**
+ * A reader after an eviction of its object. One that was live has everything up to `head`, which is the log's head before anything new;
+ * one that was behind goes on where it was, and what it had not acknowledged then still counts.
+ */
+function wokenReader(attachment: Attachment, head: number): LiveReader {
+  const { behind } = attachment;
+  if (!behind) return { ...newReader(attachment, head, 0), caughtUp: true };
+  return { ...newReader(attachment, behind.cursor, 0), acked: behind.acked, stalledAt: behind.stalledAt };
+}
+
+/** How much more may be sent now to a reader with a window of `bytes`. */
+const budgetOf = (live: LiveReader, bytes: number): SendBudget => ({
+  events: Math.max(0, WINDOW - (live.cursor - live.acked)),
+  bytes: bytes - live.bytes,
+});
+
+interface SendBudget {
+  events: number;
+  bytes: number;
+}
+
+function sent(live: LiveReader, sequence: number, bytes: number): void {
+  live.cursor = sequence;
+  live.bytes += bytes;
+  live.underWay.push({ sequence, bytes });
+}
+
+function acknowledged(live: LiveReader, sequence: number): void {
+  live.acked = Math.min(Math.max(live.acked, sequence), live.cursor);
+  const open = live.underWay.findIndex((part) => part.sequence > live.acked);
+  const done = live.underWay.splice(0, open === -1 ? live.underWay.length : open);
+  live.bytes -= done.reduce((sum, part) => sum + part.bytes, 0);
+  live.stalledAt = null;
+}
+
+/** Any frame of its own shows that it reads. */
+function heard(live: LiveReader, now: Millis): void {
+  live.ephemeralBytes = 0;
+  live.heardAt = now;
+}
+
+/** What must outlive an eviction. */
+const behindOf = ({ cursor, acked, stalledAt }: LiveReader): NonNullable<Attachment['behind']> => ({
+  cursor,
+  acked,
+  stalledAt,
+});

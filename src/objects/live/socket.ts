@@ -1,12 +1,12 @@
 const encoder = new TextEncoder();
 
-/** What a text weighs on the wire: Korean weighs three times its length. */
+/** The size of a text in UTF-8: Korean takes three bytes a character. */
 export const bytesOf = (text: string): number => encoder.encode(text).length;
 
 export const sizeOf = (data: string | ArrayBuffer): number =>
   typeof data === 'string' ? bytesOf(data) : data.byteLength;
 
-/** The JSON of a text frame; undefined for what is none. */
+/** The JSON of a text frame; undefined for everything else. */
 export function parseFrame(data: string | ArrayBuffer): unknown {
   if (typeof data !== 'string') return undefined;
   try {
@@ -16,7 +16,7 @@ export function parseFrame(data: string | ArrayBuffer): unknown {
   }
 }
 
-/** A socket may close between two lines: sending to it is then nobody's error. */
+/** A socket may close at any moment, so that sending to a closed one is no error. */
 export function send(socket: WebSocket, text: string): void {
   try {
     socket.send(text);

@@ -2,12 +2,12 @@ import { SECOND, type Millis } from '../../domain/time.ts';
 
 /** An alarm in the past may never fire (facts/style.md section 5): the earliest is a moment from now. */
 const SOONEST_MS = 50;
-/** An alarm that is so late is lost. One that is just due must not be moved: a busy object would put it off for ever. */
+/** An alarm that is this late is lost. One that has just become due must not be moved: a busy object would postpone it for ever. */
 const LOST_MS = 10 * SECOND;
-/** How late the net may be for work that a drain has just been started for. */
+/** How much later the alarm runs work that a drain has just been started for. */
 export const NET_MS = 5 * SECOND;
 
-/** The one physical alarm of an object, for all that is due there. */
+/** The one physical alarm of an object, for everything that becomes due there. */
 export class AlarmClock {
   readonly #ctx: DurableObjectState;
   #at: Millis | null = null;
@@ -24,7 +24,7 @@ export class AlarmClock {
     this.#at = null;
   }
 
-  /** Sees to it that the alarm fires by the earliest of these times; null stands for nothing. */
+  /** The alarm will fire by the earliest of these times; null stands for nothing due. */
   wakeBy(due: (Millis | null)[]): void {
     const times = due.filter((time) => time !== null);
     if (times.length === 0) return;

@@ -1,8 +1,8 @@
 import type { Millis } from '../../domain/time.ts';
 
 /**
- * Who never answers counts as one that refuses: what it does later all the same, it would do twice without harm.
- * The timer ends with the answer, because an object with a timer is not put to sleep.
+ * Rejects when there is no answer in time. The work may still be done later, so it must be safe to repeat. The timer ends with the
+ * answer, because an object with a timer is not evicted.
  */
 export async function inTime<T>(answer: Promise<T>, limit: Millis): Promise<T> {
   const timer = new AbortController();

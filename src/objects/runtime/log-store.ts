@@ -32,7 +32,7 @@ export class LogStore {
     );
   }
 
-  /** The same event with other facts: for an erasure, and for nothing else. */
+  /** The same event with other facts: for an erasure or a migration, and for nothing else. */
   replace({ sequence, facts }: LogRow): void {
     this.#sql.exec('UPDATE log SET facts = ? WHERE sequence = ?', facts, sequence);
   }

@@ -1,6 +1,6 @@
 import { segments } from '../../channels/sms/segments.ts';
 import { presentNotice, presentWebhook, smsTextOf } from '../../dialects/voicebip/webhook.ts';
-import { presentStored } from '../../dialects/voipbin/stored-event.ts';
+import { presentStored } from '../../dialects/voipbin/events.ts';
 import { isMessageEvent } from '../../domain/conversation/events.ts';
 import { configOf } from '../../env.ts';
 import type { StoredEvent } from '../../domain/stored-event.ts';

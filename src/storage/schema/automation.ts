@@ -18,7 +18,7 @@ export const assistants = sqliteTable(
     debounceMs: integer('debounce_ms').notNull(),
     timeoutMs: integer('timeout_ms').notNull(),
     maxFailures: integer('max_failures').notNull(),
-    /** How many earlier messages it is told of. */
+    /** The number of earlier messages in each request. */
     history: integer('history').notNull(),
     ...stamps,
   },

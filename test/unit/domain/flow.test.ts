@@ -10,13 +10,13 @@ const sleep = (id: string, duration: number): Action => ({ id, type: 'sleep', op
 const jump = (id: string, goto: string): Action => ({
   id,
   type: 'branch',
-  option: { variable: 'v', equals: '', goto },
+  option: { variable: 'voipbin.conversation.state', equals: '', goto },
 });
 const stop = (id: string): Action => ({ id, type: 'stop', option: {} });
 
 describe('the check of a flow', () => {
   test('finds a loop without rest, wherever it hides, and nothing where there is a rest on every way back', () => {
-    const loop = { problem: 'makes a loop without a sleep of at least a second' };
+    const loop = { problem: 'makes a loop without a sleep of at least one second' };
     expect(problemOf([text('a'), jump('b', 'a')])).toMatchObject({ field: 'actions.1.option.goto', ...loop });
     expect(problemOf([jump('a', 'a')])).toMatchObject(loop);
     expect(problemOf([jump('a', 'c'), sleep('b', 5000), text('c'), jump('d', 'c')])).toMatchObject(loop);

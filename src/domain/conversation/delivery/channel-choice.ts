@@ -1,6 +1,6 @@
 import { findBinding, type ChannelBinding } from '../identity/bindings.ts';
 import { holderOf, isReleased } from '../identity/participants.ts';
-import type { ConversationState, Segments } from '../state.ts';
+import type { Choice, ConversationState, Reason, Segments } from '../state.ts';
 import type { Micros } from '../../time.ts';
 import { isWindowClosed } from './service-window.ts';
 
@@ -15,27 +15,14 @@ export interface ChannelOption {
   fallsBack: boolean;
 }
 
+/** By delivery: the options that may be tried instead, the best first. */
+export type FallbackOptions = Record<string, ChannelOption[]>;
+
 /** One participant with all of its channel options. */
 export interface Recipient {
   participantId: string;
   deliveryId: string;
   options: ChannelOption[];
-}
-
-export type Reason =
-  /** Another option was better. */
-  | 'NOT_NEEDED'
-  | 'CONTENT'
-  | 'OPTED_OUT'
-  | 'WINDOW_CLOSED'
-  /** The sender wants another channel. */
-  | 'OTHER_CHANNEL';
-
-/** Why a message goes to a participant as it does. Stored with the message, and shown. */
-export interface Choice {
-  participantId: string;
-  chosen: { channel: string; accountId: string; target: string } | null;
-  rejected: { channel: string; accountId: string; target: string; reason: Reason; problem: string }[];
 }
 
 /** What of a message the choice depends on, beside its content. */

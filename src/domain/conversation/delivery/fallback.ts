@@ -9,9 +9,6 @@ import type { ConversationState, Delivery, Message } from '../state.ts';
 import type { DeliveryStatus } from './delivery-status.ts';
 import type { Micros } from '../../time.ts';
 
-/** By delivery: the options that may be tried instead, the best first. */
-export type FallbackOptions = Record<string, ChannelOption[]>;
-
 /**
  * What may follow a delivery by that option: anything where its account asks for it, and e-mail where a visitor of the web chat may
  * have left the page (spec section 11).

@@ -1,16 +1,16 @@
 import {
-  chooseChannels,
-  type Choice,
   type ChannelOption,
   type Chosen,
+  type FallbackOptions,
   type Recipient,
   type Wish,
+  chooseChannels,
 } from './channel-choice.ts';
+import type { Choice, ConversationState, Delivery } from '../state.ts';
 import type { SendCommand } from '../commands.ts';
-import { fallbackOptionsOf, type FallbackOptions } from './fallback.ts';
+import { fallbackOptionsOf } from './fallback.ts';
 import { activate, changeBinding, withBinding } from '../identity/bindings.ts';
 import { newDelivery } from '../new-message.ts';
-import type { ConversationState, Delivery } from '../state.ts';
 import type { Refusal } from '../../errors.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { Micros } from '../../time.ts';

@@ -21,7 +21,7 @@ export interface ChannelBinding {
   optOut: boolean;
   /** Null on channels where free text may be sent at any time. */
   window: ServiceWindow | null;
-  /** False after the contact blocked or left the account (LINE `unfollow`, `leave`). */
+  /** False if the contact blocked or left the account (LINE `unfollow`, `leave`). */
   reachable: boolean;
   /** When the contact last wrote by it; 0: never. */
   heardAt: Micros;

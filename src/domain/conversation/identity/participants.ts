@@ -174,7 +174,11 @@ export function decideRemove(
   const participant = state.participants.find(({ id }) => id === participantId);
   if (!participant) return err({ code: 'PARTICIPANT_NOT_FOUND' });
   if (state.participants.length === 1) {
-    return err({ code: 'INVALID_FIELD', field: 'participant_id', problem: 'is the last one of this conversation' });
+    return err({
+      code: 'INVALID_FIELD',
+      field: 'participant_id',
+      problem: 'is the last participant of this conversation and cannot be removed',
+    });
   }
   const theirs = [...participant.addresses, ...(participant.unverified ?? [])];
   const isTheirs = ({ peer }: ChannelBinding) => isIn(peer, theirs);
@@ -200,7 +204,12 @@ export function decideReleaseAddresses(
   const kept = state.participants
     .map((each) => withoutAddresses(each, gone))
     .filter(({ addresses }) => addresses.length > 0);
-  if (kept.length === 0) return err({ code: 'INVALID_FIELD', field: 'addresses', problem: 'are all that it has' });
+  if (kept.length === 0)
+    return err({
+      code: 'INVALID_FIELD',
+      field: 'addresses',
+      problem: 'are all addresses of the conversation; at least one must stay',
+    });
   const held = gone.filter((one) => holderOf(state, one) !== null);
   if (held.length === 0) return ok([]);
   const conversation: ConversationState = {

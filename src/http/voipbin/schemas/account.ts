@@ -10,7 +10,7 @@ const assistantId = z
   .string()
   .transform((id) => readId('agt', id) ?? id)
   .pipe(uuid)
-  .openapi({ type: 'string', description: 'A UUID, or the `agt_…` that `/v1/agents` gives' });
+  .openapi({ type: 'string', description: 'A UUID, or an `agt_…` id as `/v1/agents` returns it' });
 
 export const accountSchema = z
   .object({
@@ -26,7 +26,7 @@ export const accountSchema = z
     assistant_id: z.string().openapi({ format: 'uuid' }),
     provider_data: providerData,
     fallback: z.boolean(),
-    hook_url: z.string().openapi({ description: 'Where the provider must send its webhooks' }),
+    hook_url: z.string().openapi({ description: 'The URL to which the provider sends its webhooks' }),
   })
   .openapi('ConversationAccount');
 
@@ -39,7 +39,7 @@ const editable = {
   token: z.string().max(4096).openapi({ description: 'Write-only' }),
   provider_data: providerData,
   fallback: z.boolean().openapi({
-    description: 'Whether a message that fails for good by this account is tried by the contact’s next channel',
+    description: 'Whether a message that fails permanently on this account is retried on the contact’s next channel',
   }),
 };
 

@@ -10,15 +10,18 @@ const assistantSettings = {
   name: z.string().max(255),
   detail: z.string().max(4000),
   webhook_url: z.string().max(2000),
-  webhook_secret: webhookSecret.openapi({ description: 'Signs the requests; made up when absent, and shown once' }),
+  webhook_secret: webhookSecret.openapi({
+    description: 'Signs the requests; generated if absent, and returned only once',
+  }),
   debounce_ms: z.number().int().min(0).max(60_000).openapi({
-    description: 'How long the contact must have paused before the assistant is asked: several messages, one answer',
+    description:
+      'Milliseconds without a message of the contact before the assistant is asked, so that several messages get one answer',
   }),
   timeout_ms: z.number().int().min(100).max(60_000),
   max_failures: z.number().int().min(1).max(20).openapi({
-    description: 'After so many failures in a row the conversation is handed to people',
+    description: 'After this many failures in a row the conversation is handed to people',
   }),
-  history: z.number().int().min(0).max(100).openapi({ description: 'How many earlier messages it is told of' }),
+  history: z.number().int().min(0).max(100).openapi({ description: 'The number of earlier messages in each request' }),
 };
 
 export const assistantSchema = z
@@ -28,7 +31,7 @@ export const assistantSchema = z
     name: z.string(),
     detail: z.string(),
     webhook_url: z.string(),
-    webhook_secret: z.string().optional().openapi({ description: 'Only when it was just made or changed' }),
+    webhook_secret: z.string().optional().openapi({ description: 'Only in the response that creates or changes it' }),
     debounce_ms: z.number().int(),
     timeout_ms: z.number().int(),
     max_failures: z.number().int(),
@@ -73,14 +76,14 @@ export const flowSchema = z
 const flowSettings = {
   name: z.string().max(255),
   detail: z.string().max(4000),
-  fenced: z.boolean().openapi({ description: 'True: after a takeover a running activeflow may send nothing more' }),
+  fenced: z.boolean().openapi({ description: 'If true, a running activeflow sends nothing more after a takeover' }),
   actions: z
     .array(actionSchema)
     .max(MAX_ACTIONS)
     .openapi({
       type: 'array',
       items: { type: 'object' },
-      description: 'Run one after the other; `branch` jumps to the action whose id `goto` names',
+      description: 'Run in order; `branch` jumps to the action whose id is `goto`',
       example: [
         { type: 'conversation_send', option: { text: 'Hello ${voipbin.conversation.peer.target_name}' } },
         { type: 'sleep', option: { duration: 86_400_000 } },
@@ -108,12 +111,12 @@ export const activeflowSchema = z
     flow_id: z.uuid(),
     reference_type: z.literal('conversation'),
     reference_id: z.uuid().openapi({ description: 'The conversation' }),
-    message_id: z.uuid().openapi({ description: 'The message that started it' }),
+    message_id: z.uuid().openapi({ description: 'The message that started the activeflow' }),
     status: z.enum(['running', 'ended', 'stopped', 'failed']),
-    error: z.string().openapi({ description: 'Why it was stopped or failed; empty otherwise' }),
+    error: z.string().openapi({ description: 'The reason why it was stopped or failed; otherwise empty' }),
     fenced: z.boolean(),
     actions: z.array(actionShown),
-    current_action: actionShown.nullable().openapi({ description: 'The one that runs or comes next' }),
+    current_action: actionShown.nullable().openapi({ description: 'The action that runs now or comes next' }),
     executed_actions: z
       .array(
         z.object({
@@ -123,7 +126,7 @@ export const activeflowSchema = z
           tm_execute: time,
         }),
       )
-      .openapi({ description: 'The last 200' }),
+      .openapi({ description: 'The last 200 actions' }),
     variables: z.record(z.string(), z.string()),
     ...stamps,
   })

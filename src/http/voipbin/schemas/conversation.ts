@@ -25,7 +25,7 @@ export const participantSchema = z
     addresses: z.array(z.object({ type: z.string(), target: z.string() })),
     preferred_channel: z.string(),
     unverified: z.array(z.object({ type: z.string(), target: z.string() })).openapi({
-      description: 'What a visitor of the web chat has typed: it may get answers there, and proves nothing',
+      description: 'Addresses that a visitor of the web chat typed in; they may receive answers but identify nobody',
     }),
     tm_create: time,
   })
@@ -35,8 +35,8 @@ export const conversationSchema = z
   .object({
     id: z.uuid(),
     customer_id: z.uuid(),
-    owner_type: z.string().openapi({ example: 'agent', description: 'Empty when nobody owns it' }),
-    owner_id: z.string().openapi({ format: 'uuid', description: 'The nil UUID when nobody owns it' }),
+    owner_type: z.string().openapi({ example: 'agent', description: 'Empty if the conversation has no owner' }),
+    owner_id: z.string().openapi({ format: 'uuid', description: 'The nil UUID if the conversation has no owner' }),
     account_id: z.uuid(),
     name: z.string(),
     detail: z.string(),
@@ -51,24 +51,27 @@ export const conversationSchema = z
     merged_into: z.string().openapi({
       format: 'uuid',
       description:
-        'The conversation in which it goes on, since its contact was found to be another’s; else the nil UUID',
+        'The conversation in which this one continues since their contacts were merged; otherwise the nil UUID',
     }),
     ai_mode: z.enum(['ai', 'human', 'closed']),
-    mode_epoch: z
-      .number()
-      .int()
-      .openapi({ description: 'Grows with every change of `ai_mode`; fences assistants’ sends' }),
-    opt_out: z.boolean().openapi({ description: 'The contact asked to stop (STOP): sends are 422 until START' }),
+    mode_epoch: z.number().int().openapi({
+      description: 'Increases with every change of `ai_mode`; an assistant’s send with an older one is refused',
+    }),
+    opt_out: z
+      .boolean()
+      .openapi({ description: 'The contact opted out (STOP); sends return 422 until it opts in again (START)' }),
     window_expires_at: time.nullable().openapi({
       description:
-        'WhatsApp: until when free text may be sent; null where it may always, or where the contact never wrote',
+        'WhatsApp: the time until which free text may be sent. Null if there is no limit, or if the contact has never written',
     }),
-    sequence: z.number().int().openapi({ description: 'The last event; the value for If-Match' }),
+    sequence: z.number().int().openapi({ description: 'The sequence of the last event; use it for If-Match' }),
     last_message_at: time.nullable(),
     tags: z.array(z.string()),
     archived: z.boolean(),
-    participants: z.array(participantSchema).openapi({ description: 'Empty on conversations of older versions' }),
-    reachable: z.boolean().openapi({ description: 'False after the contact blocked or left the account' }),
+    participants: z
+      .array(participantSchema)
+      .openapi({ description: 'Empty on conversations created by older versions' }),
+    reachable: z.boolean().openapi({ description: 'False if the contact blocked or left the account' }),
   })
   .openapi('Conversation');
 
@@ -77,12 +80,12 @@ export const conversationChangesSchema = z
     owner_id: z
       .string()
       .optional()
-      .openapi({ format: 'uuid', description: 'An agent of yours; the nil UUID takes the owner away' }),
-    owner_type: z.string().optional().openapi({ description: 'Ignored: it follows from owner_id' }),
+      .openapi({ format: 'uuid', description: 'The id of an agent; the nil UUID removes the owner' }),
+    owner_type: z.string().optional().openapi({ description: 'Ignored; derived from owner_id' }),
     name: z.string().max(255).optional(),
     detail: z.string().max(4000).optional(),
     tags: z.array(z.string().min(1).max(64)).max(50).optional(),
-    archived: z.boolean().optional().openapi({ description: 'Put away as done with; the next message brings it back' }),
+    archived: z.boolean().optional().openapi({ description: 'Archived; the contact’s next message restores it' }),
     ai_mode: z.enum(['ai', 'human', 'closed']).optional().openapi({ description: '`closed` ends the conversation' }),
   })
   .openapi('ConversationChanges');
@@ -91,11 +94,11 @@ export const mediaSchema = z
   .object({
     type: z.string().openapi({
       example: 'image/png',
-      description: 'A MIME type, or a kind without a file: `location`, `sticker`, …',
+      description: 'A MIME type, or a kind that has no file, for example `location` or `sticker`',
     }),
     url: z.string().openapi({
       example: 'https://example.com/tracking-map.png',
-      description: 'Empty where no file stands behind it',
+      description: 'Empty if there is no file',
     }),
   })
   .catchall(z.string())
@@ -115,7 +118,7 @@ const placeSchema = z.object({ channel: z.string(), account_id: z.uuid(), target
 export const choiceSchema = z
   .object({
     participant_id: z.uuid(),
-    chosen: placeSchema.nullable().openapi({ description: 'Null: nothing reaches this participant now' }),
+    chosen: placeSchema.nullable().openapi({ description: 'Null if no channel reaches this participant' }),
     rejected: z.array(
       placeSchema.extend({
         reason: z.enum(['NOT_NEEDED', 'CONTENT', 'OPTED_OUT', 'WINDOW_CLOSED', 'OTHER_CHANNEL']),
@@ -135,11 +138,12 @@ export const deliverySchema = z
     attempts: z.number().int(),
     provider_id: z.string(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
-    uncertain: z.boolean().openapi({ description: 'An attempt ended without an answer: a repeat may have doubled it' }),
+    uncertain: z.boolean().openapi({
+      description: 'An attempt ended without an answer, so that the message may have been delivered twice',
+    }),
     fallback_for: z.string().openapi({
       format: 'uuid',
-      description:
-        'The delivery that failed, or that its visitor did not see, so that this one was made; else the nil UUID',
+      description: 'The delivery that this one replaces because it failed or was not seen; otherwise the nil UUID',
     }),
     segments: z.object({ encoding: z.enum(['GSM-7', 'UCS-2']), count: z.number().int() }).nullable(),
     tm_update: time,
@@ -157,7 +161,7 @@ export const messageSchema = z
       .openapi({ example: 'progressing', description: '`received`, `progressing`, `done` or `failed`' }),
     reference_type: z.string(),
     reference_id: z.string(),
-    subject: z.string().openapi({ description: 'Of an e-mail; empty elsewhere' }),
+    subject: z.string().openapi({ description: 'The subject of an e-mail; otherwise empty' }),
     text: z.string(),
     medias: z.array(mediaSchema),
     tm_create: time,
@@ -169,8 +173,10 @@ export const messageSchema = z
     sender: z.object({ type: z.enum(ACTOR_TYPES), id: z.string(), name: z.string() }),
     deliveries: z.array(deliverySchema),
     client_id: z.string(),
-    template: templateUseSchema.nullable().openapi({ description: 'The template that it is; `text` is how it reads' }),
-    routing: z.array(choiceSchema).openapi({ description: 'Empty where there was nothing to choose' }),
+    template: templateUseSchema
+      .nullable()
+      .openapi({ description: 'The template that was sent; `text` is its rendered text' }),
+    routing: z.array(choiceSchema).openapi({ description: 'Empty if there was no choice' }),
   })
   .openapi('Message');
 
@@ -188,10 +194,12 @@ const change = {
       'provider',
       'elsewhere',
     ])
-    .openapi({ description: '`assistant_failed`: handed to people after too many failures' }),
+    .openapi({
+      description: '`assistant_failed`: the assistant failed too often and the conversation was handed to people',
+    }),
   from_mode: z.enum(['ai', 'human', 'closed']).optional(),
   to_mode: z.enum(['ai', 'human', 'closed']).optional(),
-  from_owner_id: z.string().optional().openapi({ format: 'uuid', description: 'The nil UUID for nobody' }),
+  from_owner_id: z.string().optional().openapi({ format: 'uuid', description: 'The nil UUID for no owner' }),
   to_owner_id: z.string().optional().openapi({ format: 'uuid' }),
   opt_out: z.boolean().optional(),
 };

@@ -16,7 +16,7 @@ export const agentSchema = z
     username: z.string(),
     name: z.string(),
     detail: z.string(),
-    permission: z.number().int().openapi({ description: '16 agent, 32 admin, 64 manager; may be added up' }),
+    permission: z.number().int().openapi({ description: 'The sum of 16 (agent), 32 (admin) and 64 (manager)' }),
     status: z.string(),
     ...stamps,
   })
@@ -27,7 +27,7 @@ const permission = z
   .int()
   .refine(
     (bits) => bits > 0 && (bits & ~PERMISSION_MASK) === 0,
-    'must be made of 16 (agent), 32 (admin) and 64 (manager)',
+    'must be a sum of 16 (agent), 32 (admin) and 64 (manager)',
   );
 const password = z.string().min(8, 'must have at least 8 characters').max(1024);
 
@@ -52,7 +52,7 @@ export const accessKeySchema = z
     customer_id: z.uuid(),
     name: z.string(),
     detail: z.string(),
-    token: z.string().optional().openapi({ description: 'Only in the answer that makes it' }),
+    token: z.string().optional().openapi({ description: 'Only in the response that creates it' }),
     token_prefix: z.string(),
     tm_expire: time,
     ...stamps,
@@ -72,11 +72,11 @@ export const newAccessKeySchema = z
       .min(DAY_S)
       .max(10 * YEAR_S)
       .default(YEAR_S)
-      .openapi({ description: 'Seconds from now, at least a day' }),
+      .openapi({ description: 'Lifetime in seconds, at least one day' }),
     dialect: z
       .enum(['voipbin', 'voicebip'])
       .default('voipbin')
-      .openapi({ description: 'The form of the token: vb_… or pk_live_…' }),
+      .openapi({ description: 'The format of the token: vb_… or pk_live_…' }),
   })
   .openapi('NewAccessKey');
 
@@ -89,7 +89,7 @@ export const customerSchema = z
     detail: z.string(),
     webhook_method: z.string(),
     webhook_uri: z.string(),
-    webhook_secret: z.string().optional().openapi({ description: 'For administrators only' }),
+    webhook_secret: z.string().optional().openapi({ description: 'Only returned to administrators' }),
     conversation_idle_timeout: z.number().int().openapi({ description: 'Seconds' }),
     conversation_close_timeout: z.number().int().openapi({ description: 'Seconds' }),
     ...stamps,
@@ -107,10 +107,10 @@ export const customerChangesSchema = z
     name,
     detail: text,
     webhook_method: z.enum(['', 'POST', 'PUT']).openapi({ description: 'Empty means POST' }),
-    webhook_uri: z.string().max(2000).openapi({ description: 'Empty switches it off' }),
+    webhook_uri: z.string().max(2000).openapi({ description: 'Empty disables the webhook' }),
     webhook_secret: z
       .union([z.literal(''), webhookSecret])
-      .openapi({ description: 'Empty leaves the secret as it is', type: 'string' }),
+      .openapi({ description: 'Empty keeps the current secret', type: 'string' }),
     conversation_idle_timeout: seconds,
     conversation_close_timeout: seconds,
   })

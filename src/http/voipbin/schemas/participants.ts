@@ -33,7 +33,7 @@ const personFields = {
     .min(1)
     .max(20)
     .optional()
-    .openapi({ description: 'Instead of `type` and `target`' }),
+    .openapi({ description: 'Use instead of `type` and `target`' }),
   name: z.string().max(255).transform(wellFormed).default(''),
   preferred_channel: channelSchema,
 };
@@ -62,7 +62,7 @@ export const addedParticipantSchema = z
     ...personFields,
     move: z.boolean().default(false).openapi({
       description:
-        'Takes the addresses out of the other open conversations that have them; one with nobody left goes on here',
+        'Moves the addresses from the other open conversations that have them; a conversation with nobody left continues in this one',
     }),
   })
   .transform((given, context) => ({ ...personIn(given, context), move: given.move }))

@@ -14,14 +14,14 @@ export const endpointSchema = z
     name: z.string(),
     url: z.string(),
     method: z.string(),
-    events: z.array(z.string()).openapi({ description: 'Empty means all' }),
+    events: z.array(z.string()).openapi({ description: 'Empty for all events' }),
     dialect: z.string(),
     status: z.enum(['enabled', 'disabled']),
     disabled_reason: z.string(),
     failing_since: time
       .nullable()
-      .openapi({ description: 'Since when nothing succeeded; five days of it disable the endpoint' }),
-    secret: z.string().optional().openapi({ description: 'Only in the answer that makes or changes it' }),
+      .openapi({ description: 'The time since which no delivery succeeded; after five days the endpoint is disabled' }),
+    secret: z.string().optional().openapi({ description: 'Only in the response that creates or changes it' }),
     ...stamps,
   })
   .openapi('WebhookEndpoint');
@@ -38,14 +38,14 @@ export const strangerAmong = (names: string[], dialect: string): string | undefi
   names.find((name) => !NAMES[dialect === 'voicebip' ? 'voicebip' : 'voipbin'].includes(name));
 
 const url = z.string().min(1).max(2000);
-const dialect = z.enum(DIALECTS).openapi({ description: 'The form of the events' });
+const dialect = z.enum(DIALECTS).openapi({ description: 'The format of the events' });
 
 export const newEndpointSchema = z
   .object({
     url,
     name: z.string().max(255).default(''),
     events: events.default([]),
-    secret: secret.optional().openapi({ description: 'Made by us when absent: whsec_…' }),
+    secret: secret.optional().openapi({ description: 'Generated if absent (whsec_…)' }),
     dialect: dialect.default('voipbin'),
     status: z.enum(['enabled', 'disabled']).default('enabled'),
   })
@@ -61,11 +61,11 @@ export const deliverySchema = z
     id: z.string(),
     customer_id: z.uuid(),
     endpoint_id: z.uuid(),
-    event_id: z.string().openapi({ description: 'The webhook-id of every attempt' }),
+    event_id: z.string().openapi({ description: 'The `webhook-id` header of every attempt' }),
     event_type: z.string(),
     conversation_id: z
       .string()
-      .openapi({ description: 'The log that the event is in; of an endpoint’s own notices the endpoint' }),
+      .openapi({ description: 'The conversation or talk of the event; for an endpoint’s own notices the endpoint' }),
     sequence: z.number().int(),
     status: z.enum(['pending', 'succeeded', 'failed']),
     attempts: z.number().int(),
@@ -81,13 +81,13 @@ export const deliverySchema = z
 export const deliveryFilterSchema = z.object({
   endpoint_id: uuid.optional(),
   status: z.enum(['pending', 'succeeded', 'failed']).optional(),
-  event_type: z.string().max(64).optional(),
+  event_type: z.enum(ALL_NAMES).optional(),
   conversation_id: uuid.optional(),
 });
 
 export const eventSchema = z
   .object({
-    id: z.string().openapi({ description: 'The webhook-id under which receivers get it' }),
+    id: z.string().openapi({ description: 'The `webhook-id` with which receivers get the event' }),
     type: z.string(),
     sequence: z.number().int(),
     data: z.record(z.string(), z.unknown()),

@@ -23,7 +23,7 @@ const listRoute = () =>
     ...common,
     method: 'get',
     path: '/',
-    summary: 'The talks that you are in',
+    summary: 'List the talks that you participate in',
     request: { query: pageQuery },
     responses: { ...answer(pageSchema(talkSchema), 'Newest first'), ...failures('AGENT_AUTH_REQUIRED') },
   });
@@ -33,8 +33,8 @@ const createTalkRoute = () =>
     ...common,
     method: 'post',
     path: '/',
-    summary: 'Open a talk; you are in it',
-    description: 'A `normal` talk is 1:1: where the two have one already, that one is the answer.',
+    summary: 'Create a talk; you become a participant',
+    description: 'A `normal` talk is 1:1; if the two agents already have one, it is returned.',
     request: { headers: idempotencyHeaders, ...body(newTalkSchema) },
     responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', ...KEY_REFUSALS) },
   });
@@ -44,7 +44,7 @@ const readRoute = () =>
     ...common,
     method: 'get',
     path: '/{id}',
-    summary: 'One talk: for its participants, a channel for every agent',
+    summary: 'Get a talk; for its participants, and for a channel any agent',
     request: idParam,
     responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
   });
@@ -54,7 +54,7 @@ const updateRoute = () =>
     ...common,
     method: 'put',
     path: '/{id}',
-    summary: 'Rename a talk',
+    summary: 'Update the name or detail of a talk',
     request: { ...idParam, ...body(talkChangesSchema) },
     responses: { ...oneTalk, ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND') },
   });
@@ -64,10 +64,10 @@ const deleteRoute = () =>
     ...common,
     method: 'delete',
     path: '/{id}',
-    summary: 'Delete a talk (soft), for everybody in it',
+    summary: 'Delete a talk (soft delete) for all participants',
     request: idParam,
     responses: {
-      ...answer(talkSchema, 'As it was deleted'),
+      ...answer(talkSchema, 'The deleted resource'),
       ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND'),
     },
   });
@@ -77,7 +77,7 @@ const closeRoute = () =>
     ...common,
     method: 'post',
     path: '/{id}/close',
-    summary: 'Close a talk: it takes no messages until it is reopened',
+    summary: 'Close a talk; it accepts no messages until it is reopened',
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
       ...oneTalk,
@@ -92,7 +92,7 @@ const reopenRoute = () =>
     path: '/{id}/reopen',
     summary: 'Reopen a talk',
     description:
-      'A talk that everybody has left is reopened by an administrator, a channel by anybody, who is then in it.',
+      'If all participants have left, an administrator can reopen a talk, and any agent a channel; that agent becomes a participant.',
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
       ...oneTalk,
@@ -105,10 +105,10 @@ const markReadRoute = () =>
     ...common,
     method: 'put',
     path: '/{id}/read',
-    summary: 'How far you have read; it never goes back',
+    summary: 'Set your read position; it never moves back',
     request: { ...idParam, ...body(readSchema) },
     responses: {
-      ...answer(talkSchema, 'The talk, with what is unread now'),
+      ...answer(talkSchema, 'The talk with its current unread count'),
       ...failures('AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND'),
     },
   });
@@ -175,7 +175,7 @@ const channelsRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'All channels of the customer, to be found and joined',
+  summary: 'List all channels of the customer',
   request: { query: pageQuery },
   responses: { ...answer(pageSchema(talkSchema), 'Newest first'), ...failures('AGENT_AUTH_REQUIRED') },
 });

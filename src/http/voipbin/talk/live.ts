@@ -25,7 +25,7 @@ const socketRoute = () =>
   createRoute({
     ...common,
     path: '/{id}/ws',
-    summary: 'A talk, live: its events as they happen, and commands',
+    summary: 'Open a WebSocket for a talk’s events and commands',
     description:
       'Events are `{type, sequence, data}`: `message_created`, `message_updated`, `message_deleted`, `reaction_added`, `reaction_removed`, `participant_joined`, `participant_left`, `talk_updated`, … Outside the log: `typing`, `presence`, `read`. Commands: `{"type":"send"|"edit"|"delete"|"react"|"unreact"|"read"|"typing","client_id",…}` with the REST bodies’ fields (a message is named by `message_id`); the answer is `{"type":"ack","client_id","data"}` or `{"type":"error","client_id","error"}`. A repeated `send` with the same `client_id` and content is one message. Acknowledge events with `{"type":"ack","sequence":N}`, as on a conversation.',
     request: { ...idParam, query: socketQuery },
@@ -39,7 +39,7 @@ const sseRoute = () =>
   createRoute({
     ...common,
     path: '/{id}/stream',
-    summary: 'A talk’s events as Server-Sent Events',
+    summary: 'Stream the events of a talk as Server-Sent Events',
     request: { ...idParam, query: liveQuery, headers: lastEventId },
     responses: {
       200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },

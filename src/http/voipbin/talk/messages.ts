@@ -15,7 +15,10 @@ import { pageOf, type PageRequest } from '../../../storage/page.ts';
 import { listTalkMessagesOf } from '../../../storage/talks.ts';
 
 const common = { tags: ['Talk messages'], security, middleware: agentsOnly };
-const page = answer(pageSchema(talkMessageSchema), 'Newest first; a deleted one keeps its place, without what it said');
+const page = answer(
+  pageSchema(talkMessageSchema),
+  'Newest first; a deleted message keeps its place without its content',
+);
 const refusals = ['AGENT_AUTH_REQUIRED', 'PERMISSION_DENIED', 'TALK_NOT_FOUND'] as const;
 const sent = {
   ...answer(talkMessageSchema, 'The message'),
@@ -26,7 +29,7 @@ const listAllRoute = createRoute({
   ...common,
   method: 'get',
   path: '/',
-  summary: 'The messages of one talk (`chat_id`), or of all that you are in',
+  summary: 'List the messages of one talk (`chat_id`), or of all your talks',
   request: { query: pageQuery.extend({ chat_id: uuid.optional() }) },
   responses: { ...page, ...failures(...refusals) },
 });
@@ -35,7 +38,7 @@ const sendAnywhereRoute = createRoute({
   ...common,
   method: 'post',
   path: '/',
-  summary: 'Say something in the talk `chat_id`',
+  summary: 'Send a message to the talk `chat_id`',
   request: { headers: idempotencyHeaders, ...body(newTalkMessageSchema.safeExtend({ chat_id: uuid })) },
   responses: sent,
 });
@@ -61,7 +64,7 @@ const listRoute = createRoute({
   ...common,
   method: 'get',
   path: '/{id}/messages',
-  summary: 'The messages of a talk',
+  summary: 'List the messages of a talk',
   request: { ...idParam, query: pageQuery },
   responses: { ...page, ...failures(...refusals) },
 });
@@ -70,7 +73,7 @@ const sendRoute = createRoute({
   ...common,
   method: 'post',
   path: '/{id}/messages',
-  summary: 'Say something in a talk',
+  summary: 'Send a message to a talk',
   request: { ...idParam, headers: idempotencyHeaders, ...body(newTalkMessageSchema) },
   responses: sent,
 });

@@ -21,7 +21,7 @@ const readRoute = () =>
     ...common,
     method: 'get',
     path: '/{id}',
-    summary: 'One message',
+    summary: 'Get a message',
     request: idParam,
     responses: { ...oneMessage, ...failures(...refusals) },
   });
@@ -31,7 +31,7 @@ const editRoute = () =>
     ...common,
     method: 'put',
     path: '/{id}',
-    summary: 'Edit your message',
+    summary: 'Edit your own message',
     request: { ...idParam, ...body(talkEditSchema) },
     responses: { ...oneMessage, ...failures(...refusals, 'TALK_CLOSED') },
   });
@@ -41,7 +41,7 @@ const editsRoute = () =>
     ...common,
     method: 'get',
     path: '/{id}/edits',
-    summary: 'What a message said before it was edited',
+    summary: 'List the earlier versions of a message',
     request: idParam,
     responses: {
       ...answer(z.object({ result: z.array(editSchema) }), 'Oldest first; empty once the message is deleted'),
@@ -54,10 +54,11 @@ const deleteRoute = () =>
     ...common,
     method: 'delete',
     path: '/{id}',
-    summary: 'Delete your message; an administrator may delete anybody’s',
-    description: 'Its place stays. Its text, medias and earlier versions are gone from every answer, event and replay.',
+    summary: 'Delete your own message; administrators may delete any message',
+    description:
+      'The message keeps its place. Its text, medias and earlier versions are removed from all responses, events and replays.',
     request: idParam,
-    responses: { ...answer(talkMessageSchema, 'What is left of it'), ...failures(...refusals) },
+    responses: { ...answer(talkMessageSchema, 'The deleted message'), ...failures(...refusals) },
   });
 
 const repliesRoute = () =>
@@ -65,7 +66,7 @@ const repliesRoute = () =>
     ...common,
     method: 'get',
     path: '/{id}/replies',
-    summary: 'The answers to a message',
+    summary: 'List the replies to a message',
     request: { ...idParam, query: pageQuery },
     responses: { ...answer(pageSchema(talkMessageSchema), 'Newest first'), ...failures(...refusals) },
   });
@@ -75,7 +76,7 @@ const reactRoute = () =>
     ...common,
     method: 'post',
     path: '/{id}/reactions',
-    summary: 'React to a message; the same reaction twice is one',
+    summary: 'React to a message; repeating a reaction has no effect',
     request: { ...idParam, headers: idempotencyHeaders, ...body(z.object({ emoji: emojiSchema })) },
     responses: { ...oneMessage, ...failures(...refusals, 'TALK_CLOSED', 'IDEMPOTENCY_KEY_REUSED') },
   });
@@ -85,7 +86,7 @@ const unreactRoute = () =>
     ...common,
     method: 'delete',
     path: '/{id}/reactions/{emoji}',
-    summary: 'Take your reaction back',
+    summary: 'Remove your reaction',
     request: { params: z.object({ id: uuid, emoji: emojiSchema }) },
     responses: { ...oneMessage, ...failures(...refusals, 'TALK_CLOSED') },
   });

@@ -4,9 +4,8 @@ import { ApiError, invalidField, valueOf } from '../../errors.ts';
 import { idempotencyOf } from '../../once.ts';
 import { actorIn, agentsOf, newcomer, selfOf } from './people.ts';
 import type { newTalkSchema } from './schemas.ts';
-import type { AddressKey } from '../../../domain/addresses.ts';
 import type { OpenCommand } from '../../../domain/talk/commands.ts';
-import { callObject, getAddress, getTalk } from '../../../objects/stubs.ts';
+import { callObject, getDirectory, getTalk } from '../../../objects/stubs.ts';
 import type { TalkView } from '../../../objects/talk/commands.ts';
 import { uuidFrom } from '../../../security/encoding.ts';
 import type { Agent } from '../../../storage/agents.ts';
@@ -19,7 +18,7 @@ export async function openTalk(c: AppContext, wanted: Wanted): Promise<TalkView>
   const [self, partner] = members;
   const talkId = await newTalkId(c);
   if (wanted.type !== 'normal' || !self || !partner) return valueOf(await open(c, talkId, wanted, members));
-  if (members.length > 2) throw invalidField(fieldOf(wanted), 'a 1:1 talk has two participants');
+  if (members.length > 2) throw invalidField(fieldOf(wanted), 'a 1:1 talk has exactly two participants');
   return openPair(c, talkId, wanted, [self, partner]);
 }
 
@@ -46,22 +45,19 @@ function open(c: AppContext, talkId: string, wanted: Wanted, members: Agent[]) {
   return callObject(() => getTalk(c.env, talkId).open(command, agentId));
 }
 
-/** Where it is decided which talk is the one of two agents: the same kind of object that does it for addresses of contacts. */
-const pairKey = (customerId: string, one: string, other: string): AddressKey => {
-  const [ours = '', theirs = ''] = [one, other].toSorted();
-  return { customerId, channel: 'talk', ours, theirs };
-};
-
 const RACES = 5;
 
-/** Of any number who open it at once, the first one's candidate becomes the talk. A deleted talk gives way to a new one. */
+/** Of any number of requests at once, the first one's candidate becomes the talk. A deleted talk gives way to a new one. */
 async function openPair(c: AppContext, candidate: string, wanted: Wanted, [self, partner]: [Agent, Agent]) {
-  const place = await getAddress(c.env, pairKey(self.customerId, self.id, partner.id));
-  let { conversationId: talkId } = await place.resolve(candidate);
+  const directory = () => getDirectory(c.env, self.customerId);
+  const pair: [string, string] = [self.id, partner.id];
+  let talkId = await callObject(() => directory().claimTalk(self.customerId, pair, candidate));
   for (let race = 0; race < RACES; race += 1) {
     const opened = await open(c, talkId, wanted, [self, partner]);
     if (opened.ok || opened.error.code !== 'TALK_NOT_FOUND') return valueOf(opened);
-    ({ conversationId: talkId } = await place.advance(talkId, race === 0 ? candidate : crypto.randomUUID()));
+    const next = race === 0 ? candidate : crypto.randomUUID();
+    const lost = talkId;
+    talkId = await callObject(() => directory().replaceTalk(pair, lost, next));
   }
   throw new ApiError('SERVICE_UNAVAILABLE');
 }
@@ -71,9 +67,12 @@ async function openPair(c: AppContext, candidate: string, wanted: Wanted, [self,
  * @throws 409 that names the talk when they have one already.
  */
 export async function claimPair(c: AppContext, talkId: string, one: string, other: string): Promise<void> {
-  const place = await getAddress(c.env, pairKey(actorIn(c).customerId, one, other));
-  let { conversationId: holder } = await place.resolve(talkId);
-  if (holder !== talkId && (await getTalk(c.env, holder).isLostTo([one, other])))
-    ({ conversationId: holder } = await place.advance(holder, talkId));
+  const { customerId } = actorIn(c);
+  const directory = () => getDirectory(c.env, customerId);
+  let holder = await callObject(() => directory().claimTalk(customerId, [one, other], talkId));
+  if (holder !== talkId && (await getTalk(c.env, holder).isLostTo([one, other]))) {
+    const lost = holder;
+    holder = await callObject(() => directory().replaceTalk([one, other], lost, talkId));
+  }
   if (holder !== talkId) throw new ApiError('TALK_PAIR_EXISTS', undefined, { talk_id: holder });
 }

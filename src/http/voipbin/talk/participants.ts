@@ -20,7 +20,7 @@ const listAs = <T extends z.ZodType>(schema: T) =>
     ...common,
     method: 'get',
     path: '/{id}/participants',
-    summary: 'Who is in a talk, newest first',
+    summary: 'List the participants of a talk, newest first',
     request: idParam,
     responses: { ...answer(schema, 'The participants'), ...failures(...refusals) },
   });
@@ -33,8 +33,8 @@ const addRoute = () =>
     ...common,
     method: 'post',
     path: '/{id}/participants',
-    summary: 'Bring an agent into a talk',
-    description: 'Who is in it already stays who it is. A 1:1 talk takes its second participant, and no third.',
+    summary: 'Add an agent to a talk',
+    description: 'Adding a participant again has no effect. A 1:1 talk accepts a second participant but no third.',
     request: { ...idParam, headers: idempotencyHeaders, ...body(newParticipantSchema) },
     responses: {
       ...answer(participantSchema, 'The participant'),
@@ -50,7 +50,7 @@ const joinRoute = () =>
     summary: 'Join a channel',
     request: { ...idParam, headers: idempotencyHeaders },
     responses: {
-      ...answer(participantSchema, 'You, in the channel'),
+      ...answer(participantSchema, 'You as a participant'),
       ...failures(...refusals, 'TALK_CLOSED', ...KEY_REFUSALS),
     },
   });
@@ -60,10 +60,10 @@ const removeRoute = () =>
     ...common,
     method: 'delete',
     path: '/{id}/participants/{participant_id}',
-    summary: 'Leave a talk, or remove somebody from it; it is closed when the last one has left',
+    summary: 'Leave a talk or remove a participant; the talk is closed when the last one leaves',
     request: { params: z.object({ id: uuid, participant_id: uuid }) },
     responses: {
-      ...answer(participantSchema, 'The participant that was removed'),
+      ...answer(participantSchema, 'The removed participant'),
       ...failures(...refusals, 'TALK_PARTICIPANT_NOT_FOUND'),
     },
   });
@@ -91,7 +91,7 @@ export function talkParticipantRoutes(family: 'service_agents' | 'talks') {
     const { id } = c.req.valid('param');
     const self = async () => {
       const { state } = valueOf(await callObject(() => getTalk(c.env, id).read(actorIn(c, id))));
-      if (state.type !== 'channel') throw new ApiError('INVALID_ARGUMENT', 'only a channel is joined');
+      if (state.type !== 'channel') throw new ApiError('INVALID_ARGUMENT', 'only channels can be joined');
       return selfOf(c);
     };
     return c.json(await joined(c, id, self, 'owner_id'), 200);
@@ -112,7 +112,7 @@ async function participants(c: AppContext, id: string) {
 
 const oneAgent = async (c: AppContext, id: string, field: string): Promise<Agent> => {
   const [agent] = await agentsOf(c, [id], () => field);
-  if (!agent) throw invalidField(field, 'is not an agent of yours');
+  if (!agent) throw invalidField(field, 'is not one of your agents');
   return agent;
 };
 

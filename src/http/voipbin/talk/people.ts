@@ -32,7 +32,7 @@ export async function agentsOf(c: AppContext, ids: string[], fieldOf: (id: strin
   const found = new Map((await findAgents(c.env, actorIn(c).customerId, ids)).map((agent) => [agent.id, agent]));
   return ids.map((id) => {
     const agent = found.get(id);
-    if (!agent) throw invalidField(fieldOf(id), 'is not an agent of yours');
+    if (!agent) throw invalidField(fieldOf(id), 'is not one of your agents');
     return agent;
   });
 }

@@ -19,10 +19,9 @@ export const talkSchema = z
     member_count: z.number().int(),
     sequence: z.number().int().openapi({ description: 'The last event' }),
     last_message_at: time.nullable(),
-    unread_count: z
-      .number()
-      .int()
-      .openapi({ description: 'Other people’s messages after your read position; 1000 means that many or more' }),
+    unread_count: z.number().int().openapi({
+      description: 'The number of other agents’ messages after your read position; 1000 means 1000 or more',
+    }),
   })
   .openapi('Talk');
 
@@ -32,7 +31,7 @@ export const participantSchema = z
     customer_id: uuid,
     owner_type: z.literal('agent'),
     owner_id: uuid,
-    agent_id: uuid.openapi({ description: 'The same as owner_id' }),
+    agent_id: uuid.openapi({ description: 'Same as owner_id' }),
     chat_id: uuid,
     name: z.string(),
     tm_joined: time,
@@ -55,14 +54,14 @@ export const talkMessageSchema = z
     customer_id: uuid,
     owner_type: z.enum(['agent', 'system']),
     owner_id: uuid,
-    agent_id: uuid.openapi({ description: 'The same as owner_id' }),
+    agent_id: uuid.openapi({ description: 'Same as owner_id' }),
     chat_id: uuid,
     parent_id: z.string().openapi({ description: 'Empty for a top-level message' }),
     type: z.enum(['normal', 'system']),
     text: z.string(),
     medias: z.array(mediaSchema),
     metadata: z.object({ reactions: z.array(reactionSchema) }),
-    mentions: z.array(uuid).openapi({ description: 'The participants that the text names with an @' }),
+    mentions: z.array(uuid).openapi({ description: 'The participants that are mentioned with @ in the text' }),
     tm_create: time,
     tm_update: time,
     tm_delete: timeOrEmpty,
@@ -102,7 +101,7 @@ export const talkChangesSchema = z
   .object({ name: z.string().max(255).optional(), detail: z.string().max(4000).optional() })
   .refine(({ name, detail }) => name !== undefined || detail !== undefined, {
     path: ['name'],
-    message: 'is required, or detail',
+    message: 'name or detail is required',
   })
   .openapi('TalkChanges');
 

@@ -1,11 +1,42 @@
-import { presentStamps } from './present-identity.ts';
-import { blankTime } from '../../dialects/voipbin/times.ts';
-import { microsOf } from '../../domain/time.ts';
-import type { WebhookDelivery } from '../../storage/webhook-deliveries.ts';
-import type { WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
+import { blankTime, presentStamps } from './times.ts';
+import { microsOf, type Micros, type Millis } from '../../domain/time.ts';
+
+interface Endpoint {
+  id: string;
+  customerId: string;
+  name: string;
+  url: string;
+  method: string;
+  eventTypes: string[];
+  dialect: string;
+  status: string;
+  disabledReason: string;
+  failingSince: Micros | null;
+  createdAt: Micros;
+  updatedAt: Micros;
+  deletedAt: Micros | null;
+}
+
+interface Delivery {
+  id: string;
+  customerId: string;
+  endpointId: string;
+  eventId: string;
+  eventType: string;
+  sourceId: string;
+  sequence: number;
+  status: string;
+  attempts: number;
+  nextAttemptMs: Millis;
+  responseStatus: number | null;
+  responseTimeMs: number | null;
+  error: string;
+  createdAt: Micros;
+  updatedAt: Micros;
+}
 
 /** `secret` only where it has just been made or changed. */
-export const presentEndpoint = (endpoint: WebhookEndpoint, secret?: string) => ({
+export const presentEndpoint = (endpoint: Endpoint, secret?: string) => ({
   id: endpoint.id,
   customer_id: endpoint.customerId,
   name: endpoint.name,
@@ -24,7 +55,7 @@ const STATES = { pending: 'pending', succeeded: 'succeeded', failed: 'failed' } 
 
 const stateOf = (text: string) => (text === 'pending' || text === 'succeeded' ? STATES[text] : STATES.failed);
 
-export const presentWebhookDelivery = (delivery: WebhookDelivery) => ({
+export const presentWebhookDelivery = (delivery: Delivery) => ({
   id: delivery.id,
   customer_id: delivery.customerId,
   endpoint_id: delivery.endpointId,

@@ -1,8 +1,23 @@
-import { isoTime, NEVER_ISO } from '../../dialects/voipbin/times.ts';
-import type { ListedAccount } from '../../storage/accounts.ts';
+import { isoTime, NEVER_ISO } from './times.ts';
+import type { Micros } from '../../domain/time.ts';
+
+interface Account {
+  id: string;
+  customerId: string;
+  type: string;
+  name: string;
+  detail: string;
+  messageFlowId: string;
+  assistantId: string;
+  providerData: Record<string, string | string[]>;
+  fallback: boolean;
+  createdAt: Micros;
+  updatedAt: Micros;
+  deletedAt: Micros | null;
+}
 
 /** Seed 000's account, named field by field, so that no secret can slip in; beside it what spec section 4.1 adds. */
-export const presentAccount = (account: ListedAccount, publicUrl: string) => ({
+export const presentAccount = (account: Account, publicUrl: string) => ({
   id: account.id,
   customer_id: account.customerId,
   type: account.type,

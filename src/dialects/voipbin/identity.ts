@@ -1,21 +1,39 @@
-import { blankTime, NEVER } from '../../dialects/voipbin/times.ts';
+import { blankTime, presentStamps } from './times.ts';
 import type { Micros } from '../../domain/time.ts';
-import type { AccessKey } from '../../storage/access-keys.ts';
-import type { Agent } from '../../storage/agents.ts';
-import type { Customer } from '../../storage/customers.ts';
-import type { WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
 
-interface Stamped {
+interface Row {
+  id: string;
+  name: string;
+  detail: string;
   createdAt: Micros;
   updatedAt: Micros;
   deletedAt: Micros | null;
 }
 
-export const presentStamps = (row: Stamped) => ({
-  tm_create: blankTime(row.createdAt),
-  tm_update: blankTime(row.updatedAt),
-  tm_delete: row.deletedAt === null ? NEVER : blankTime(row.deletedAt),
-});
+interface Agent extends Row {
+  customerId: string;
+  username: string;
+  permission: number;
+  status: string;
+}
+
+interface AccessKey extends Row {
+  customerId: string;
+  tokenPrefix: string;
+  expiresAt: Micros;
+}
+
+interface Customer extends Row {
+  idleTimeoutS: number;
+  closeTimeoutS: number;
+}
+
+/** The endpoint that stands for the customer's own webhook. */
+interface CustomerHook {
+  method: string;
+  status: string;
+  url: string;
+}
 
 export const presentAgent = (agent: Agent) => ({
   id: agent.id,
@@ -41,7 +59,7 @@ export const presentAccessKey = (key: AccessKey, token?: string) => ({
 });
 
 /** `secret` undefined where the caller is not to see it. The webhook fields are those of the customer's own endpoint. */
-export const presentCustomer = (customer: Customer, hook: WebhookEndpoint | null, secret: string | undefined) => ({
+export const presentCustomer = (customer: Customer, hook: CustomerHook | null, secret: string | undefined) => ({
   id: customer.id,
   name: customer.name,
   detail: customer.detail,

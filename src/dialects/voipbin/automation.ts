@@ -1,16 +1,47 @@
-import { blankTime, NEVER } from '../../dialects/voipbin/times.ts';
-import { messageVariables } from '../../domain/flow/variables.ts';
-import type { ActiveflowView } from '../../storage/activeflows.ts';
-import type { Assistant } from '../../storage/assistants.ts';
-import type { Flow } from '../../storage/flows.ts';
+import { blankTime, presentStamps } from './times.ts';
+import type { Action } from '../../domain/flow/action.ts';
+import type { ActiveflowStatus } from '../../domain/flow/progress.ts';
+import { messageVariables, type Variables } from '../../domain/flow/variables.ts';
+import type { Message } from '../../domain/conversation/state.ts';
+import type { Micros } from '../../domain/time.ts';
 
-type Stamped = { createdAt: number; updatedAt: number; deletedAt: number | null };
+interface Row {
+  id: string;
+  customerId: string;
+  createdAt: Micros;
+  updatedAt: Micros;
+  deletedAt: Micros | null;
+}
 
-const stampsOf = ({ createdAt, updatedAt, deletedAt }: Stamped) => ({
-  tm_create: blankTime(createdAt),
-  tm_update: blankTime(updatedAt),
-  tm_delete: deletedAt === null ? NEVER : blankTime(deletedAt),
-});
+interface Assistant extends Row {
+  name: string;
+  detail: string;
+  webhookUrl: string;
+  debounceMs: number;
+  timeoutMs: number;
+  maxFailures: number;
+  history: number;
+}
+
+interface Flow extends Row {
+  name: string;
+  detail: string;
+  fenced: boolean;
+  actions: Action[];
+}
+
+interface Activeflow extends Row {
+  flowId: string;
+  conversationId: string;
+  messageId: string;
+  status: ActiveflowStatus;
+  error: string;
+  fenced: boolean;
+  actions: Action[];
+  position: number;
+  executed: { id: string; type: string; outcome: string; at: Micros }[];
+  variables: Variables;
+}
 
 /** `secret`: only for the answer that makes or changes it. */
 export const presentAssistant = (assistant: Assistant, secret?: string) => ({
@@ -24,7 +55,7 @@ export const presentAssistant = (assistant: Assistant, secret?: string) => ({
   timeout_ms: assistant.timeoutMs,
   max_failures: assistant.maxFailures,
   history: assistant.history,
-  ...stampsOf(assistant),
+  ...presentStamps(assistant),
 });
 
 export const presentFlow = (flow: Flow) => ({
@@ -34,10 +65,10 @@ export const presentFlow = (flow: Flow) => ({
   detail: flow.detail,
   fenced: flow.fenced,
   actions: flow.actions,
-  ...stampsOf(flow),
+  ...presentStamps(flow),
 });
 
-export const presentActiveflow = ({ activeflow, message }: ActiveflowView) => ({
+export const presentActiveflow = ({ activeflow, message }: { activeflow: Activeflow; message: Message | null }) => ({
   id: activeflow.id,
   customer_id: activeflow.customerId,
   flow_id: activeflow.flowId,
@@ -51,5 +82,5 @@ export const presentActiveflow = ({ activeflow, message }: ActiveflowView) => ({
   current_action: activeflow.status === 'running' ? (activeflow.actions[activeflow.position] ?? null) : null,
   executed_actions: activeflow.executed.map(({ at, ...executed }) => ({ ...executed, tm_execute: blankTime(at) })),
   variables: { ...activeflow.variables, ...messageVariables(activeflow.messageId, message) },
-  ...stampsOf(activeflow),
+  ...presentStamps(activeflow),
 });

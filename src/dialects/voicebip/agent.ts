@@ -1,0 +1,22 @@
+import { writeId } from './ids.ts';
+import { second } from './times.ts';
+import type { Micros } from '../../domain/time.ts';
+
+/** What `/v1.0` calls an assistant. */
+interface Assistant {
+  id: string;
+  name: string;
+  webhookUrl: string;
+  createdAt: Micros;
+  updatedAt: Micros;
+}
+
+/** `secret` only where it has just been made. */
+export const presentAgent = (assistant: Assistant, secret?: string) => ({
+  agent_id: writeId('agt', assistant.id),
+  name: assistant.name,
+  webhook_url: assistant.webhookUrl,
+  ...(secret === undefined ? {} : { webhook_secret: secret }),
+  created_at: second(assistant.createdAt),
+  updated_at: second(assistant.updatedAt),
+});
