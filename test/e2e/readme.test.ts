@@ -6,7 +6,7 @@ import { freePort, startServer, type TestServer } from '../support/server.ts';
 
 /** The README's walk as a newcomer takes it: its blocks, pasted one after another into one shell. */
 const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
-const PATIENCE_MS = 110_000;
+const PATIENCE_MS = 200_000;
 
 let server: TestServer;
 let ports: number[];
@@ -16,7 +16,7 @@ beforeAll(async () => {
   server = await startServer();
   ports = [await freePort(), await freePort(), await freePort()];
   printed = await paste(walk());
-}, 240_000);
+}, 300_000);
 
 afterAll(() => server?.dispose());
 
