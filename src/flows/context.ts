@@ -1,4 +1,6 @@
 import type { ConversationState } from '../domain/conversation/state.ts';
+import type { Refusal } from '../domain/errors.ts';
+import type { ActionResult } from '../domain/flow/progress.ts';
 import type { Variables } from '../domain/flow/variables.ts';
 import type { Activeflow } from '../storage/activeflows.ts';
 
@@ -16,3 +18,13 @@ export interface ActionContext {
 
 /** The epoch without which it may not act, or null for a flow that goes on through takeovers (seed 001). */
 export const fenceOf = ({ activeflow, epoch }: ActionContext): number | null => (activeflow.fenced ? epoch : null);
+
+/** These end an activeflow; after any other refusal it goes on without this action. */
+const FINAL = new Set<Refusal['code']>([
+  'MODE_CHANGED',
+  'ACTIVEFLOW_STOPPED',
+  'CONVERSATION_CLOSED',
+  'CONVERSATION_NOT_FOUND',
+]);
+
+export const refused = ({ code }: Refusal): ActionResult => ({ kind: FINAL.has(code) ? 'over' : 'failed', code });

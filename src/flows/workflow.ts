@@ -6,7 +6,7 @@ import { errorName } from '../log.ts';
 
 const paramsSchema = z.object({ activeflowId: z.uuid() });
 
-/** Longer than D1 or an object is ever away: what an action cannot do at all is no exception, and is not tried again. */
+/** Longer than D1 or an object is ever away. What an action cannot do at all is a result, not an exception, and is not retried. */
 const PATIENT: WorkflowStepConfig = {
   retries: { limit: 60, delay: '2 seconds', backoff: 'linear' },
   timeout: '1 minute',

@@ -5,31 +5,32 @@ import type { ServiceWindow } from '../domain/conversation/delivery/service-wind
 import { readOwnJson } from '../domain/log-row.ts';
 import { DAY, type Millis } from '../domain/time.ts';
 
-/** Who answers at one pair of addresses. */
+/** Which conversation a pair of addresses belongs to, and what it begins with. */
 export interface AddressClaim {
   conversationId: string;
   /** The conversations before this one, the last one first, while a provider may still redeliver what they have already. */
   predecessors: string[];
   /** The contact asked us to stop (spec section 9): a new conversation begins so. */
   optOut: boolean;
-  /** What the conversation before left of the time for free text: the contact, not the conversation, has it. */
+  /** What the previous conversation left of the time for free text, which belongs to the contact and not to a conversation. */
   window: ServiceWindow | null;
 }
 
 interface Stored {
   /** Null while nobody has written here: only an alias is known. */
   current: string | null;
-  /** Another id of the contact, whose object follows this one; and the id that this one follows. */
+  /** Another id of the contact, of which this one is the canonical id. */
   alias?: string;
-  /** The name of the alias's own object. */
+  /** The name of the alias's own AddressObject. */
   aliasName?: string;
+  /** The canonical id, where this one is only an alias of it. */
   follows?: string;
   consent?: Consent;
   /** Of a visitor of the web chat: what it has proved to be. */
   proofs?: Proofs;
   window?: ServiceWindow | null;
   predecessor: Predecessor | null;
-  /** Those before that one, the last one first. */
+  /** Those before `predecessor`, the last one first. */
   earlier?: Predecessor[];
 }
 
@@ -38,14 +39,14 @@ interface Predecessor {
   until: Millis;
 }
 
-/** Who a visitor has proved to be: by the word of the customer's site, or by a mailed link. */
+/** Who a visitor has proved to be: by a token of the customer's site, or by a mailed link. */
 export interface Proofs {
-  /** As the site calls it, or empty. */
+  /** The name that the site gave it, or empty. */
   name: string;
   addresses: ContactAddress[];
 }
 
-/** What an id leaves to the one that it follows. */
+/** What an alias leaves to its canonical id. */
 export interface Inheritance {
   current: string | null;
   consent: Consent | null;
@@ -57,12 +58,12 @@ const NO_PROOFS: Proofs = { name: '', addresses: [] };
 /** Longer than any provider redelivers. */
 const PREDECESSOR_MS = 7 * DAY;
 
-/** As many are asked about each message that comes in: a contact seldom ends more conversations in a week. */
+/** Each of them is asked about every message that comes in; a contact seldom ends more conversations in a week. */
 const MOST_PREDECESSORS = 5;
 
 /**
  * The one place that decides which conversation a pair of addresses belongs to (invariant 2).
- * Every method is one synchronous stretch: of any number of first messages at once, one makes the conversation.
+ * No method awaits anything: of any number of first messages at once, one makes the conversation.
  */
 export class AddressObject extends DurableObject<Env> {
   /** The conversation that answers now; null when there is none yet. */
@@ -93,8 +94,8 @@ export class AddressObject extends DurableObject<Env> {
   }
 
   /**
-   * The contact's latest word counts, from whichever of its conversations it comes: a provider's verdict may reach the one before.
-   * @returns the conversations that must know it too: the one that answers now, and the one before, which may still send.
+   * The contact's latest word counts, from whichever of its conversations it comes: a provider's refusal may reach the previous one.
+   * @returns the conversations that must know it too: the one that answers now, and the previous one, which may still send.
    */
   noteConsent(consent: Consent): { current: string | null; predecessor: string | null } {
     const stored = this.#read();
@@ -107,7 +108,7 @@ export class AddressObject extends DurableObject<Env> {
     return this.#read()?.proofs ?? NO_PROOFS;
   }
 
-  /** Kept as long as the visitor is known: conversations end, and who it is stays. @returns all of its proofs. */
+  /** Kept as long as the visitor is known, beyond the end of its conversations. @returns all of its proofs. */
   prove({ name, addresses }: Proofs): Proofs {
     const stored = this.#read() ?? NOTHING;
     const known = stored.proofs ?? NO_PROOFS;
@@ -117,14 +118,14 @@ export class AddressObject extends DurableObject<Env> {
     return proofs;
   }
 
-  /** Also where nobody writes at present. */
+  /** Also where no conversation answers at present. */
   hasOptedOut(): boolean {
     return this.#read()?.consent?.optOut ?? false;
   }
 
   /**
-   * Nothing is left of the contact but its opt-out, and where a redelivery is known (objects/conversation/erase.ts). `erased`: the
-   * conversations that it was taken out of. @returns the name of the object of its other id, which is to forget it too.
+   * Keeps nothing of the contact but its opt-out, and the conversation that recognises redeliveries (objects/conversation/erase.ts).
+   * `erased`: the conversations that it was erased from. @returns the name of its alias's object, which must forget it too.
    */
   forget(erased: string[]): string | null {
     const stored = this.#read();
@@ -142,18 +143,18 @@ export class AddressObject extends DurableObject<Env> {
     return this.#read()?.alias === alias;
   }
 
-  /** The id under which the contact is known, where this one is only another name of it. */
+  /** The canonical id of the contact, where this one is an alias; null otherwise. */
   canonical(): string | null {
     return this.#read()?.follows ?? null;
   }
 
-  /** This id is only another name of `target`. @returns what it leaves to that one. */
+  /** Makes this id an alias of `target`. @returns what it leaves to that one. */
   aliasTo(target: string): Inheritance {
     const stored = this.#write({ ...(this.#read() ?? NOTHING), follows: target });
     return { current: stored.current, consent: stored.consent ?? null };
   }
 
-  /** What was known under the other name counts here, unless something newer does. */
+  /** What was known under the alias counts here, unless something newer does. */
   absorbAlias(alias: string, aliasName: string, { current, consent }: Inheritance): void {
     const stored = this.#read() ?? NOTHING;
     const isNewer = consent !== null && consent.at > (stored.consent?.at ?? 0);

@@ -3,7 +3,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { getAddress } from './stubs.ts';
 import type { Millis } from '../domain/time.ts';
 
-/** What came of a claim: the conversation that has the addresses now (null: there is none, and none was offered), or those in its way. */
+/** The result of a claim: the conversation that holds the addresses now (null: none, and none was offered), or those that already hold some. */
 export type Claim = { conversationId: string | null } | { conflict: string[] };
 
 interface Lease {
@@ -13,7 +13,7 @@ interface Lease {
 
 const LEASE = 'lease';
 
-/** In one synchronous stretch, which WebCrypto would not be. */
+/** Synchronous, unlike WebCrypto: between reading a claim and changing it nothing may be awaited. */
 const hashed = (address: string): string => createHash('sha256').update(address).digest('base64url');
 
 const listOf = (addresses: string[]): string => JSON.stringify(addresses.map(hashed));
@@ -56,7 +56,7 @@ export class DirectoryObject extends DurableObject<Env> {
     return chosen;
   }
 
-  /** Who holds any of these addresses, over or not. */
+  /** The conversations that hold any of these addresses, over or not. */
   holders(addresses: string[]): string[] {
     const list = listOf(addresses);
     const query = `SELECT conversation_id FROM claims WHERE address IN (SELECT value FROM json_each(?1))
@@ -65,7 +65,7 @@ export class DirectoryObject extends DurableObject<Env> {
     return rows.map((row) => row.conversation_id);
   }
 
-  /** All of the addresses for one conversation: the one that holds some of them already, or `candidate` (null: no other); or none of them. */
+  /** Claims all of the addresses, or none: for the conversation that holds some of them already, else for `candidate` (null: for no other). */
   claim(addresses: string[], candidate: string | null, over: string[]): Claim {
     const open = this.holders(addresses).filter((id) => !over.includes(id));
     if (open.length > 1) return { conflict: open };
@@ -73,13 +73,13 @@ export class DirectoryObject extends DurableObject<Env> {
     return chosen === null ? { conversationId: null } : this.#take(addresses, chosen, over);
   }
 
-  /** The same for a conversation that is there already: another one's address is a conflict. */
+  /** The same for an existing conversation: an address of another one is a conflict. */
   claimFor(conversationId: string, addresses: string[], over: string[]): Claim {
     const others = this.holders(addresses).filter((id) => id !== conversationId && !over.includes(id));
     return others.length > 0 ? { conflict: others } : this.#take(addresses, conversationId, over);
   }
 
-  /** These conversations, and these addresses, are nowhere any more. */
+  /** After an erasure: drops the claims of these conversations, and of these addresses. */
   forget(conversationIds: string[], addresses: string[]): void {
     const [ids, list] = [JSON.stringify(conversationIds), listOf(addresses)];
     for (const table of ['claims', 'pairs']) {
@@ -89,7 +89,7 @@ export class DirectoryObject extends DurableObject<Env> {
     }
   }
 
-  /** What one conversation holds of these addresses (null: all that it holds) another one holds from now on. */
+  /** Moves the claims of one conversation to another one: those of these addresses (null: all). */
   move(from: string, into: string, addresses: string[] | null): void {
     const list = addresses === null ? 'null' : listOf(addresses);
     for (const table of ['claims', 'pairs']) {
@@ -99,7 +99,7 @@ export class DirectoryObject extends DurableObject<Env> {
     }
   }
 
-  /** The conversation has these no more. */
+  /** Drops the conversation's claims of these addresses. */
   release(addresses: string[], conversationId: string): void {
     const list = listOf(addresses);
     for (const table of ['claims', 'pairs']) {
@@ -125,7 +125,7 @@ export class DirectoryObject extends DurableObject<Env> {
     return this.#talkOf(agents) ?? candidate;
   }
 
-  /** Leave to rearrange conversations (http/exclusively.ts). False while another has it; who died with it blocks nobody after `ms`. */
+  /** The customer's lock for mergers and moves of conversations (http/exclusively.ts). False while another holder has it. It ends after `ms` where its holder has died. */
   lease(holder: string, ms: Millis): boolean {
     const present = this.ctx.storage.kv.get<Lease>(LEASE);
     if (present && present.holder !== holder && present.until > Date.now()) return false;

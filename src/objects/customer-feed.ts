@@ -22,7 +22,7 @@ import type { Millis } from '../domain/time.ts';
 import { refusalOfTopic, topicsOf } from '../domain/topics.ts';
 import { revokedReaders } from '../storage/readers.ts';
 
-/** One socket: who listens, to what, and how much it was sent since it was last heard of. */
+/** One socket: who listens, to what, and how many bytes it was sent since its last sign of life. */
 interface Listener extends Held {
   topics: Set<string>;
   unheard: number;
@@ -110,7 +110,7 @@ export class FeedObject extends DurableObject<Env> {
     }
   }
 
-  /** A `ping` is answered without waking the object, which leaves its time behind. */
+  /** The runtime answers a `ping` without waking the object, and remembers when. */
   #heardSince(socket: WebSocket, listener: Listener): boolean {
     const pinged = this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
     if (pinged <= listener.heardAt) return false;
@@ -132,7 +132,7 @@ function isFor({ reader, topics }: Listener, publication: Publication, event: Pu
   return [...topics].some((topic) => published.some((name) => name.startsWith(topic)));
 }
 
-/** A topic that is refused is answered for itself; the others of the same frame count. */
+/** A topic that is refused gets an answer of its own; the other topics of the frame are subscribed to. */
 function subscribe(socket: WebSocket, listener: Listener, topic: string): void {
   const { reader } = listener;
   const problem = reader.kind === 'visitor' ? 'is not for visitors' : refusalOfTopic(topic, reader);

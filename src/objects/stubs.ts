@@ -9,7 +9,7 @@ export const getTalk = (env: Env, id: string) => env.TALK.getByName(talkKey(id))
 
 export const getFeed = (env: Env, customerId: string) => env.FEED.getByName(customerId);
 
-/** The name is a hash: names of objects show up in the platform's logs, and a telephone number must not. */
+/** A hash: names of objects appear in the platform's logs, where no telephone number may. */
 export const addressName = (key: AddressKey): Promise<string> => sha256Hex(addressKeyText(key));
 
 export const getAddress = async (env: Env, key: AddressKey) => env.ADDRESS.getByName(await addressName(key));
@@ -19,7 +19,7 @@ export const getDirectory = (env: Env, customerId: string) => env.DIRECTORY.getB
 const TRIES = 3;
 
 /**
- * Calls an object, and calls it again when the platform says that this is safe and of use (`retryable`, not `overloaded`).
+ * Calls an object, and repeats the call where the platform says that this is safe and useful (`retryable`, not `overloaded`).
  * Every command carries its own id, so a repeat whose first answer was lost changes nothing. `call` must take a new stub each time.
  */
 export async function callObject<P extends PromiseLike<unknown>>(call: () => P): Promise<Awaited<P>> {

@@ -56,7 +56,7 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
   }
 }
 
-/** By a way on which the contact never wrote here, nobody has told the conversation that it opted out elsewhere. */
+/** A binding by which the contact never wrote here does not know whether it opted out in another conversation: its AddressObject does. */
 async function whyUnwanted(env: Env, { askConsentOf: name }: Order): Promise<SendOutcome | null> {
   if (name === null) return null;
   try {

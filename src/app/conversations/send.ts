@@ -1,6 +1,5 @@
 import { channelOptionsOf, judgeContent, type OptionContent } from './channel-options.ts';
 import { inOpenConversation } from './open.ts';
-import { earlierAnswer } from './request-keys.ts';
 import { sendableTemplates, templateText } from './templates.ts';
 import { findResolved, type ResolvedAccount } from '../accounts.ts';
 import { canonicalOf } from '../contacts/aliases.ts';
@@ -96,6 +95,15 @@ export async function send(
   const earlier = idempotency && (await earlierAnswer(env, customerId, state.id, idempotency));
   return earlier ?? err(await withTemplates(env, sent.error, await findResolved(env, state.accountId)));
 }
+
+/** What the conversation answered to the request of this key before; null: nothing yet. */
+export const earlierAnswer = (
+  env: Env,
+  customerId: string,
+  conversationId: string,
+  claim: IdempotencyClaim,
+): Promise<Result<Message, Refusal> | null> =>
+  callObject(() => getConversation(env, conversationId).answered(customerId, claim));
 
 /** How a message would go now, for each participant. Nothing is sent. */
 export async function previewSend(

@@ -124,9 +124,9 @@ export interface SendCommand {
   clientId: string;
   /** Who gets it, with every channel option of each. The best option is chosen where the message is committed. */
   recipients: Recipient[];
-  /** The channel that the sender wants (a conversation type), or empty. */
+  /** The conversation type that the sender wants it to go by, or empty. */
   channel: string;
-  /** Of the mail, should it go as one; empty or absent: that of the thread. */
+  /** For those who get it by e-mail; empty or absent: that of the thread. */
   subject?: string;
   /** The sender's view of the log (`If-Match`); null sends whatever has happened. */
   expectedSequence: number | null;
@@ -165,7 +165,7 @@ export interface DeliveryNews {
   error?: ProviderError | null;
   uncertain?: boolean;
   attempts?: number;
-  /** When the attempt began by which the provider took it. */
+  /** When the attempt began with which the provider accepted it. */
   sentAt?: Micros;
   /** The provider refuses because the contact opted out there. */
   optedOut?: boolean;

@@ -30,7 +30,7 @@ export const decideReached = (
   at: Micros,
 ): NewConversationEvent[] =>
   message.deliveries
-    .filter((delivery) => delivery.addressName === '' || delivery.addressName === addressName)
+    .filter((delivery) => delivery.addressName === addressName)
     .filter((delivery) => delivery.status === 'sent' || delivery.status === 'delivered')
     .filter(({ sentAt }) => (sentAt ?? message.createdAt) <= until)
     .flatMap(({ id }) => decideDeliveryNews(message, id, { status }, at));

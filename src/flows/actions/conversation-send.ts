@@ -1,5 +1,4 @@
-import { fenceOf, type ActionContext } from '../context.ts';
-import { refused } from './refusal.ts';
+import { fenceOf, refused, type ActionContext } from '../context.ts';
 import { send, SEND_DEFAULTS } from '../../app/conversations/send.ts';
 import type { ActionOf } from '../../domain/flow/action.ts';
 import type { ActionResult } from '../../domain/flow/progress.ts';

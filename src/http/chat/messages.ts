@@ -49,12 +49,12 @@ const newMessageSchema = z
       .string()
       .max(5000)
       .transform(wellFormed)
-      .refine((text) => text.trim() !== '', 'is empty'),
+      .refine((text) => text.trim() !== '', 'must not be empty'),
     client_id: z
       .string()
       .min(1)
       .max(100)
-      .openapi({ description: 'Your own name for it: the same again is the same message' }),
+      .openapi({ description: 'Your own id for the message: a repeat with the same one is the same message' }),
   })
   .openapi('NewChatMessage');
 
@@ -65,7 +65,7 @@ const listRoute = createRoute({
   security,
   method: 'get',
   path: '/{account_id}/messages',
-  summary: 'What the visitor wrote and was answered, newest first',
+  summary: 'The visitor’s messages and the answers to them, newest first',
   request: {
     params,
     query: z.object({
@@ -87,7 +87,7 @@ const sendRoute = createRoute({
   security,
   method: 'post',
   path: '/{account_id}/messages',
-  summary: 'The visitor writes; after a 200 it is stored and in order',
+  summary: 'Send a visitor’s message; a 200 means stored and ordered',
   request: { params, ...body(newMessageSchema) },
   responses: { ...answer(messageSchema, 'The message'), ...failures(...chatFailures) },
 });
@@ -175,7 +175,7 @@ function inboundOf(
   };
 }
 
-/** Where a visitor is, and whose messages it may see there. */
+/** The visitor's conversation, and the addresses whose messages it may see there. */
 async function standing(c: AppContext) {
   const resolved = await chatAccount(c);
   const visitor = await visitorIn(c);

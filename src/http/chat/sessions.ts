@@ -25,7 +25,7 @@ const wantedSchema = z
       .optional()
       .openapi({
         description:
-          'As typed: answers go there when the visitor has left. It proves nothing, and shows nothing of anybody’s',
+          'As typed: answers go there when the visitor has left. It is not verified, and gives access to no earlier messages',
       }),
     identity_token: z.string().max(4096).optional().openapi({
       description:
@@ -37,7 +37,9 @@ const wantedSchema = z
 const sessionSchema = z
   .object({
     visitor_token: z.string().openapi({ description: 'The bearer of everything below; keep it over reloads' }),
-    conversation_id: z.uuid().openapi({ description: 'Where the next message lands, as far as can be said now' }),
+    conversation_id: z
+      .uuid()
+      .openapi({ description: 'The conversation of the next message, as far as it is known now' }),
     name: z.string(),
     email: z.string(),
     is_verified: z
@@ -50,7 +52,7 @@ const sessionRoute = createRoute({
   tags: ['Web chat'],
   method: 'post',
   path: '/{account_id}/sessions',
-  summary: 'A visitor begins, or comes back; repeating it changes nothing',
+  summary: 'Start or resume a visitor’s session; idempotent',
   request: { params: z.object({ account_id: z.string() }), ...body(wantedSchema) },
   responses: {
     ...answer(sessionSchema, 'The session'),

@@ -16,8 +16,9 @@ const requestRoute = createRoute({
   security: [{ bearer: [] }],
   method: 'post',
   path: '/{account_id}/verifications',
-  summary: 'Mail a link to the address that the visitor typed: who opens it has proved to be its owner',
-  description: 'Then the visitor is that contact: their conversations go on as one. The link is good for an hour.',
+  summary: 'Mail a verification link to the address that the visitor typed',
+  description:
+    'Whoever opens it has proved to own the address. Then the visitor is that contact, and their conversations go on as one. The link is valid for an hour.',
   request: {
     params: z.object({ account_id: z.string() }),
     ...body(
@@ -51,12 +52,12 @@ chatVerificationRoutes.openapi(requestRoute, async (c) => {
   return c.json({ email }, 200);
 });
 
-/** Opened from a mail, so from no page of the customer's. A button proves it, because mail scanners open links and press nothing. */
+/** Opened from a mail, and so outside of the customer's pages. The button is the proof: mail scanners open links, and press no buttons. */
 export const chatVerifyPage = new Hono<AppEnv>();
 
 chatVerifyPage.get('/:account_id/verify', async (c) => {
   const found = await verificationIn(c);
-  if (!found) return page(c, OVER, 410);
+  if (!found) return page(c, EXPIRED, 410);
   return page(
     c,
     html`<p>
@@ -70,7 +71,7 @@ chatVerifyPage.get('/:account_id/verify', async (c) => {
 
 chatVerifyPage.post('/:account_id/verify', async (c) => {
   const found = await verificationIn(c);
-  if (!found) return page(c, OVER, 410);
+  if (!found) return page(c, EXPIRED, 410);
   const { visitorId: id, email } = found;
   const resolved = await chatAccount(c);
   const known = await prove(c.env, resolved, { id, name: '', email: '' }, { name: '', email, phone_number: '' });
@@ -78,7 +79,7 @@ chatVerifyPage.post('/:account_id/verify', async (c) => {
   return page(c, html`<p>Thank you. You can close this page and go on in the chat.</p>`, 200);
 });
 
-const OVER = html`<p>This link is not good any more. Ask for another one in the chat.</p>`;
+const EXPIRED = html`<p>This link is not good any more. Ask for another one in the chat.</p>`;
 
 const verificationIn = (c: AppContext) =>
   readVerification(c.req.query('token') ?? '', accountIdOf(c), configOf(c.env).JWT_SECRET);

@@ -5,7 +5,7 @@ import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
 import { configOf } from '../../env.ts';
 import { readVisitor, type Visitor } from '../../security/visitor-token.ts';
 
-/** The chat account that the path names. @throws 404 for what is none. */
+/** The chat account that the path names. @throws 404 */
 export async function chatAccount(c: AppContext): Promise<ResolvedAccount> {
   const resolved = await findResolved(c.env, accountIdOf(c));
   if (resolved?.channel.id !== 'chat') throw new ApiError('CONVERSATION_ACCOUNT_NOT_FOUND');
@@ -14,7 +14,7 @@ export async function chatAccount(c: AppContext): Promise<ResolvedAccount> {
 
 export const accountIdOf = (c: AppContext): string => (c.req.param('account_id') ?? '').toLowerCase();
 
-/** Pages of the account's own origins alone. A request without an origin is no browser's. */
+/** Refuses pages of origins that the account does not name. A request without an origin does not come from a browser. */
 export const allowedOrigin = createMiddleware<AppEnv>(async (c, next) => {
   const { account } = await chatAccount(c);
   const origin = c.req.header('origin');
@@ -25,7 +25,7 @@ export const allowedOrigin = createMiddleware<AppEnv>(async (c, next) => {
   await next();
 });
 
-/** A visitor who does not ask too much. */
+/** Requires a visitor's token, and limits its rate. */
 export const visitorOnly = createMiddleware<AppEnv>(async (c, next) => {
   const { id } = await visitorIn(c);
   const { success } = await c.env.CHAT_LIMIT.limit({ key: id });
@@ -42,7 +42,7 @@ export async function visitorIn(c: AppContext): Promise<Visitor> {
   return visitorOf(c, token);
 }
 
-/** @throws 401 when the token is none of ours for this account. */
+/** @throws 401 when the token was not issued for this account. */
 export async function visitorOf(c: AppContext, token: string): Promise<Visitor> {
   const visitor = await readVisitor(token, accountIdOf(c), configOf(c.env).JWT_SECRET);
   if (!visitor) throw new ApiError('INVALID_CREDENTIALS', 'the visitor_token is not valid here');

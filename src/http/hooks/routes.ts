@@ -25,15 +25,15 @@ const hook = (path: string, summary: string) =>
 
 export const hookRoutes = newRouter();
 
-hookRoutes.openapi(hook('/{account_id}', 'What contacts did, from a provider'), receive);
-hookRoutes.openapi(hook('/{account_id}/status', 'What became of our sends, from a provider'), receive);
+hookRoutes.openapi(hook('/{account_id}', 'A provider’s events: what contacts did'), receive);
+hookRoutes.openapi(hook('/{account_id}/status', 'A provider’s status callbacks: what became of our sends'), receive);
 
 hookRoutes.openapi(
   createRoute({
     tags: ['Provider hooks'],
     method: 'get',
     path: '/{account_id}',
-    summary: 'Meta’s question whether this webhook is ours, asked once when it is set up',
+    summary: 'Meta’s verification request, made once when the webhook is set up',
     request: { params: z.object({ account_id: z.string() }) },
     responses: {
       200: { description: 'The challenge', content: { 'text/plain': { schema: z.string() } } },

@@ -9,8 +9,13 @@ import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';
 import { acceptedSchema } from './schemas.ts';
 import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
-import { earlierAnswer } from '../../app/conversations/request-keys.ts';
-import { SEND_DEFAULTS, senderOf, sendToContact, type SendRequest } from '../../app/conversations/send.ts';
+import {
+  earlierAnswer,
+  SEND_DEFAULTS,
+  senderOf,
+  type SendRequest,
+  sendToContact,
+} from '../../app/conversations/send.ts';
 import { presentAccepted } from '../../dialects/voicebip/message.ts';
 import { normalizeTel } from '../../domain/addresses.ts';
 import { MAX_TEXT_LENGTH, wellFormed } from '../../domain/content.ts';

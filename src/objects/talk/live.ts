@@ -27,7 +27,7 @@ interface TalkLiveHost {
   rearm(): void;
 }
 
-/** The sockets of one talk: who may have one, what they are sent, what they may say, and who is there. */
+/** The sockets of one talk: who may open one, the frames that they take and get, and the presence of their agents. */
 export class TalkLive {
   readonly sessions: Sessions;
   readonly #ctx: DurableObjectState;
@@ -51,7 +51,7 @@ export class TalkLive {
     });
   }
 
-  /** Participants alone, and only as long as they are. */
+  /** Participants only, for as long as they are in the talk. */
   mayRead(reader: Reader): boolean {
     return reader.kind === 'agent' && isParticipant(this.#aggregate, reader.customerId, reader.agentId);
   }
@@ -118,7 +118,7 @@ const actorOf = (reader: Extract<Reader, { kind: 'agent' }>): TalkActor => ({
   talkId: null,
 });
 
-/** What came of one frame: the answer to its sender, and what the others are sent outside the log. */
+/** The outcome of one frame: the answer to its sender, and what the others are sent outside the log. */
 interface Handled {
   reply: unknown;
   sendEphemeral: Ephemeral | null;
@@ -187,7 +187,7 @@ function typing(aggregate: TalkAggregate, actor: TalkActor): Outcome {
 
 const clientIdSchema = z.object({ client_id: z.string() });
 
-/** The client's own name for the frame is echoed where there is one, so that it knows which of its frames was wrong. */
+/** The frame's client_id is echoed where there is one, so that the client knows which of its frames was wrong. */
 function malformed(frame: unknown, error: z.ZodError) {
   const named = clientIdSchema.safeParse(frame);
   const details = Object.fromEntries(

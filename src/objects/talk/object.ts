@@ -25,7 +25,7 @@ const AFTER_FAILURE_MS = 60_000;
 
 /**
  * One talk: the truth about it, its order and its sockets. Every public method is an RPC command or question; commands are safe to
- * repeat. Decisions are made in domain/talk/, committed by TalkAggregate, and followed by `#settle`.
+ * repeat. A command loads, decides (domain/talk/) and commits without an await, and `#settle` starts what follows from the commit.
  */
 export class TalkObject extends DurableObject<Env> {
   readonly #alarm: AlarmClock;
@@ -57,7 +57,7 @@ export class TalkObject extends DurableObject<Env> {
     });
   }
 
-  /** Makes the talk; where its pair has it already, answers and completes it. */
+  /** Makes the talk. An existing one of the same pair is the answer, and gets the participants that it lacks. */
   open(command: OpenCommand, creatorId: string): Promise<Result<commands.TalkView, Refusal>> {
     return this.#settled(commands.openTalk(this.#aggregate, command, creatorId));
   }
@@ -67,7 +67,7 @@ export class TalkObject extends DurableObject<Env> {
     return found.ok ? ok(commands.viewOf(this.#aggregate, found.value, actor.agentId)) : found;
   }
 
-  /** Whether these two cannot have this one as their 1:1 talk any more. False for a talk that is only just being opened. */
+  /** Whether this talk can no longer be the 1:1 talk of these two: it was deleted, or belongs to another pair. False for one that is just being opened. */
   isLostTo(agents: string[]): boolean {
     const state = this.#aggregate.talk?.state;
     return state !== undefined && (state.deletedAt !== null || state.pair?.some((id) => !agents.includes(id)) === true);
@@ -81,7 +81,7 @@ export class TalkObject extends DurableObject<Env> {
     return this.#settled(commands.closeTalk(this.#aggregate, actor));
   }
 
-  /** `self`: who reopens, in case that it has to come in again. */
+  /** `self`: who reopens, and joins again where it had left. */
   reopen(actor: TalkActor, self: Newcomer): Promise<Result<commands.TalkView, Refusal>> {
     return this.#settled(commands.reopenTalk(this.#aggregate, actor, self));
   }
@@ -129,7 +129,7 @@ export class TalkObject extends DurableObject<Env> {
     return ok(stored.repliesBefore(parentId, before, limit));
   }
 
-  /** A deleted one too, without what it said: it keeps its place. */
+  /** Also a deleted one, without its content: it keeps its position. */
   readMessage(actor: TalkActor, messageId: string): Result<TalkMessage, Refusal> {
     const found = mayRead(this.#aggregate.talk, actor);
     if (!found.ok) return found.error.code === 'TALK_NOT_FOUND' ? err({ code: 'TALK_MESSAGE_NOT_FOUND' }) : found;

@@ -19,7 +19,7 @@ const MIGRATIONS: readonly ObjectMigration[] = [
   },
 ];
 
-/** What is written only when it changes, and not with every message: the head and the last message follow from the log. */
+/** Written only when it changes, and not with every message: the head and the last message follow from the log. */
 export interface TalkRecord {
   state: TalkState;
   /** How far D1 has the log, and the read positions, at least (history-sink.ts). */
@@ -82,7 +82,7 @@ export class TalkStore {
     return this.#record;
   }
 
-  /** After a transaction that failed: what is remembered may never have been stored. */
+  /** After a transaction that failed: what is held in memory may never have been stored. */
   forget(): void {
     this.#ready = isMigrated(this.#sql);
     this.#record = null;
@@ -104,7 +104,7 @@ export class TalkStore {
     this.#record = record;
   }
 
-  /** `readAt`: when it moved its read position, so that D1 can be told of those that did; 0 when it comes in. */
+  /** `readAt`: when its read position was moved, which decides whether D1 needs it; 0 when it joins. */
   saveParticipant(participant: Participant, readAt: Micros): void {
     const query = 'INSERT OR REPLACE INTO participants (agent_id, read_at, data) VALUES (?, ?, ?)';
     this.#sql.exec(query, participant.agentId, readAt, JSON.stringify(participant));
@@ -156,7 +156,7 @@ export class TalkStore {
     return rows.toArray()[0]?.data ?? null;
   }
 
-  /** Of the last `limit` messages those that their clients named, newest first. */
+  /** Of the last `limit` messages those with a client_id, newest first. */
   clientIds(limit: number): { id: string; ownerId: string; clientId: string }[] {
     if (!this.#ready) return [];
     const query = `SELECT data ->> 'id' AS id, owner_id AS ownerId, data ->> 'clientId' AS clientId
@@ -164,7 +164,7 @@ export class TalkStore {
     return this.#sql.exec<{ id: string; ownerId: string; clientId: string }>(query, limit).toArray();
   }
 
-  /** Newest first; a deleted one keeps its place. */
+  /** Newest first; deleted ones are among them. */
   messagesBefore(before: Border | null, limit: number): TalkMessage[] {
     return this.#messages(`WHERE ${BEFORE} ORDER BY sequence DESC LIMIT ?`, ...bordered(before), limit);
   }

@@ -35,7 +35,7 @@ export async function takeTurn(env: Env, job: AssistantTurnJob): Promise<void> {
   await callObject(() => getConversation(env, conversationId).reportTurn(report));
 }
 
-/** `wait` while D1 does not answer: an unclaimed job comes back when its publish lease runs out, and is no failure. */
+/** `wait` while D1 does not answer: an unclaimed job comes back when its publish lease runs out, and does not count as a failure. */
 async function findAssistantOrWait(env: Env, job: AssistantTurnJob): Promise<Assistant | null | 'wait'> {
   try {
     return await findAnyAssistant(env, job.assistantId);

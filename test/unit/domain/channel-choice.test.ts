@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { aConversation, anOpening, aPerson, aSend, NOW } from './support.ts';
+import { aConversation, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
 import {
   chooseChannels,
@@ -157,5 +157,33 @@ describe('a message', () => {
     expect(changed).toMatchObject({ type: 'conversation.updated', conversation: { type: 'message' } });
     const inactive = changed && 'conversation' in changed ? changed.conversation.inactiveBindings : [];
     expect(inactive.map(({ type }) => type)).toEqual(['line']);
+  });
+
+  test('to a contact that is named by its address goes to whoever has it here, through the account that has our address now', () => {
+    const [moved] = aRecipient(binding('message', { addressName: 'pair', accountId: 'the new account' }), {
+      participantId: 'made up',
+    }).options;
+    if (!moved) throw new Error('no option');
+    const decided = send([to([moved], 'made up')]);
+    const [changed] = decided.ok ? decided.value : [];
+    expect(changed).toMatchObject({ type: 'conversation.updated', conversation: { accountId: 'the new account' } });
+    expect(decided.ok && decided.value.at(-1)).toMatchObject({
+      message: { deliveries: [{ accountId: 'the new account' }], routing: [{ participantId: 'made up' }] },
+    });
+    const byPeer = { ...moved, binding: { ...moved.binding, peer: aConversation().peer } };
+    const known = send([to([byPeer], 'made up')]);
+    expect(known.ok && known.value.at(-1)).toMatchObject({ message: { routing: [{ participantId: PERSON }] } });
+  });
+
+  test('does not go to an address that was taken out since its options were looked up', () => {
+    const decided = decideSend(
+      aConversation({ released: ['tel:to line'] }),
+      aSend({ recipients: [to([option(binding('line', { heardAt: 9 })), option(binding('message'))])] }),
+      [],
+      NOW,
+    );
+    expect(decided.ok && decided.value.at(-1)).toMatchObject({
+      message: { deliveries: [{ channel: 'message' }], routing: [{ chosen: { channel: 'message' }, rejected: [] }] },
+    });
   });
 });
