@@ -1,5 +1,5 @@
 import type { CustomerLock } from '../contacts/lock.ts';
-import { bindingsOf, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
+import { bindingsOf, bindingsTo, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
 import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import {
   addressText,
@@ -84,7 +84,7 @@ export async function moveAddresses(
   const released = await callObject(() => getConversation(env, from).changeMembership(customerId, release));
   if (!released.ok) return released;
   await callObject(() => getDirectory(env, customerId).move(from, into, texts));
-  const bindings = bindingsOf(before).filter(({ peer }) => isMoving(peer));
+  const bindings = addresses.flatMap((one) => bindingsTo(before, one));
   await advanceAll(env, bindings, { from, into });
   return ok(null);
 }
