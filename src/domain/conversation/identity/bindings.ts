@@ -1,5 +1,6 @@
 import type { Address } from '../../addresses.ts';
 import type { Micros, Millis } from '../../time.ts';
+import type { ContactAddress } from './participants.ts';
 import { neverOpened, type ServiceWindow } from '../delivery/service-window.ts';
 
 /**
@@ -71,6 +72,10 @@ export const bindingsOf = (state: Bound): ChannelBinding[] => [activeBinding(sta
 
 export const findBinding = (state: Bound, addressName: string): ChannelBinding | null =>
   bindingsOf(state).find((binding) => binding.addressName === addressName) ?? null;
+
+/** Every binding that reaches an address: one for each account of ours that has been used with it, or may be. */
+export const bindingsTo = (state: Bound, { type, target }: ContactAddress): ChannelBinding[] =>
+  bindingsOf(state).filter(({ peer }) => peer.type === type && peer.target === target);
 
 /** The conversation with this binding active, added if it is new; the same object when it is active already. */
 export function activate<S extends Bound>(state: S, binding: ChannelBinding): S {
