@@ -158,7 +158,10 @@ describe('an endpoint of the dialect voicebip', () => {
     await ok(hub.call('POST', `/v1.0/webhook_endpoints/${id}/test`));
     const notice = await one(receiver, 'webhook_test');
     expect(notice.body).toMatchObject({ event_id: notice.headers.get('webhook-id'), payload: { endpoint_id: id } });
-    const refused = { status: 400, body: { error: { details: { events: expect.stringContaining('is not an event of the dialect') } } } };
+    const refused = {
+      status: 400,
+      body: { error: { details: { events: expect.stringContaining('is not an event of the dialect') } } },
+    };
     const url = 'https://example.com/hook';
     const mixed = { url, dialect: 'voicebip', events: ['conversation_message_received'] };
     expect(await hub.call('POST', '/v1.0/webhook_endpoints', mixed)).toMatchObject(refused);

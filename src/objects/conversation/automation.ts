@@ -1,5 +1,5 @@
 import type { ConversationAggregate } from './aggregate.ts';
-import { Outbox, queueOutbox } from '../runtime/outbox.ts';
+import { Outbox, queueOutbox } from '../runtime/drains.ts';
 import { withoutActiveflow, type FlowStart } from '../../domain/conversation/automation/automation.ts';
 import {
   decideTurnEnd,

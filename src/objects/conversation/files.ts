@@ -1,5 +1,5 @@
 import type { ConversationAggregate } from './aggregate.ts';
-import { queueOutbox } from '../runtime/outbox.ts';
+import { queueOutbox } from '../runtime/drains.ts';
 import { takeDue } from '../../domain/conversation/files.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Millis } from '../../domain/time.ts';

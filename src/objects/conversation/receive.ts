@@ -1,6 +1,6 @@
 import type { ConversationAggregate } from './aggregate.ts';
 import { isErasedFrom } from './erase.ts';
-import { Outbox } from '../runtime/outbox.ts';
+import { Outbox } from '../runtime/drains.ts';
 import { callObject, getConversation } from '../stubs.ts';
 import type { InboundItem, Opening, ReceiveCommand } from '../../domain/conversation/commands.ts';
 import { consentIn, type Consent } from '../../domain/conversation/consent.ts';

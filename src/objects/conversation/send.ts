@@ -1,6 +1,6 @@
 import type { ConversationAggregate, Decision } from './aggregate.ts';
 import { isStopped } from './automation.ts';
-import { queueOutbox } from '../runtime/outbox.ts';
+import { queueOutbox } from '../runtime/drains.ts';
 import type { Address } from '../../domain/addresses.ts';
 import type { DeliveryNews, IdempotencyClaim, SendCommand } from '../../domain/conversation/commands.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';

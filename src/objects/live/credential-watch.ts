@@ -1,4 +1,4 @@
-import { inTime } from '../runtime/in-time.ts';
+import { inTime } from '../runtime/drains.ts';
 import { CLOSE_UNAUTHORIZED, type Reader } from './protocol.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 

@@ -1,5 +1,5 @@
 import type { Publication } from '../live/feed-protocol.ts';
-import { paced } from '../runtime/single-flight.ts';
+import { paced } from '../runtime/drains.ts';
 import { getFeed } from '../stubs.ts';
 import { errorName, log } from '../../log.ts';
 

@@ -1,4 +1,4 @@
-import { inTime } from '../runtime/in-time.ts';
+import { inTime } from '../runtime/drains.ts';
 import { SECOND, type Millis } from '../../domain/time.ts';
 import { errorName, log as notice } from '../../log.ts';
 import { enqueue } from '../../queues/jobs.ts';

@@ -3,7 +3,7 @@ import type { TalkAggregate } from './aggregate.ts';
 import { deleteMessage, editMessage, isParticipant, moveRead, react, sendMessage, unreact } from './commands.ts';
 import { errorFrame, type Reader, type SessionRequest } from '../live/protocol.ts';
 import { Sessions } from '../live/sessions.ts';
-import { paced } from '../runtime/single-flight.ts';
+import { paced } from '../runtime/drains.ts';
 import { presentParticipant, presentTalkMessage } from '../../dialects/voipbin/talk.ts';
 import { talkEditOf, talkFrameSchema, talkSendOf, type TalkFrame } from '../../dialects/voipbin/talk-bodies.ts';
 import { REFUSAL_MESSAGES, type Refusal } from '../../domain/errors.ts';

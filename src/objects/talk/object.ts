@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { AlarmClock, NET_MS } from '../runtime/alarm.ts';
 import { FeedSink } from '../projection/feed-sink.ts';
 import { HistorySink } from '../projection/history-sink.ts';
-import { paced } from '../runtime/single-flight.ts';
+import { paced } from '../runtime/drains.ts';
 import { SESSION_HEADER, sessionRequestSchema } from '../live/protocol.ts';
 import { TalkAggregate } from './aggregate.ts';
 import * as commands from './commands.ts';

@@ -1,8 +1,60 @@
-import { inTime } from './in-time.ts';
-import { singleFlight } from './single-flight.ts';
-import { SECOND, type Millis } from '../../domain/time.ts';
+import { type Millis, SECOND } from '../../domain/time.ts';
 import { errorName, log as notice } from '../../log.ts';
 import { enqueue } from '../../queues/jobs.ts';
+
+/**
+ * Rejects when there is no answer in time. The work may still be done later, so it must be safe to repeat. The timer ends with the
+ * answer, because an object with a timer is not evicted.
+ */
+export async function inTime<T>(answer: Promise<T>, limit: Millis): Promise<T> {
+  const timer = new AbortController();
+  const late = scheduler.wait(limit, { signal: timer.signal }).then(() => {
+    throw new Error('no answer in time');
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => undefined);
+  }
+}
+
+/**
+ * Runs `work` at most once at a time. Calls during a run are answered by one further run that begins after it: whatever was committed
+ * before the call is certain to be seen.
+ */
+export function singleFlight(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  let queued: Promise<void> | null = null;
+  const start = (): Promise<void> => {
+    running = work().finally(() => {
+      running = null;
+    });
+    return running;
+  };
+  return () => {
+    if (!running) return start();
+    queued ??= running
+      .catch(() => undefined)
+      .then(() => {
+        queued = null;
+        return start();
+      });
+    return queued;
+  };
+}
+
+/** Like `singleFlight`, with a pause of `gap` after each run, so that what happens in it shares the next one. The first run after a pause starts at once. */
+export function paced(work: () => Promise<void>, gap: Millis): () => Promise<void> {
+  let pausedUntil: Millis = 0;
+  return singleFlight(async () => {
+    // A clock that was set back must not stretch the pause.
+    const pause = Math.min(pausedUntil - Date.now(), gap);
+    if (pause > 0) await scheduler.wait(pause);
+    await work();
+    pausedUntil = Date.now() + gap;
+  });
+}
 
 /*
  * What an object owes somebody else stands in its own storage until it is done. An Outbox does the work itself and retries it; a queue
