@@ -177,7 +177,7 @@ describe('a message', () => {
 
   test('does not go to an address that was taken out since its options were looked up', () => {
     const decided = decideSend(
-      aConversation({ released: ['tel:to line'] }),
+      aConversation({ addresses: [{ type: 'tel', target: 'to line', standing: 'released' }] }),
       aSend({ recipients: [to([option(binding('line', { heardAt: 9 })), option(binding('message'))])] }),
       [],
       NOW,
