@@ -186,7 +186,7 @@ describe('a mail', () => {
 
   test('is refused, with a reason for its sender, when it is too large or for nobody; and comes again while D1 is away', async () => {
     expect(await mail({ raw: new Uint8Array(30 * 1024 * 1024) })).toContain('25 MB');
-    expect(await mail({ to: 'nobody@shop.example' })).toContain('no such mailbox');
+    expect(await mail({ to: 'nobody@shop.example' })).toContain('mailbox does not exist');
     const address = newAddress();
     faults.d1 = true;
     await expect(mail({ to: address })).rejects.toThrow();
