@@ -2,11 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aConversation, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
-import {
-  chooseChannels,
-  type Recipient,
-  type ChannelOption,
-} from '../../../src/domain/conversation/delivery/channel-choice.ts';
+import { chooseChannels, type Recipient } from '../../../src/domain/conversation/delivery/channel-choice.ts';
+import type { ChannelOption } from '../../../src/domain/conversation/state.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { HOUR } from '../../../src/domain/time.ts';
