@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import type { Principal } from '../domain/permissions.ts';
+import { configOf } from '../env.ts';
 
 /** What middleware leaves for handlers. */
 export interface AppEnv {
@@ -14,3 +15,6 @@ export interface AppEnv {
 }
 
 export type AppContext = Context<AppEnv>;
+
+/** Where the world reaches us: PUBLIC_URL, or else the origin of this request. No slash at its end. */
+export const publicUrlOf = (c: AppContext): string => configOf(c.env).PUBLIC_URL || new URL(c.req.url).origin;

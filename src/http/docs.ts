@@ -1,9 +1,8 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import type { AppEnv } from './context.ts';
+import { type AppEnv, publicUrlOf } from './context.ts';
 import { exampleOf } from './docs-examples.ts';
-import { publicUrlOf } from './origin.ts';
 
 const INFO = {
   title: 'Parley',

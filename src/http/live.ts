@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import type { AppContext } from './context.ts';
+import { type AppContext, publicUrlOf } from './context.ts';
 import { ApiError, type Reason } from './errors.ts';
-import { publicUrlOf } from './origin.ts';
 import { configOf } from '../env.ts';
 import { SESSION_HEADER, type NewSession, type Reader } from '../objects/live/protocol.ts';
 

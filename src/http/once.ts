@@ -1,6 +1,6 @@
 import type { AppContext } from './context.ts';
 import { ApiError } from './errors.ts';
-import { readOwnJson } from '../domain/log-row.ts';
+import { readOwnJson } from '../domain/events.ts';
 import { actorOf } from '../domain/permissions.ts';
 import { errorName, log } from '../log.ts';
 import { sha256Hex } from '../security/encoding.ts';

@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Consent } from '../domain/conversation/consent.ts';
 import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
 import type { ServiceWindow } from '../domain/conversation/delivery/service-window.ts';
-import { readOwnJson } from '../domain/log-row.ts';
+import { readOwnJson } from '../domain/events.ts';
 import { DAY, type Millis } from '../domain/time.ts';
 
 /** Which conversation a pair of addresses belongs to, and what it begins with. */

@@ -4,7 +4,7 @@ import { peopleOf } from '../domain/conversation/identity/membership.ts';
 import { heldAddresses, plainAddress } from '../domain/conversation/identity/participants.ts';
 import { readConversation } from '../domain/conversation/log-row.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
-import type { LogRow } from '../domain/log-row.ts';
+import type { LogRow } from '../domain/events.ts';
 import type { Micros } from '../domain/time.ts';
 
 /** One stretch of a conversation's log, with what it is about as it is now. */

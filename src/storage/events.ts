@@ -1,12 +1,10 @@
 import { and, asc, eq, gt, gte, sql, type SQL } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
 import { events, messages, talkMessages } from './schema.ts';
-import { isEventType } from '../domain/events.ts';
+import { isEventType, readOwnJson } from '../domain/events.ts';
 import { fromLogRow, readMessage } from '../domain/conversation/log-row.ts';
-import { readOwnJson } from '../domain/log-row.ts';
 import type { StoredEvent } from '../domain/stored-event.ts';
-import { isTalkEventType } from '../domain/talk/events.ts';
-import { fromLogRow as fromTalkLogRow } from '../domain/talk/log-row.ts';
+import { isTalkEventType, fromLogRow as fromTalkLogRow } from '../domain/talk/events.ts';
 import type { TalkMessage } from '../domain/talk/state.ts';
 import type { Micros } from '../domain/time.ts';
 

@@ -1,4 +1,4 @@
-import type { LogRow } from '../domain/log-row.ts';
+import type { LogRow } from '../domain/events.ts';
 
 /** One stretch of one object's log. */
 export interface LogStretch {

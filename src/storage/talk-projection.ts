@@ -1,5 +1,5 @@
 import { projectLog, type Announcement } from './projection.ts';
-import type { LogRow } from '../domain/log-row.ts';
+import type { LogRow } from '../domain/events.ts';
 import type { Participant, Talk } from '../domain/talk/state.ts';
 
 /** One stretch of a talk's log, with what it is about as it is now. */

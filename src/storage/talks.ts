@@ -2,7 +2,7 @@ import { and, desc, eq, gt, isNull } from 'drizzle-orm';
 import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { talkParticipants, talks } from './schema.ts';
-import { readOwnJson } from '../domain/log-row.ts';
+import { readOwnJson } from '../domain/events.ts';
 import type { TalkMessage, TalkState } from '../domain/talk/state.ts';
 import type { Micros } from '../domain/time.ts';
 

@@ -1,6 +1,5 @@
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
-import type { EventType } from '../../domain/events.ts';
-import type { LogRow } from '../../domain/log-row.ts';
+import type { EventType, LogRow } from '../../domain/events.ts';
 import type { StoredEvent } from '../../domain/stored-event.ts';
 import type { TalkEvent } from '../../domain/talk/events.ts';
 import { presentParticipant, presentReacted, presentTalk, presentTalkMessage } from './talk.ts';

@@ -2,6 +2,7 @@ import { EVENTS, type EventTypeAbout, type Placed } from '../events.ts';
 import type { Change } from './change.ts';
 import type { Person } from './identity/participants.ts';
 import type { ConversationState, FallbackOptions, Message } from './state.ts';
+import type { Micros } from '../time.ts';
 
 /** An event before it has its place in the log. It carries its subject as it is after the event. */
 export type NewConversationEvent =
@@ -46,3 +47,27 @@ export type ConversationEvent = Placed<NewConversationEvent>;
 export const isMessageEvent = (
   event: ConversationEvent,
 ): event is Extract<ConversationEvent, { type: EventTypeAbout<'message'> }> => EVENTS[event.type] === 'message';
+
+/**
+ * Gives decided events their place in the log: dense sequences after `head`, one timestamp.
+ * A created message's own sequence is that of its event.
+ */
+export function place(events: NewConversationEvent[], head: number, at: Micros): ConversationEvent[] {
+  return events.map((event, index) => {
+    const sequence = head + index + 1;
+    if (event.type === 'message.created') {
+      return { ...event, message: { ...event.message, sequence }, sequence, at };
+    }
+    return { ...event, sequence, at };
+  });
+}
+
+/** The conversation after one event. Replaying a log from nothing gives the state that the object holds. */
+export function applyEvent(state: ConversationState | null, event: ConversationEvent): ConversationState {
+  if (!isMessageEvent(event)) return { ...event.conversation, sequence: event.sequence };
+  if (!state) throw new Error(`event ${event.sequence} has no conversation before it`);
+  const { sequence, message } = event;
+  if (event.type !== 'message.created') return { ...state, sequence };
+  const heardAt = message.sender.type === 'contact' ? message.createdAt : state.heardAt;
+  return { ...state, heardAt, lastMessageAt: message.createdAt, sequence };
+}

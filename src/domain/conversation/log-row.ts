@@ -1,5 +1,4 @@
-import { EVENTS, type EventTypeAbout } from '../events.ts';
-import { readOwnJson, type LogRow } from '../log-row.ts';
+import { EVENTS, type EventTypeAbout, readOwnJson, type LogRow } from '../events.ts';
 import type { Micros } from '../time.ts';
 import type { Change } from './change.ts';
 import { isMessageEvent, type ConversationEvent, type Merger, type NewConversationEvent } from './events.ts';

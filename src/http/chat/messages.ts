@@ -1,10 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../context.ts';
+import { type AppContext, publicUrlOf } from '../context.ts';
 import { chatAccount, visitorIn } from './visitor.ts';
 import { serveMessageFile } from '../medias/serve.ts';
 import { ApiError, valueOf } from '../errors.ts';
 import { answer, body, failures, uuid } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import {
   callerOf,

@@ -5,7 +5,7 @@ import { chatSessionRoutes } from './sessions.ts';
 import { chatVerificationRoutes, chatVerifyPage } from './verify.ts';
 import { allowedOrigin, visitorOnly } from './visitor.ts';
 import type { AppEnv } from '../context.ts';
-import { requireJson } from '../middleware/body.ts';
+import { requireJson } from '../middleware/request.ts';
 import { newRouter } from '../router.ts';
 
 /** `/chat/{account_id}`: what the widget, or a chat page of the customer's own, asks for its visitors. */

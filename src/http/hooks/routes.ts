@@ -1,8 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../context.ts';
+import { type AppContext, publicUrlOf } from '../context.ts';
 import { ApiError, tooMany, valueOf } from '../errors.ts';
 import { failures } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { findResolved, type ResolvedAccount } from '../../app/accounts.ts';
 import { receiveHook } from '../../app/conversations/receive.ts';

@@ -1,9 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { serveFile } from './serve.ts';
-import type { AppContext } from '../context.ts';
+import { type AppContext, publicUrlOf } from '../context.ts';
 import { ApiError, invalidField, valueOf } from '../errors.ts';
 import { answer, failures, idParam, security, uuid } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { storeUpload } from '../../app/media/upload.ts';
 import { uploadUrl } from '../../dialects/media-url.ts';

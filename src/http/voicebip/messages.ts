@@ -1,9 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../context.ts';
+import { type AppContext, publicUrlOf } from '../context.ts';
 import { valueOf } from '../errors.ts';
 import { idempotencyOf, withIdempotencyKey, type KeyedRequest } from '../once.ts';
 import { answer, body, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { inFieldsOf, type FieldNames } from './errors.ts';
 import { failures, idOf } from './openapi.ts';

@@ -1,8 +1,7 @@
 import { createRoute, type z } from '@hono/zod-openapi';
-import type { AppContext } from '../context.ts';
+import { type AppContext, publicUrlOf } from '../context.ts';
 import { invalidField, invalidFields } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
-import { publicUrlOf } from '../origin.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, idParam, security } from '../openapi.ts';
 import { ownedOr400, ownedOr404 } from '../owned.ts';

@@ -13,7 +13,7 @@ import { presentConversation } from '../../dialects/voipbin/conversation.ts';
 import type { UpdateCommand } from '../../domain/conversation/commands.ts';
 import { isUuid, NIL_UUID } from '../../domain/ids.ts';
 import { actorOf } from '../../domain/permissions.ts';
-import { searchQuery } from '../../domain/search-text.ts';
+import { searchQuery } from '../../domain/conversation/search.ts';
 import { defined } from '../../domain/optional.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAgent } from '../../storage/agents.ts';

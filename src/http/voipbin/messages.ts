@@ -1,9 +1,8 @@
 import { createRoute, z, type RouteHandler } from '@hono/zod-openapi';
-import type { AppEnv } from '../context.ts';
+import { type AppEnv, publicUrlOf } from '../context.ts';
 import { valueOf } from '../errors.ts';
 import { idempotencyOf } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';

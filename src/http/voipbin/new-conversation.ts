@@ -2,7 +2,7 @@ import { createRoute } from '@hono/zod-openapi';
 import { valueOf } from '../errors.ts';
 import { withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, security } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
+import { publicUrlOf } from '../context.ts';
 import { newRouter } from '../router.ts';
 import { guardOf } from './access.ts';
 import { conversationSchema } from './schemas/conversation.ts';

@@ -1,10 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../context.ts';
+import { type AppContext, publicUrlOf } from '../context.ts';
 import { ApiError, invalidField } from '../errors.ts';
 import { allow } from '../middleware/authenticate.ts';
 import { idempotencyOf, withIdempotencyKey } from '../once.ts';
 import { answer, body, failures, idempotencyHeaders, KEY_REFUSALS, uuid, security } from '../openapi.ts';
-import { publicUrlOf } from '../origin.ts';
 import { newRouter } from '../router.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
 import { resolvedOf, type ResolvedAccount } from '../../app/accounts.ts';

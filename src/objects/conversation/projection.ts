@@ -1,15 +1,20 @@
 import type { ConversationAggregate } from './aggregate.ts';
 import type { PublishedEvent, Publication } from '../live/feed-protocol.ts';
 import type { FeedSource } from '../projection/feed-sink.ts';
-import type { HistorySource, Projected } from '../projection/history-sink.ts';
-import { messagesJson, nextLogBatch, type LogBatch } from '../projection/log-batch.ts';
+import {
+  type HistorySource,
+  type Projected,
+  messagesJson,
+  nextLogBatch,
+  type LogBatch,
+} from '../projection/history-sink.ts';
 import { announceAll } from '../../dialects/announce.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
 import type { ConversationEvent } from '../../domain/conversation/events.ts';
 import { fromLogRow, readMessage } from '../../domain/conversation/log-row.ts';
 import { searchTextsOf } from '../../domain/conversation/search.ts';
 import type { Message } from '../../domain/conversation/state.ts';
-import type { LogRow } from '../../domain/log-row.ts';
+import type { LogRow } from '../../domain/events.ts';
 import { projectConversation } from '../../storage/conversation-projection.ts';
 
 /** A conversation in D1: its row, its messages, its events, its words for the search, and the webhook deliveries that it owes. */

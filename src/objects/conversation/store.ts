@@ -9,7 +9,7 @@ import type { Send } from '../../domain/conversation/delivery/sends.ts';
 import type { Watermark } from '../../domain/conversation/delivery/watermark.ts';
 import { readMessage } from '../../domain/conversation/log-row.ts';
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
-import { readOwnJson } from '../../domain/log-row.ts';
+import { readOwnJson } from '../../domain/events.ts';
 import type { Micros } from '../../domain/time.ts';
 import { KeyStore } from '../runtime/key-store.ts';
 import { isMigrated, migrate } from '../runtime/migrations.ts';

@@ -1,5 +1,4 @@
-import type { EventType } from '../../domain/events.ts';
-import type { LogRow } from '../../domain/log-row.ts';
+import type { EventType, LogRow } from '../../domain/events.ts';
 
 /** The log's table, for every kind of object that keeps one. */
 export const LOG_SQL = `

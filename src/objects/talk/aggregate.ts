@@ -1,7 +1,12 @@
 import { presentFrame } from '../../dialects/voipbin/events.ts';
-import { applyEvent, place } from '../../domain/talk/apply.ts';
-import type { NewTalkEvent, TalkEvent } from '../../domain/talk/events.ts';
-import { fromLogRow, toLogRow } from '../../domain/talk/log-row.ts';
+import {
+  applyEvent,
+  place,
+  type NewTalkEvent,
+  type TalkEvent,
+  fromLogRow,
+  toLogRow,
+} from '../../domain/talk/events.ts';
 import type { Participant, Talk, TalkMessage } from '../../domain/talk/state.ts';
 import { nextMicros, type Micros, type Millis } from '../../domain/time.ts';
 import type { NewKey } from '../runtime/key-store.ts';

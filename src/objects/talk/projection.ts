@@ -1,8 +1,7 @@
 import type { TalkAggregate } from './aggregate.ts';
 import type { Publication } from '../live/feed-protocol.ts';
 import type { FeedSource } from '../projection/feed-sink.ts';
-import type { HistorySource, Projected } from '../projection/history-sink.ts';
-import { messagesJson, nextLogBatch } from '../projection/log-batch.ts';
+import { type HistorySource, type Projected, messagesJson, nextLogBatch } from '../projection/history-sink.ts';
 import { announceTalk } from '../../dialects/voipbin/events.ts';
 import type { Micros } from '../../domain/time.ts';
 import { projectTalk } from '../../storage/talk-projection.ts';

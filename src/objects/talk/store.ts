@@ -1,7 +1,7 @@
 import { KEYS_SQL, KeyStore } from '../runtime/key-store.ts';
 import { LOG_SQL } from '../runtime/log-store.ts';
 import { isMigrated, migrate, type ObjectMigration } from '../runtime/migrations.ts';
-import { readOwnJson } from '../../domain/log-row.ts';
+import { readOwnJson } from '../../domain/events.ts';
 import { sequenceIn } from '../../domain/talk/ids.ts';
 import type { Participant, Talk, TalkMedia, TalkMessage, TalkState } from '../../domain/talk/state.ts';
 import type { Micros } from '../../domain/time.ts';

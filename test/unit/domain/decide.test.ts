@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aSend, BY, DELIVERY_ID, NOW, SOMEBODY } from './support.ts';
-import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
+import {
+  applyEvent,
+  place,
+  type ConversationEvent,
+  type NewConversationEvent,
+} from '../../../src/domain/conversation/events.ts';
 import { address } from '../../../src/domain/addresses.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideClose, decideDelete, decideUpdate } from '../../../src/domain/conversation/decide-change.ts';
@@ -9,7 +14,6 @@ import { decideDeleteMessage, decideDeliveryNews } from '../../../src/domain/con
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
 import type { ConversationState, Message } from '../../../src/domain/conversation/state.ts';
-import type { ConversationEvent, NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { fromLogRow, toLogRow } from '../../../src/domain/conversation/log-row.ts';
 
 const events = (

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, NOW } from './support.ts';
-import { place } from '../../../src/domain/conversation/apply.ts';
+import { place, isMessageEvent, type ConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { media } from '../../../src/domain/content.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideDeleteMessage } from '../../../src/domain/conversation/decide-message.ts';
-import { isMessageEvent, type ConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { nextFileAt, takeDue, withFileTasks } from '../../../src/domain/conversation/files.ts';
 import { MINUTE } from '../../../src/domain/time.ts';
 

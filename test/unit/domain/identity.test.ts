@@ -2,8 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address, type AddressType } from '../../../src/domain/addresses.ts';
-import { applyEvent, place } from '../../../src/domain/conversation/apply.ts';
-import type { ConversationEvent, NewConversationEvent } from '../../../src/domain/conversation/events.ts';
+import {
+  applyEvent,
+  place,
+  type ConversationEvent,
+  type NewConversationEvent,
+} from '../../../src/domain/conversation/events.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import {
   absorbedIn,

@@ -1,4 +1,9 @@
-import { place, applyEvent } from '../../../src/domain/conversation/apply.ts';
+import {
+  place,
+  applyEvent,
+  isMessageEvent,
+  type NewConversationEvent,
+} from '../../../src/domain/conversation/events.ts';
 import {
   keepAllowed,
   NOTHING_PENDING,
@@ -11,7 +16,6 @@ import { decideReceive } from '../../../src/domain/conversation/decide-inbound.t
 import { decideDeliveryNews } from '../../../src/domain/conversation/decide-message.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideTurnEnd, decideTurnReport } from '../../../src/domain/conversation/automation/decide-turn.ts';
-import { isMessageEvent, type NewConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { withdrawSends, maySendLess, type UnderWay } from '../../../src/domain/conversation/automation/fencing.ts';
 import {
   claim,

@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { NOW } from './support.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
 import type { Result } from '../../../src/domain/result.ts';
-import { applyEvent, place } from '../../../src/domain/talk/apply.ts';
+import {
+  applyEvent,
+  place,
+  type NewTalkEvent,
+  type TalkEvent,
+  fromLogRow,
+  toLogRow,
+} from '../../../src/domain/talk/events.ts';
 import type { Newcomer, TalkActor } from '../../../src/domain/talk/commands.ts';
 import { decideDeleteMessage, decideEdit, decideSend } from '../../../src/domain/talk/decide-message.ts';
 import { decideJoin, decideLeave, decideRead } from '../../../src/domain/talk/decide-participants.ts';
@@ -15,9 +22,7 @@ import {
   decideReopen,
   decideUpdate,
 } from '../../../src/domain/talk/decide-talk.ts';
-import type { NewTalkEvent, TalkEvent } from '../../../src/domain/talk/events.ts';
 import { messageIdAt, sequenceIn, talkKey } from '../../../src/domain/talk/ids.ts';
-import { fromLogRow, toLogRow } from '../../../src/domain/talk/log-row.ts';
 import { mentionsIn } from '../../../src/domain/talk/mentions.ts';
 import type { Talk, TalkMessage, TalkType } from '../../../src/domain/talk/state.ts';
 

@@ -9,8 +9,7 @@ import {
 } from './participants.ts';
 import { peopleOf, withoutReleases, withErased, withPeople } from './membership.ts';
 import type { Address } from '../../addresses.ts';
-import { EVENTS } from '../../events.ts';
-import { readOwnJson, type LogRow } from '../../log-row.ts';
+import { EVENTS, readOwnJson, type LogRow } from '../../events.ts';
 import type { Micros } from '../../time.ts';
 import type { Pending } from '../automation/automation.ts';
 import { isMessageEvent, type ConversationEvent, type Merger } from '../events.ts';

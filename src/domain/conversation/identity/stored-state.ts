@@ -10,7 +10,7 @@ import {
 import type { ChannelBinding } from './bindings.ts';
 import { withErased, withPeople } from './membership.ts';
 import { isAddressType } from '../../addresses.ts';
-import { readOwnValue } from '../../log-row.ts';
+import { readOwnValue } from '../../events.ts';
 import type { JoinedConversation, MergeJournal } from '../../contacts.ts';
 import type { ConversationState } from '../state.ts';
 

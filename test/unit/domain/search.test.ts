@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { customerTerm, searchQuery, searchTerms } from '../../../src/domain/search-text.ts';
+import { customerTerm, searchQuery, searchTerms } from '../../../src/domain/conversation/search.ts';
 
 const CUSTOMER = '5e4a0680-804e-11ec-8477-2fea5968d85b';
 const query = (wanted: string) => {
