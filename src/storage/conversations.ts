@@ -17,7 +17,7 @@ export interface ConversationFilter {
   /** One of these. */
   accountIds?: string[];
   peer?: string;
-  /** An expression of domain/search-text.ts, over messages, names and addresses. */
+  /** An expression of domain/conversation/search.ts, over messages, names and addresses. */
   search?: string | undefined;
 }
 

@@ -53,7 +53,7 @@ export const mediaUses = sqliteTable(
   ],
 );
 
-/** What conversations are found by (domain/search-text.ts). The index over it, `search`, is FTS5 and kept by triggers. */
+/** What conversations are found by (domain/conversation/search.ts). The index over it, `search`, is FTS5 and kept by triggers. */
 export const searchTexts = sqliteTable(
   'search_texts',
   {
@@ -138,7 +138,7 @@ export const events = sqliteTable(
     sequence: integer('sequence').notNull(),
     type: text('type').notNull(),
     messageId: text('message_id'),
-    /** What the event itself fixed (domain/log-row.ts); a message's content is read from its row. */
+    /** What the event itself fixed (domain/events.ts); a message's content is read from its row. */
     facts: text('facts').notNull(),
     at: integer('at').notNull(),
   },
