@@ -30,6 +30,13 @@ const socketOn = (id: string, query = '', credential = hub.accessKey) =>
 const sequences = (frames: Json[]) => frames.filter(({ data }) => data).map(({ sequence }) => sequence);
 const upTo = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
+/** Waits until D1 has so many events of a conversation. */
+const historyHas = (id: string, events: number): Promise<void> =>
+  eventually(async () => {
+    const query = env.DB.prepare('SELECT count(*) AS count FROM events WHERE source_id = ?').bind(id);
+    expect(await query.first('count')).toBe(events);
+  });
+
 describe('a socket', () => {
   test('without a cursor begins at the head, and then gets what happens', async () => {
     const { id, say } = await newConversation(3);
@@ -126,6 +133,8 @@ describe('a socket', () => {
     for (let index = 0; index < 1010; index += 1) {
       await object().update({ customerId: hub.customerId, actor: SOMEBODY, name: `name ${index}` });
     }
+    // An object that is still busy with its history cannot be evicted.
+    await historyHas(id, 1012);
     await evictDurableObject(object());
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
     await runDurableObjectAlarm(object());
@@ -141,12 +150,7 @@ describe('a socket', () => {
     for (let index = 0; index < 1010; index += 1) {
       await object().update({ customerId: hub.customerId, actor: SOMEBODY, name: `name ${index}` });
     }
-    await eventually(async () => {
-      const { count } = (await env.DB.prepare('SELECT count(*) AS count FROM events WHERE source_id = ?')
-        .bind(id)
-        .first<{ count: number }>()) ?? { count: 0 };
-      expect(count).toBe(1012);
-    });
+    await historyHas(id, 1012);
     await runInDurableObject(object(), (_, state) => state.storage.deleteAlarm());
     await evictDurableObject(object());
     const socket = await socketOn(id, '?after=0');
