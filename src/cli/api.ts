@@ -47,7 +47,7 @@ function reasonOf({ body }: Answer): string {
 }
 
 function at(value: unknown, path: string[]): unknown {
-  return path.reduce<unknown>((part, name) => (isRecord(part) ? part[name] : undefined), value);
+  return path.reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), value);
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

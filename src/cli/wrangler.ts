@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import events from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { root, type Settings } from './settings.ts';
@@ -40,7 +40,7 @@ export async function migrate(settings: Settings): Promise<void> {
   const child = wrangler(args, settings, 'pipe');
   const said: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
-  await once(child, 'close');
+  await events.once(child, 'close');
   if (child.exitCode !== 0) throw new Error(`The database migrations failed.\n${said.join('')}`);
 }
 
@@ -57,7 +57,7 @@ export async function stopAll(): Promise<void> {
 }
 
 async function stop(child: ChildProcess): Promise<void> {
-  const gone = once(child, 'exit');
+  const gone = events.once(child, 'exit');
   signal(child.pid, 'SIGTERM');
   await Promise.race([gone, sleep(PATIENCE_MS)]);
   killGroup(child);

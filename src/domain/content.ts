@@ -61,7 +61,7 @@ export interface TemplateUse {
 
 /** How a template reads with its parameters filled in. */
 export const renderTemplate = ({ text }: Template, parameters: readonly string[]): string =>
-  text.replaceAll(/\{\{(\d+)\}\}/g, (_, place: string) => parameters[Number(place) - 1] ?? '');
+  text.replaceAll(/\{\{(\d+)\}\}/g, (_, number: string) => parameters[Number(number) - 1] ?? '');
 
 /** Bounds that hold on every channel; a channel may be stricter (channels/contract.ts). */
 export const MAX_TEXT_LENGTH = 10_000;

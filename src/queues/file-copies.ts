@@ -17,25 +17,25 @@ const MAX_COPY = 100 * 1024 * 1024;
  */
 export async function copyFiles(env: Env, { conversationId, messageId }: FileCopyJob): Promise<void> {
   const order = await callObject(() => getConversation(env, conversationId).fileOrder(messageId));
-  const place = { customerId: order?.customerId ?? '', conversationId, messageId };
+  const location = { customerId: order?.customerId ?? '', conversationId, messageId };
   const isDeleted = order?.deletedAt !== null;
-  if (order && isDeleted) await dropCopies(env, place);
-  const isDone = !order || isDeleted || (await copyAll(env, order, place));
+  if (order && isDeleted) await dropCopies(env, location);
+  const isDone = !order || isDeleted || (await copyAll(env, order, location));
   if (!isDone) return log('warn', 'files not copied', { conversation: conversationId, message: messageId });
   await callObject(() => getConversation(env, conversationId).filesDone(messageId, isDeleted));
 }
 
 type FileOrder = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['fileOrder']>>>;
 
-type Place = Parameters<typeof dropCopies>[1];
+type CopyLocation = Parameters<typeof dropCopies>[1];
 
-async function copyAll(env: Env, { accountId, medias }: FileOrder, place: Place): Promise<boolean> {
+async function copyAll(env: Env, { accountId, medias }: FileOrder, location: CopyLocation): Promise<boolean> {
   const account = await findAnyAccount(env, accountId);
   const channel = account && channelOf(account.type, account.providerData);
   // Nobody has the credentials any more.
   if (!account || !channel) return true;
   const copied = await Promise.all(
-    medias.map((media, index) => copyOne(env, account, channel, media, { ...place, index })),
+    medias.map((media, index) => copyOne(env, account, channel, media, { ...location, index })),
   );
   return copied.every(Boolean);
 }
@@ -46,16 +46,16 @@ async function copyOne(
   account: Account,
   channel: Channel,
   media: Media,
-  place: Place & { index: number },
+  location: CopyLocation & { index: number },
 ): Promise<boolean> {
-  if (media.providerRef === '' || storedIn(media.providerRef) !== null || (await hasCopy(env, place))) return true;
+  if (media.providerRef === '' || storedIn(media.providerRef) !== null || (await hasCopy(env, location))) return true;
   const file = await channel.fetchMedia(media, account, channelIo(env)).catch(() => null);
   // The provider has it no more, or never had: asking again brings nothing.
   if (file?.status === 404 || file?.status === 410) return true;
   if (!file?.ok || !file.body) return false;
   return keepCopy(
     env,
-    place,
+    location,
     { type: file.headers.get('content-type') ?? media.type, filename: media.filename },
     file,
     MAX_COPY,

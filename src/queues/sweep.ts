@@ -44,7 +44,7 @@ async function logged(what: string, work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    log('error', 'sweep failed', { part: what, error: errorName(error) });
+    log('error', 'sweep failed', { task: what, error: errorName(error) });
   }
 }
 

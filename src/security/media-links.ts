@@ -5,28 +5,28 @@ import { DAY, SECOND, type Millis } from '../domain/time.ts';
 /** Long enough for a provider that fetches late, after retries. */
 const LINK_LIFE_MS = DAY;
 
-interface MediaPlace {
+interface LinkedMedia {
   customerId: string;
   id: string;
 }
 
 /** A link that opens one file for whoever has it, for a day: providers have no credentials of ours. */
-export async function mediaLink(env: Env, publicUrl: string, place: MediaPlace, now: Millis): Promise<string> {
+export async function mediaLink(env: Env, publicUrl: string, media: LinkedMedia, now: Millis): Promise<string> {
   const expires = Math.ceil((now + LINK_LIFE_MS) / SECOND);
-  const query = new URLSearchParams({ expires: String(expires), signature: await signatureOf(env, place, expires) });
-  return `${publicUrl}/medias/${place.customerId}/${place.id}?${query.toString()}`;
+  const query = new URLSearchParams({ expires: String(expires), signature: await signatureOf(env, media, expires) });
+  return `${publicUrl}/medias/${media.customerId}/${media.id}?${query.toString()}`;
 }
 
 /** Whether such a link is ours and its time is not over. */
 export async function opens(
   env: Env,
-  place: MediaPlace,
+  media: LinkedMedia,
   { expires, signature }: { expires: string; signature: string },
   now: Millis,
 ): Promise<boolean> {
   if (!/^\d{1,12}$/.test(expires) || Number(expires) * SECOND < now) return false;
-  return sameText(signature, await signatureOf(env, place, Number(expires)));
+  return sameText(signature, await signatureOf(env, media, Number(expires)));
 }
 
-const signatureOf = async (env: Env, { customerId, id }: MediaPlace, expires: number): Promise<string> =>
+const signatureOf = async (env: Env, { customerId, id }: LinkedMedia, expires: number): Promise<string> =>
   toHex(await hmacSha256(utf8(configOf(env).JWT_SECRET), `media ${customerId} ${id} ${expires}`));

@@ -63,4 +63,4 @@ export const updateAccessKey = (
 export const revokeAccessKey = (env: Env, key: AccessKey, deletedAt: Micros): Statement =>
   dbOf(env).update(accessKeys).set({ deletedAt, updatedAt: deletedAt }).where(living(key.id));
 
-export const forgetAccessKey = (key: AccessKey): void => byHash.drop(key.tokenHash);
+export const forgetAccessKey = (key: AccessKey): void => byHash.forget(key.tokenHash);

@@ -128,7 +128,7 @@ export async function findByNumber(env: Env, customerId: string, line: Line): Pr
   const account = id === null ? null : await findAnyAccount(env, id);
   if (id === null || (account && isOn(account, line))) return id;
   // The account has changed since, and does not know under which numbers it was remembered.
-  byNumber.drop(key);
+  byNumber.forget(key);
   return byNumber.get(key, load);
 }
 
@@ -149,7 +149,7 @@ export async function findByMailAddress(env: Env, address: string): Promise<Acco
   const id = await byMailAddress.get(address, () => readByMailAddress(env, address));
   const account = id === null ? null : await findAnyAccount(env, id);
   if (account?.providerData['address'] === address || id === null) return account;
-  byMailAddress.drop(address);
+  byMailAddress.forget(address);
   return null;
 }
 
@@ -164,7 +164,7 @@ async function readByMailAddress(env: Env, address: string): Promise<string | nu
 
 /** The account as D1 has it now, for a change that must not bring back what somebody else has just changed. */
 export async function findAccountNow(env: Env, customerId: string, id: string): Promise<Account | null> {
-  cache.drop(id);
+  cache.forget(id);
   return findAccount(env, customerId, id);
 }
 
@@ -184,10 +184,10 @@ export async function updateAccount(env: Env, id: string, changes: AccountChange
     .update(accounts)
     .set({ ...plain, ...sealed, updatedAt })
     .where(living(id));
-  cache.drop(id);
+  cache.forget(id);
 }
 
 export async function deleteAccount(env: Env, id: string, deletedAt: Micros): Promise<void> {
   await dbOf(env).update(accounts).set({ deletedAt, updatedAt: deletedAt }).where(living(id));
-  cache.drop(id);
+  cache.forget(id);
 }

@@ -76,4 +76,4 @@ export const deleteAgent = (env: Env, agent: Agent, deletedAt: Micros): Statemen
     .set({ username: `${agent.username}#${agent.id}`, deletedAt, updatedAt: deletedAt })
     .where(eq(agents.id, agent.id));
 
-export const forgetAgent = (id: string): void => cache.drop(id);
+export const forgetAgent = (id: string): void => cache.forget(id);

@@ -55,5 +55,5 @@ export async function updateAssistant(env: Env, id: string, changes: AssistantCh
     .update(assistants)
     .set({ ...changes, updatedAt })
     .where(living(id));
-  cache.drop(id);
+  cache.forget(id);
 }

@@ -29,7 +29,7 @@ export class DirectoryCache<T> {
   }
 
   /** After a change made here, so that it is seen here at once. */
-  drop(key: string): void {
+  forget(key: string): void {
     this.#entries.delete(key);
   }
 

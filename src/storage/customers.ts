@@ -30,4 +30,4 @@ export const updateCustomer = (env: Env, id: string, changes: CustomerChanges, u
     .set({ ...changes, updatedAt })
     .where(eq(customers.id, id));
 
-export const forgetCustomer = (id: string): void => cache.drop(id);
+export const forgetCustomer = (id: string): void => cache.forget(id);

@@ -40,9 +40,9 @@ const IS_ONE = 'IN (SELECT value FROM json_each(?1))';
 /** Everything that D1 has of these conversations. Repeating it deletes nothing more. */
 export async function dropConversations(env: Env, ids: string[]): Promise<void> {
   const list = JSON.stringify(ids);
-  const drop = ([table, key]: [string, string]) =>
+  const deletion = ([table, key]: [string, string]) =>
     env.DB.prepare(`DELETE FROM ${table} WHERE ${key} ${IS_ONE}`).bind(list);
-  await env.DB.batch(DELETED.map(drop));
+  await env.DB.batch(DELETED.map(deletion));
 }
 
 const SCRUBBED = [

@@ -12,14 +12,14 @@ type EventRow = typeof events.$inferSelect;
 
 function toStored({ row, message }: { row: EventRow; message: string | null }): StoredEvent {
   const { position, sourceId, sequence, type, at } = row;
-  const place = { position, sourceId };
-  if (!isEventType(type)) return { ...place, kind: 'notice', type, sequence, at, data: readOwnJson(row.facts) };
+  const source = { position, sourceId };
+  if (!isEventType(type)) return { ...source, kind: 'notice', type, sequence, at, data: readOwnJson(row.facts) };
   if (isTalkEventType(type)) {
     const content = message === null ? null : readOwnJson<TalkMessage>(message);
-    return { ...place, kind: 'talk', event: fromTalkLogRow({ ...row, type }, content) };
+    return { ...source, kind: 'talk', event: fromTalkLogRow({ ...row, type }, content) };
   }
   const content = message === null ? null : readMessage(message);
-  return { ...place, kind: 'conversation', event: fromLogRow({ ...row, type }, content) };
+  return { ...source, kind: 'conversation', event: fromLogRow({ ...row, type }, content) };
 }
 
 const withMessages = (env: Env, where: SQL | undefined) =>

@@ -52,24 +52,24 @@ const describe = (object: R2Object): Omit<StoredFile, 'id'> => ({
 });
 
 /** A message's files. */
-export interface CopyPlace {
+export interface CopyLocation {
   customerId: string;
   conversationId: string;
   messageId: string;
 }
 
-const copiesOf = ({ customerId, conversationId, messageId }: CopyPlace): string =>
+const copiesOf = ({ customerId, conversationId, messageId }: CopyLocation): string =>
   `customers/${customerId}/conversations/${conversationId}/${messageId}/`;
 
-const copyKey = (place: CopyPlace & { index: number }): string => `${copiesOf(place)}${place.index}`;
+const copyKey = (location: CopyLocation & { index: number }): string => `${copiesOf(location)}${location.index}`;
 
-export const hasCopy = async (env: Env, place: CopyPlace & { index: number }): Promise<boolean> =>
-  (await env.MEDIA.head(copyKey(place))) !== null;
+export const hasCopy = async (env: Env, location: CopyLocation & { index: number }): Promise<boolean> =>
+  (await env.MEDIA.head(copyKey(location))) !== null;
 
 /** False when it could not be kept now. One that is larger than `maxBytes`, or does not say its length and is, is not kept at all. */
 export async function keepCopy(
   env: Env,
-  place: CopyPlace & { index: number },
+  location: CopyLocation & { index: number },
   { type, filename }: Pick<StoredFile, 'type' | 'filename'>,
   file: Response,
   maxBytes: number,
@@ -80,7 +80,7 @@ export async function keepCopy(
   const options = { httpMetadata: { contentType: type }, customMetadata: { filename: encodeURIComponent(filename) } };
   try {
     const body = length === null ? await readAtMost(stream, UNKNOWN_LENGTH_BYTES) : knownLength(stream, Number(length));
-    if (body !== null) await env.MEDIA.put(copyKey(place), body, options);
+    if (body !== null) await env.MEDIA.put(copyKey(location), body, options);
     return true;
   } catch {
     return false;
@@ -90,11 +90,11 @@ export async function keepCopy(
 /** The same for bytes that are here. @throws when R2 fails. */
 export async function putCopy(
   env: Env,
-  place: CopyPlace & { index: number },
+  location: CopyLocation & { index: number },
   { type, filename }: Pick<StoredFile, 'type' | 'filename'>,
   content: Uint8Array,
 ): Promise<void> {
-  await env.MEDIA.put(copyKey(place), content, {
+  await env.MEDIA.put(copyKey(location), content, {
     httpMetadata: { contentType: type },
     customMetadata: { filename: encodeURIComponent(filename) },
   });
@@ -110,17 +110,17 @@ function knownLength(body: ReadableStream, length: number): ReadableStream {
   return readable;
 }
 
-export const dropCopies = async (env: Env, place: CopyPlace): Promise<void> => {
-  await dropPrefix(env, copiesOf(place));
+export const dropCopies = async (env: Env, location: CopyLocation): Promise<void> => {
+  await dropPrefix(env, copiesOf(location));
 };
 
 /** The same. @returns how many there were. */
-export const dropFiles = (env: Env, place: CopyPlace): Promise<number> => dropPrefix(env, copiesOf(place));
+export const dropFiles = (env: Env, location: CopyLocation): Promise<number> => dropPrefix(env, copiesOf(location));
 
 /** What contacts sent in one conversation. @returns how many files there were. */
 export const dropConversationFiles = (
   env: Env,
-  { customerId, conversationId }: Pick<CopyPlace, 'customerId' | 'conversationId'>,
+  { customerId, conversationId }: Pick<CopyLocation, 'customerId' | 'conversationId'>,
 ): Promise<number> => dropPrefix(env, `customers/${customerId}/conversations/${conversationId}/`);
 
 export async function dropUploads(env: Env, customerId: string, ids: string[]): Promise<void> {
@@ -141,8 +141,8 @@ async function dropPrefix(env: Env, prefix: string): Promise<number> {
 /** Our copy of one, or the range of it that the headers ask for. */
 export async function openCopy(
   env: Env,
-  place: CopyPlace & { index: number },
+  location: CopyLocation & { index: number },
   headers: Headers,
 ): Promise<OpenFile | null> {
-  return openKey(env, copyKey(place), headers);
+  return openKey(env, copyKey(location), headers);
 }

@@ -34,10 +34,10 @@ export async function startAssistant(answer: (data: Json) => Promise<Json>): Pro
   const server = createServer((request, response) => void take(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const place = server.address();
-  if (place === null || typeof place === 'string') throw new Error('no port');
+  const sequenceEvents = server.address();
+  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('no port');
   return {
-    url: `http://127.0.0.1:${place.port}/ask`,
+    url: `http://127.0.0.1:${sequenceEvents.port}/ask`,
     asked,
     violations,
     trust: (secret) => (webhook = new Webhook(secret)),

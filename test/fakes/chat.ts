@@ -212,10 +212,10 @@ export async function startChat(allowedOrigin: string): Promise<ChatFake> {
   server.on('upgrade', (request, socket, head) => upgrade(hub, sockets, request, socket, head));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const place = server.address();
-  if (place === null || typeof place === 'string') throw new Error('no port');
+  const sequenceEvents = server.address();
+  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('no port');
   return {
-    origin: `http://127.0.0.1:${place.port}`,
+    origin: `http://127.0.0.1:${sequenceEvents.port}`,
     account: hub.account,
     requests: hub.requests,
     violations: hub.violations,

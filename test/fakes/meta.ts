@@ -136,8 +136,8 @@ function acceptMessenger(request: Incoming, received: Received[]): Answer {
   if (!isOne) throw new Violation('content', refusal(400, 100, 'text or attachment'));
   const id = `m_${randomUUID()}`;
   const to = recipient['id'];
-  const place = { method: String(tag ?? type), to, from: '', medias: [], key: textIn(message, 'metadata') };
-  received.push({ id, ...place, text: isText(text) ? text : '', statusCallbackUrl: '', body });
+  const sequenceEvents = { method: String(tag ?? type), to, from: '', medias: [], key: textIn(message, 'metadata') };
+  received.push({ id, ...sequenceEvents, text: isText(text) ? text : '', statusCallbackUrl: '', body });
   return json(200, { recipient_id: to, message_id: id });
 }
 

@@ -81,8 +81,8 @@ export async function startFake<T extends object>(
   const violations: string[] = [];
   const failures: { failure: Failure; mark: string }[] = [];
   const nextFailure = (body: string): Failure | undefined => {
-    const place = failures.findIndex(({ mark }) => body.includes(mark));
-    return place < 0 ? undefined : failures.splice(place, 1)[0]?.failure;
+    const sequenceEvents = failures.findIndex(({ mark }) => body.includes(mark));
+    return sequenceEvents < 0 ? undefined : failures.splice(sequenceEvents, 1)[0]?.failure;
   };
   let attempts = 0;
   const answer = (request: Incoming): Answer => {
@@ -105,11 +105,11 @@ export async function startFake<T extends object>(
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const place = server.address();
-  if (place === null || typeof place === 'string') throw new Error('the server has no port');
+  const sequenceEvents = server.address();
+  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the server has no port');
   return {
     ...more,
-    url: `http://127.0.0.1:${place.port}`,
+    url: `http://127.0.0.1:${sequenceEvents.port}`,
     received,
     violations,
     attempts: () => attempts,

@@ -6,13 +6,13 @@ const TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT
 /** Where any of the words stands in what is stored: `D1 messages: word`. */
 export async function leftoversOf(words: string[]): Promise<string[]> {
   const kept = [...(await inD1()), ...(await inObjects()), ...(await inR2())];
-  const found = kept.flatMap(([place, text]) =>
-    words.filter((word) => text.includes(word)).map((word) => `${place}: ${word}`),
+  const found = kept.flatMap(([sequenceEvents, text]) =>
+    words.filter((word) => text.includes(word)).map((word) => `${sequenceEvents}: ${word}`),
   );
   return [...new Set(found)];
 }
 
-type Kept = [place: string, text: string];
+type Kept = [sequenceEvents: string, text: string];
 
 async function inD1(): Promise<Kept[]> {
   const { results } = await env.DB.prepare(TABLES).all<{ name: string }>();

@@ -134,9 +134,9 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
 }
 
 function portOf(server: Server): number {
-  const place = server.address();
-  if (place === null || typeof place === 'string') throw new Error('the receiver has no port');
-  return place.port;
+  const sequenceEvents = server.address();
+  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the receiver has no port');
+  return sequenceEvents.port;
 }
 
 async function closeServer(server: Server): Promise<void> {

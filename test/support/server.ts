@@ -211,9 +211,9 @@ function isRunning(pid: number): boolean {
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const place = server.address();
+  const sequenceEvents = server.address();
   server.close();
   await once(server, 'close');
-  if (place === null || typeof place === 'string') throw new Error('no free port');
-  return place.port;
+  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('no free port');
+  return sequenceEvents.port;
 }

@@ -2,7 +2,7 @@ import type { Refusal } from '../../domain/errors.ts';
 import { err, type Result } from '../../domain/result.ts';
 import { callObject, getDirectory } from '../../objects/stubs.ts';
 
-/** Longer than any rearrangement takes. */
+/** Longer than any merger or move takes. */
 const LEASE_MS = 30_000;
 /** In milliseconds, between the attempts to get the lock: a few seconds in all. */
 const WAITS = [25, 50, 100, 200, 400, 800, 1600, 3200];

@@ -15,7 +15,7 @@ import { readAtMost } from '../../security/bounded-body.ts';
 import { utf8, uuidFrom } from '../../security/encoding.ts';
 import { readMailMark, readMailToken, type TokenUse } from '../../security/mail-tokens.ts';
 import { findByMailAddress, type Account } from '../../storage/accounts.ts';
-import { putCopy, type CopyPlace } from '../../storage/medias.ts';
+import { putCopy, type CopyLocation } from '../../storage/medias.ts';
 
 /**
  * A mail that Cloudflare's Email Routing brings. When this returns it is stored, or refused with `setReject`, which its sender is told.
@@ -156,7 +156,7 @@ const mediasOf = (mail: ReadMail): Media[] =>
 /** Stores them in the places of the message that is about to be stored. Idempotent. */
 const keepMailFiles =
   (env: Env, mail: ReadMail) =>
-  async (place: CopyPlace): Promise<void> => {
+  async (location: CopyLocation): Promise<void> => {
     for (const [index, { content, type, filename }] of filesOf(mail).entries())
-      await putCopy(env, { ...place, index }, { type, filename }, content);
+      await putCopy(env, { ...location, index }, { type, filename }, content);
   };

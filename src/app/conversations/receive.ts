@@ -18,7 +18,7 @@ import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findSiblings, type Account } from '../../storage/accounts.ts';
 import { ASSISTANT_DEFAULTS, findAssistant } from '../../storage/assistants.ts';
 import { findTimeouts } from '../../storage/customers.ts';
-import { dropCopies, type CopyPlace } from '../../storage/medias.ts';
+import { dropCopies, type CopyLocation } from '../../storage/medias.ts';
 
 /**
  * A provider's webhook: what contacts did, and what became of our sends. Everything in it is stored when this returns, and a redelivery
@@ -75,7 +75,7 @@ interface InboundExtras {
   messageId?: string;
   caller?: Omit<Caller, 'peer' | 'dialogId'>;
   /** Stores the message's files before the message is stored, where no redelivery brings them again. */
-  keepFiles?: (place: CopyPlace) => Promise<void>;
+  keepFiles?: (location: CopyLocation) => Promise<void>;
 }
 
 /**
@@ -102,13 +102,13 @@ export async function receiveInbound(
     attempt: async (opening) => {
       const { conversationId } = opening;
       const conversation = () => getConversation(env, conversationId);
-      const place = { customerId, conversationId, messageId };
+      const location = { customerId, conversationId, messageId };
       const isToKeep = keepFiles !== undefined && !(await conversation().knows(inbound.item.dedupeKey));
-      if (isToKeep) await keepFiles(place);
+      if (isToKeep) await keepFiles(location);
       const item = itemOf(inbound, ids, publicUrl, channel);
       const done = await callObject(() => conversation().receive({ opening, automation, item, settings }));
       // The files belong to the conversation that accepts the message.
-      if (isToKeep && !done.ok) await dropCopies(env, place);
+      if (isToKeep && !done.ok) await dropCopies(env, location);
       return done;
     },
   });

@@ -61,10 +61,10 @@ async function readHead(reader: Reader): Promise<Uint8Array | null> {
   } catch {
     return null;
   }
-  return joined(chunks, length);
+  return concatenated(chunks, length);
 }
 
-function joined(chunks: Uint8Array[], length: number): Uint8Array {
+function concatenated(chunks: Uint8Array[], length: number): Uint8Array {
   const whole = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {

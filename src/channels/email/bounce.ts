@@ -42,7 +42,7 @@ export function bounceOf(headers: readonly Header[], parts: readonly Part[]): Bo
   if (!report && !isReport(headerOf(headers, 'content-type'))) return null;
   const original = parts.find(({ type }) => ORIGINALS.has(type));
   return {
-    ...verdict(report ? fieldsIn(textOf(report)) : []),
+    ...bounceFrom(report ? fieldsIn(textOf(report)) : []),
     mark: original ? markOf(fieldsIn(headText(original)).flat()) : null,
   };
 }
@@ -52,12 +52,12 @@ const isReport = (contentType: string): boolean =>
   /^multipart\/report\b/i.test(contentType) && /report-type\s*=\s*"?delivery-status\b/i.test(contentType);
 
 /** A report speaks of each recipient in a group of its own: where there are several, the one that failed counts. */
-function verdict(groups: Header[][]): Omit<Bounce, 'mark'> {
+function bounceFrom(groups: Header[][]): Omit<Bounce, 'mark'> {
   const recipients = groups.filter((group) => headerOf(group, 'action') !== '');
-  const told = recipients.find((group) => actionOf(group) === 'failed') ?? recipients[0] ?? [];
-  const diagnostic = diagnosticOf(told);
-  const status = STATUS.exec(headerOf(told, 'status')) ?? STATUS.exec(diagnostic);
-  return { action: actionOf(told), status: status?.[0] ?? '', diagnostic };
+  const reported = recipients.find((group) => actionOf(group) === 'failed') ?? recipients[0] ?? [];
+  const diagnostic = diagnosticOf(reported);
+  const status = STATUS.exec(headerOf(reported, 'status')) ?? STATUS.exec(diagnostic);
+  return { action: actionOf(reported), status: status?.[0] ?? '', diagnostic };
 }
 
 const STATUS = /\b[245]\.\d{1,3}\.\d{1,3}\b/;
@@ -67,8 +67,8 @@ const actionOf = (group: Header[]): Bounce['action'] =>
 
 /** Without the kind of what follows: `smtp; 550 …`. */
 function diagnosticOf(group: Header[]): string {
-  const told = headerOf(group, 'diagnostic-code').replace(/^[\w-]+\s*;/, '');
-  return oneLine(told).replaceAll(/\s+/g, ' ').slice(0, MAX_DIAGNOSTIC);
+  const reported = headerOf(group, 'diagnostic-code').replace(/^[\w-]+\s*;/, '');
+  return oneLine(reported).replaceAll(/\s+/g, ' ').slice(0, MAX_DIAGNOSTIC);
 }
 
 /** Fields of header form in groups that empty lines separate. */
@@ -85,7 +85,7 @@ function fieldIn(line: string): Header[] {
 const textOf = ({ content }: Part): string => new TextDecoder().decode(content.subarray(0, MAX_HEADER_BYTES));
 
 /** What follows the first empty line is what we wrote, or what we quoted: no word of it counts. */
-const headText = (part: Part): string =>
-  textOf(part)
+const headText = (section: Part): string =>
+  textOf(section)
     .trimStart()
     .split(/\r?\n\r?\n/, 1)[0] ?? '';

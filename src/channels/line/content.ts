@@ -40,7 +40,7 @@ function knownContent(message: LineMessage): Content | null {
   }
 }
 
-const only = (part: Media | null): Content | null => part && { text: '', medias: [part] };
+const only = (single: Media | null): Content | null => single && { text: '', medias: [single] };
 
 function location(message: LineMessage): Media | null {
   const { data } = locationSchema.safeParse(message);
@@ -59,6 +59,6 @@ function file(message: LineMessage): Media | null {
   const { data } = fileSchema.safeParse(message);
   if (type === undefined || !data) return null;
   const external = data.contentProvider.type === 'external';
-  const place = external ? { url: webUrl(data.contentProvider.originalContentUrl) } : { providerRef: message.id };
-  return media(type, { filename: data.fileName, ...place });
+  const source = external ? { url: webUrl(data.contentProvider.originalContentUrl) } : { providerRef: message.id };
+  return media(type, { filename: data.fileName, ...source });
 }

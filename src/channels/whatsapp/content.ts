@@ -42,7 +42,7 @@ function fileContent(message: WhatsAppMessage): Content | null {
 }
 
 function otherContent({ location, reaction, contacts, order, system }: WhatsAppMessage): Content | null {
-  if (location) return { text: '', medias: [place(location)] };
+  if (location) return { text: '', medias: [locationMedia(location)] };
   if (reaction) {
     const details = { message_id: reaction.message_id, emoji: reaction.emoji };
     return { text: '', medias: [media('reaction', { details })] };
@@ -52,7 +52,7 @@ function otherContent({ location, reaction, contacts, order, system }: WhatsAppM
   return contacts && contacts.length > 0 ? { text: '', medias: contacts.map(card) } : null;
 }
 
-const place = ({ latitude, longitude, name, address }: NonNullable<WhatsAppMessage['location']>): Media =>
+const locationMedia = ({ latitude, longitude, name, address }: NonNullable<WhatsAppMessage['location']>): Media =>
   media('location', { details: { latitude: String(latitude), longitude: String(longitude), title: name, address } });
 
 /** A number that was changed, most of all: who the contact is from now on. */

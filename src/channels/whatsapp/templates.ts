@@ -50,8 +50,8 @@ async function readPage(account: ChannelAccount, io: ChannelIo, wabaId: string, 
 function templateOf(raw: WhatsAppTemplate): Template {
   const { name, language, category, components } = raw;
   const text = components.find(({ type }) => type === 'BODY')?.text ?? '';
-  const places = [...text.matchAll(/\{\{(\d+)\}\}/g)].map(([, place]) => Number(place));
-  return { name, language, category, text, parameters: Math.max(0, ...places), needs: needsOf(raw) };
+  const numbers = [...text.matchAll(/\{\{(\d+)\}\}/g)].map(([, number]) => Number(number));
+  return { name, language, category, text, parameters: Math.max(0, ...numbers), needs: needsOf(raw) };
 }
 
 /** What a template asks for beside the body's numbered parameters: we would have to fill it, and do not. */

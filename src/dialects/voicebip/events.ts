@@ -2,7 +2,7 @@ import { isMessageEvent, type ConversationEvent } from '../../domain/conversatio
 import type { Message } from '../../domain/conversation/state.ts';
 
 /** The states of a message to the contact that this dialect has a name for: one that waits, or is tried again, is no event. */
-export const TOLD_STATUSES = ['sent', 'delivered', 'read', 'failed'] as const;
+export const ANNOUNCED_STATUSES = ['sent', 'delivered', 'read', 'failed'] as const;
 
 /** Every name that an endpoint of this dialect may have in `events[]` (spec section 8). */
 export const VOICEBIP_EVENT_NAMES = [
@@ -31,7 +31,7 @@ function messageNames(
   { direction, deliveries: [delivery] }: Message,
 ): VoicebipEventName[] {
   if (direction === 'incoming') return type === 'message.created' ? ['message.received'] : [];
-  const status = TOLD_STATUSES.find((told) => told === delivery?.status);
+  const status = ANNOUNCED_STATUSES.find((announced) => announced === delivery?.status);
   if (status === undefined || type === 'message.deleted') return [];
   // A receipt may overtake the provider's own answer, and every message that got there was sent.
   const isBeyondSent = status === 'delivered' || status === 'read';

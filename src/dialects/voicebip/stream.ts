@@ -1,5 +1,5 @@
 import { presentChannel } from './conversation.ts';
-import { TOLD_STATUSES } from './events.ts';
+import { ANNOUNCED_STATUSES } from './events.ts';
 import { writeId } from './ids.ts';
 import { second } from './times.ts';
 import type { Change } from '../../domain/conversation/change.ts';
@@ -38,7 +38,7 @@ const modeChanged = (
 function statusOf({ direction, deliveries: [delivery] }: Message, type: ConversationEvent['type']): string | null {
   if (type === 'message.deleted') return null;
   if (direction === 'incoming') return type === 'message.created' ? 'received' : null;
-  return TOLD_STATUSES.find((told) => told === delivery?.status) ?? null;
+  return ANNOUNCED_STATUSES.find((announced) => announced === delivery?.status) ?? null;
 }
 
 const messageEvent = (message: Message, status: string) => ({

@@ -33,11 +33,11 @@ const presentDelivery = (delivery: Delivery) => ({
 /** Why a message goes to a participant as it does. */
 export const presentChoice = ({ participantId, chosen, rejected }: Choice) => ({
   participant_id: participantId,
-  chosen: chosen && presentPlace(chosen),
-  rejected: rejected.map(({ reason, problem, ...place }) => ({ ...presentPlace(place), reason, problem })),
+  chosen: chosen && presentOption(chosen),
+  rejected: rejected.map(({ reason, problem, ...option }) => ({ ...presentOption(option), reason, problem })),
 });
 
-const presentPlace = ({ channel, accountId, target }: NonNullable<Choice['chosen']>) => ({
+const presentOption = ({ channel, accountId, target }: NonNullable<Choice['chosen']>) => ({
   channel,
   account_id: accountId,
   target,

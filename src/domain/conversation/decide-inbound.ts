@@ -56,7 +56,7 @@ export function openConversation(opening: Opening, at: Micros): ConversationStat
 /**
  * What an inbound item does to a conversation. A closed or deleted conversation takes nothing more:
  * the caller asks the AddressObject for the next one (seed 002: "Conversation ended, new messages create new conversation").
- * What was said in it can still be taken back: `targets` are the messages that a redaction or a horizon is about, as far as this conversation has them.
+ * What was said in it can still be taken back: `targets` are the messages that a redaction or a watermark is about, as far as this conversation has them.
  */
 export function decideReceive(
   state: ConversationState | null,
@@ -109,11 +109,11 @@ function refresh(state: ConversationState, opening: Opening, item: OpeningItem, 
   const seen = seenBy(state, opening);
   const moded = item.kind === 'echo' ? takeOver(seen, at) : null;
   const targetName = opening.peer.targetName || seen.peer.targetName;
-  const told = { ...toldBy(item, opening, seen), accountId: opening.accountId };
+  const signals = { ...signalsOf(item, opening, seen), accountId: opening.accountId };
   const isElsewhere = item.kind === 'message' ? seen !== state : findBinding(state, opening.addressName) === null;
-  const isNews = targetName !== seen.peer.targetName || TELLABLE.some((part) => told[part] !== seen[part]);
+  const isNews = targetName !== seen.peer.targetName || SIGNALS.some((key) => signals[key] !== seen[key]);
   if (!isElsewhere && moded === null && !isNews) return null;
-  return { ...(moded ?? seen), ...told, peer: { ...seen.peer, targetName }, updatedAt: at };
+  return { ...(moded ?? seen), ...signals, peer: { ...seen.peer, targetName }, updatedAt: at };
 }
 
 /** The conversation with the binding that the contact uses as the active one, and with what the contact says of itself. */
@@ -125,11 +125,11 @@ function seenBy(state: ConversationState, opening: Opening): ConversationState {
   return withAssumedAddress(activate(introduced, newBinding(opening)), opening.peer);
 }
 
-const TELLABLE = ['reachable', 'lifecycle', 'archived', 'optOut', 'window', 'accountId'] as const;
+const SIGNALS = ['reachable', 'lifecycle', 'archived', 'optOut', 'window', 'accountId'] as const;
 
-type Told = Pick<ConversationState, 'reachable' | 'lifecycle' | 'archived' | 'optOut' | 'window'>;
+type Signals = Pick<ConversationState, 'reachable' | 'lifecycle' | 'archived' | 'optOut' | 'window'>;
 
-function toldBy(item: OpeningItem, opening: Opening, seen: ConversationState): Told {
+function signalsOf(item: OpeningItem, opening: Opening, seen: ConversationState): Signals {
   const { reachable, lifecycle, archived, optOut, window, peer } = seen;
   if (item.kind === 'reachability') return { reachable: item.reachable, lifecycle, archived, optOut, window };
   const awake = { lifecycle: 'active', archived: false } as const;

@@ -39,13 +39,13 @@ export const decideReached = (
 function applyNews(before: Delivery, news: DeliveryNews, at: Micros): Delivery | null {
   const status = joinStatus(before.status, news.status);
   const { uncertain = false, attempts = 0, error = null } = news;
-  const told = status !== before.status || isAnotherTry(before, status, attempts);
-  if (!told && (!uncertain || before.uncertain)) return null;
+  const isNews = status !== before.status || isAnotherTry(before, status, attempts);
+  if (!isNews && (!uncertain || before.uncertain)) return null;
   return {
     ...before,
     status,
     uncertain: before.uncertain || uncertain,
-    error: shownError(status, told ? error : before.error),
+    error: shownError(status, isNews ? error : before.error),
     attempts: Math.max(before.attempts, attempts),
     ...takenBy(before, news, status),
     updatedAt: at,

@@ -52,7 +52,7 @@ export const isMessageEvent = (
  * Gives decided events their place in the log: dense sequences after `head`, one timestamp.
  * A created message's own sequence is that of its event.
  */
-export function place(events: NewConversationEvent[], head: number, at: Micros): ConversationEvent[] {
+export function sequenceEvents(events: NewConversationEvent[], head: number, at: Micros): ConversationEvent[] {
   return events.map((event, index) => {
     const sequence = head + index + 1;
     if (event.type === 'message.created') {

@@ -17,7 +17,7 @@ export function problemOf(actions: readonly Action[]): FlowProblem | null {
 
 function sameId(actions: readonly Action[]): FlowProblem | null {
   const ids = actions.map((action) => action.id);
-  const index = ids.findIndex((id, place) => ids.indexOf(id) < place);
+  const index = ids.findIndex((id, position) => ids.indexOf(id) < position);
   return index === -1 ? null : { field: `actions.${index}.id`, problem: 'is also the id of another action' };
 }
 
@@ -49,19 +49,19 @@ function unknownVariable(actions: readonly Action[]): FlowProblem | null {
 function endlessLoop(actions: readonly Action[]): FlowProblem | null {
   const checked = new Set<number>();
   const path: number[] = [];
-  const visit = (place: number): number | null => {
-    const action = actions[place];
-    if (!action || checked.has(place) || rests(action)) return null;
-    if (path.includes(place)) return path.at(-1) ?? place;
-    path.push(place);
-    const back = nextPlaces(actions, place).reduce<number | null>((found, next) => found ?? visit(next), null);
+  const visit = (position: number): number | null => {
+    const action = actions[position];
+    if (!action || checked.has(position) || rests(action)) return null;
+    if (path.includes(position)) return path.at(-1) ?? position;
+    path.push(position);
+    const back = nextPositions(actions, position).reduce<number | null>((found, next) => found ?? visit(next), null);
     path.pop();
-    checked.add(place);
+    checked.add(position);
     return back;
   };
-  const start = actions.findIndex((_, place) => visit(place) !== null);
+  const start = actions.findIndex((_, position) => visit(position) !== null);
   if (start === -1) return null;
-  const branch = actions.findIndex((action, place) => place >= start && action.type === 'branch');
+  const branch = actions.findIndex((action, position) => position >= start && action.type === 'branch');
   return {
     field: `actions.${branch === -1 ? start : branch}.option.goto`,
     problem: 'makes a loop without a sleep of at least one second',
@@ -70,9 +70,9 @@ function endlessLoop(actions: readonly Action[]): FlowProblem | null {
 
 const rests = (action: Action): boolean => action.type === 'sleep' && action.option.duration >= SHORTEST_REST_MS;
 
-const nextPlaces = (actions: readonly Action[], place: number): number[] => {
-  const action = actions[place];
+const nextPositions = (actions: readonly Action[], position: number): number[] => {
+  const action = actions[position];
   if (!action || action.type === 'stop') return [];
   const jump = jumpOf(actions, action);
-  return jump === null ? [place + 1] : [place + 1, jump];
+  return jump === null ? [position + 1] : [position + 1, jump];
 };

@@ -17,10 +17,10 @@ const PARTY = ['type', 'target', 'target_name', 'name', 'detail'];
 
 /** Every variable that a flow has while it runs. */
 export const VARIABLE_NAMES: readonly string[] = [
-  ...['self', 'peer'].flatMap((party) => PARTY.map((part) => `voipbin.conversation.${party}.${part}`)),
-  ...['id', 'owner_id', 'state', 'ai_mode'].map((part) => `voipbin.conversation.${part}`),
-  ...['id', 'text', 'direction'].map((part) => `voipbin.conversation_message.${part}`),
-  ...['id', 'flow_id', 'reference_type', 'reference_id'].map((part) => `voipbin.activeflow.${part}`),
+  ...['self', 'peer'].flatMap((party) => PARTY.map((field) => `voipbin.conversation.${party}.${field}`)),
+  ...['id', 'owner_id', 'state', 'ai_mode'].map((field) => `voipbin.conversation.${field}`),
+  ...['id', 'text', 'direction'].map((field) => `voipbin.conversation_message.${field}`),
+  ...['id', 'flow_id', 'reference_type', 'reference_id'].map((field) => `voipbin.activeflow.${field}`),
 ];
 
 /** Of the conversation as it is now; `state` and `ai_mode` are ours. */

@@ -16,8 +16,8 @@ type Decided = Result<NewTalkEvent[], Refusal>;
 export function decideOpen(talk: Talk | null, command: OpenCommand, at: Micros): Decided {
   if (talk) return reenter(talk, command, at);
   const created: NewTalkEvent = { type: 'talk.created', talk: newTalk(command, at) };
-  const joined = command.members.flatMap((member) => enter(command, member, at).slice(0, 1));
-  return ok([created, ...joined]);
+  const joins = command.members.flatMap((member) => enter(command, member, at).slice(0, 1));
+  return ok([created, ...joins]);
 }
 
 function newTalk({ talkId, customerId, type, name, detail, members }: OpenCommand, at: Micros): TalkState {

@@ -17,7 +17,7 @@ const SUBJECTS: readonly string[] = ['talk', 'participant', 'talk_message', 'rea
 export const isTalkEventType = (type: EventType): type is NewTalkEvent['type'] => SUBJECTS.includes(EVENTS[type]);
 
 /** Gives decided events their place in the log: dense sequences after `head`, one timestamp. */
-export const place = (events: NewTalkEvent[], head: number, at: Micros): TalkEvent[] =>
+export const sequenceEvents = (events: NewTalkEvent[], head: number, at: Micros): TalkEvent[] =>
   events.map((event, index) => placeOne(event, head + index + 1, at));
 
 /** A message's place is that of its event, and makes its id; who joins has nothing unread from before. */

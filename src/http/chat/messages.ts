@@ -113,16 +113,16 @@ export const chatMessageRoutes = newRouter();
 
 chatMessageRoutes.openapi(listRoute, async (c) => {
   const { page_size, page_token } = c.req.valid('query');
-  const place = await standing(c);
+  const visit = await visitIn(c);
   const before = page_token === '' ? null : Number(page_token);
-  const found = await listMergedMessages(c.env, place.customerId, place.id, (id) =>
+  const found = await listMergedMessages(c.env, visit.customerId, visit.id, (id) =>
     callObject(() =>
-      getConversation(c.env, id).visibleMessages(place.customerId, place.addresses, before, page_size + 1),
+      getConversation(c.env, id).visibleMessages(visit.customerId, visit.addresses, before, page_size + 1),
     ),
   );
   const rows = found.slice(0, page_size);
   const next_page_token = found.length > page_size ? String(rows.at(-1)?.createdAt ?? '') : '';
-  return c.json({ result: rows.map((row) => presentForVisitor(row, place.visitor.id)), next_page_token }, 200);
+  return c.json({ result: rows.map((row) => presentForVisitor(row, visit.visitor.id)), next_page_token }, 200);
 });
 
 chatMessageRoutes.openapi(sendRoute, async (c) => {
@@ -141,10 +141,10 @@ chatMessageRoutes.openapi(sendRoute, async (c) => {
 
 chatMessageRoutes.openapi(fileRoute, async (c) => {
   const { message_id, index } = c.req.valid('param');
-  const place = await standing(c);
-  const [message] = await listMergedMessages(c.env, place.customerId, place.id, async (id) => {
+  const visit = await visitIn(c);
+  const [message] = await listMergedMessages(c.env, visit.customerId, visit.id, async (id) => {
     const found = await callObject(() =>
-      getConversation(c.env, id).visibleMessage(place.customerId, place.addresses, message_id),
+      getConversation(c.env, id).visibleMessage(visit.customerId, visit.addresses, message_id),
     );
     return found.ok ? { ...found, value: [found.value] } : found;
   });
@@ -175,7 +175,7 @@ function inboundOf(
 }
 
 /** The visitor's conversation, and the addresses whose messages it may see there. */
-async function standing(c: AppContext) {
+async function visitIn(c: AppContext) {
   const resolved = await chatAccount(c);
   const visitor = await visitorIn(c);
   const { customerId } = resolved.account;

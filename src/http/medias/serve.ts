@@ -17,10 +17,10 @@ export function serveFile({ object, size, type, filename }: OpenFile): Response 
     'cache-control': 'private, max-age=3600',
     etag: object.httpEtag,
   });
-  const part = partOf(object.range, size);
-  headers.set('content-length', String(part ? part.length : size));
-  if (part) headers.set('content-range', `bytes ${part.offset}-${part.offset + part.length - 1}/${size}`);
-  return new Response(object.body, { status: part ? 206 : 200, headers });
+  const range = rangeOf(object.range, size);
+  headers.set('content-length', String(range ? range.length : size));
+  if (range) headers.set('content-range', `bytes ${range.offset}-${range.offset + range.length - 1}/${size}`);
+  return new Response(object.body, { status: range ? 206 : 200, headers });
 }
 
 export function serveMessageFile(found: MessageFile): Response {
@@ -47,7 +47,7 @@ interface Part {
 
 const EVERYTHING: Part = {};
 
-function partOf(range: R2Range | undefined, size: number): { offset: number; length: number } | null {
+function rangeOf(range: R2Range | undefined, size: number): { offset: number; length: number } | null {
   if (range === undefined) return null;
   const { offset = 0, length = size - offset, suffix } = { ...EVERYTHING, ...range };
   if (suffix !== undefined) return { offset: Math.max(0, size - suffix), length: Math.min(size, suffix) };

@@ -1,6 +1,6 @@
 import {
   applyEvent,
-  place,
+  sequenceEvents,
   isMessageEvent,
   type ConversationEvent,
   type NewConversationEvent,
@@ -195,7 +195,7 @@ export class ConversationAggregate {
   }
 
   #append(events: NewConversationEvent[], state: ConversationState | null, at: Micros): ConversationEvent[] {
-    const placed = place(events, state?.sequence ?? 0, at);
+    const placed = sequenceEvents(events, state?.sequence ?? 0, at);
     placed.forEach((event) => this.#appendOne(event));
     return placed;
   }

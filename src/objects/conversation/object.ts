@@ -73,17 +73,17 @@ export class ConversationObject extends DurableObject<Env> {
   async receive(command: ReceiveCommand): Promise<Result<Received, Refusal>> {
     const known = await redelivered(this.#aggregate, command);
     if (known) return ok(known);
-    const received = this.#settled(receive(this.#aggregate, command));
+    const received = this.#acknowledge(receive(this.#aggregate, command));
     await this.#drains.consentPublished();
     return received;
   }
 
   send(command: SendCommand): Promise<Result<Message, Refusal>> {
-    return this.#settled(sending.send(this.#aggregate, command));
+    return this.#acknowledge(sending.send(this.#aggregate, command));
   }
 
   removeMessage(customerId: string, messageId: string): Promise<Result<Message, Refusal>> {
-    return this.#settled(commands.deleteMessage(this.#aggregate, customerId, messageId));
+    return this.#acknowledge(commands.deleteMessage(this.#aggregate, customerId, messageId));
   }
 
   /** The queue's consumer claims one attempt; null: not its turn. */
@@ -117,47 +117,47 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** A takeover by it is acknowledged when nothing that it forbids is under way any more. */
   update(command: UpdateCommand): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.updateConversation(this.#aggregate, command));
+    return this.#acknowledge(commands.updateConversation(this.#aggregate, command));
   }
 
   /** The same by a flow's action, once over all its repeats. @returns the mode epoch that it left. */
   updateByFlow(command: UpdateCommand, step: commands.FlowStep): Promise<Result<number, Refusal>> {
-    return this.#settled(commands.updateByFlow(this.#aggregate, command, step));
+    return this.#acknowledge(commands.updateByFlow(this.#aggregate, command, step));
   }
 
   /** `asOwner`: the agent that gives its conversation back; null for a manager. PERMISSION_DENIED when it is not the owner. */
   unassign(customerId: string, actor: Actor, asOwner: string | null): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.unassignConversation(this.#aggregate, customerId, actor, asOwner));
+    return this.#acknowledge(commands.unassignConversation(this.#aggregate, customerId, actor, asOwner));
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
   remove(customerId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(commands.deleteConversation(this.#aggregate, customerId));
+    return this.#acknowledge(commands.deleteConversation(this.#aggregate, customerId));
   }
 
   /** What the contact has said of its consent in another conversation. */
   learnConsent(customerId: string, addressName: string, consent: Consent): Promise<Result<commands.Changed, Refusal>> {
-    return this.#settled(commands.learnConsent(this.#aggregate, customerId, addressName, consent));
+    return this.#acknowledge(commands.learnConsent(this.#aggregate, customerId, addressName, consent));
   }
 
   // Its people
 
   openWith(command: commands.OpenCommand): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(commands.openWith(this.#aggregate, command));
+    return this.#acknowledge(commands.openWith(this.#aggregate, command));
   }
 
   addParticipant(customerId: string, person: NewParticipant): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(commands.addParticipant(this.#aggregate, customerId, person));
+    return this.#acknowledge(commands.addParticipant(this.#aggregate, customerId, person));
   }
 
   /** @returns the conversation as it was before. */
   removeParticipant(customerId: string, participantId: string): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(commands.removeParticipant(this.#aggregate, customerId, participantId));
+    return this.#acknowledge(commands.removeParticipant(this.#aggregate, customerId, participantId));
   }
 
   /** Mergers, their undoing, and addresses that go elsewhere. @returns the conversation afterwards. */
   changeMembership(customerId: string, wanted: commands.MembershipChange): Promise<Result<ConversationState, Refusal>> {
-    return this.#settled(commands.changeMembership(this.#aggregate, customerId, wanted));
+    return this.#acknowledge(commands.changeMembership(this.#aggregate, customerId, wanted));
   }
 
   /**
@@ -192,17 +192,17 @@ export class ConversationObject extends DurableObject<Env> {
 
   /** How the attempt ended. MODE_CHANGED: people took over in the meantime, and nothing of it is said. */
   reportTurn(report: TurnReport): Promise<Result<null, Refusal>> {
-    return this.#settled(automation.reportTurn(this.#aggregate, report));
+    return this.#acknowledge(automation.reportTurn(this.#aggregate, report));
   }
 
   /** A flow has an assistant answer. @returns whether to wait for it: false when the assistant has answered already. */
   requestTurn(customerId: string, wanted: automation.RequestedTurn): Promise<Result<boolean, Refusal>> {
-    return this.#settled(automation.requestAnswer(this.#aggregate, customerId, wanted));
+    return this.#acknowledge(automation.requestAnswer(this.#aggregate, customerId, wanted));
   }
 
   /** From the answer on, nothing of that activeflow is accepted here. */
   stopActiveflow(customerId: string, activeflowId: string): Promise<Result<null, Refusal>> {
-    return this.#settled(automation.stopActiveflow(this.#aggregate, customerId, activeflowId));
+    return this.#acknowledge(automation.stopActiveflow(this.#aggregate, customerId, activeflowId));
   }
 
   // Questions: nothing below changes anything
@@ -353,7 +353,7 @@ export class ConversationObject extends DurableObject<Env> {
   }
 
   /** A command's result, once what follows from it has been started and what it forbids is over. */
-  async #settled<T>(result: T): Promise<T> {
+  async #acknowledge<T>(result: T): Promise<T> {
     await this.#settle();
     await this.#attempts.noneForbidden();
     return result;

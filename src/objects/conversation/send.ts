@@ -67,7 +67,7 @@ export function send(aggregate: ConversationAggregate, command: SendCommand): Re
   return asAccepted(aggregate, command.messageId);
 }
 
-interface Found {
+interface SendTarget {
   state: ConversationState;
   /** The events that create it, where it is new: none of them is stored when the message is refused. */
   opened: NewConversationEvent[];
@@ -77,7 +77,7 @@ function conversationFor(
   aggregate: ConversationAggregate,
   { customerId, first }: SendCommand,
   at: Micros,
-): Result<Found, Refusal> {
+): Result<SendTarget, Refusal> {
   if (aggregate.isErased()) return err({ code: first ? 'CONVERSATION_CLOSED' : 'CONVERSATION_NOT_FOUND' });
   if (first && !aggregate.conversation) {
     const state = openConversation(first, at);
@@ -257,8 +257,8 @@ export function receipt(aggregate: ConversationAggregate, deliveryId: string, ne
   if (!message) return false;
   const begun = aggregate.send(deliveryId);
   const sends: SendChanges = begun && begun.attempt > 0 ? { dropSends: [deliveryId] } : {};
-  const joined = { ...news, ...sentAtOf(begun), status: joinStatus(news.status, 'sent') };
-  commitNews(aggregate, message, deliveryId, joined, sends);
+  const outcome = { ...news, ...sentAtOf(begun), status: joinStatus(news.status, 'sent') };
+  commitNews(aggregate, message, deliveryId, outcome, sends);
   return true;
 }
 

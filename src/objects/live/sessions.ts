@@ -298,9 +298,9 @@ function sent(live: LiveReader, sequence: number, bytes: number): void {
 
 function acknowledged(live: LiveReader, sequence: number): void {
   live.acked = Math.min(Math.max(live.acked, sequence), live.cursor);
-  const open = live.underWay.findIndex((part) => part.sequence > live.acked);
+  const open = live.underWay.findIndex((chunk) => chunk.sequence > live.acked);
   const done = live.underWay.splice(0, open === -1 ? live.underWay.length : open);
-  live.bytes -= done.reduce((sum, part) => sum + part.bytes, 0);
+  live.bytes -= done.reduce((sum, chunk) => sum + chunk.bytes, 0);
   live.stalledAt = null;
 }
 

@@ -1,7 +1,7 @@
 import { presentFrame } from '../../dialects/voipbin/events.ts';
 import {
   applyEvent,
-  place,
+  sequenceEvents,
   type NewTalkEvent,
   type TalkEvent,
   fromLogRow,
@@ -81,7 +81,7 @@ export class TalkAggregate {
   /** All or nothing. @returns the events with their places in the log. @throws only on a bug or a broken disk. */
   commit(decision: TalkDecision): TalkEvent[] {
     const before = this.#talk;
-    const placed = place(decision.events, before?.state.sequence ?? 0, decision.at);
+    const placed = sequenceEvents(decision.events, before?.state.sequence ?? 0, decision.at);
     const after = placed.reduce<Talk | null>(applyEvent, before);
     try {
       this.#storage.transactionSync(() => this.#write(decision, placed, after));

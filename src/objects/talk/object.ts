@@ -59,7 +59,7 @@ export class TalkObject extends DurableObject<Env> {
 
   /** Makes the talk. An existing one of the same pair is the answer, and gets the participants that it lacks. */
   open(command: OpenCommand, creatorId: string): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.openTalk(this.#aggregate, command, creatorId));
+    return this.#acknowledge(commands.openTalk(this.#aggregate, command, creatorId));
   }
 
   read(actor: TalkActor): Result<commands.TalkView, Refusal> {
@@ -74,21 +74,21 @@ export class TalkObject extends DurableObject<Env> {
   }
 
   update(actor: TalkActor, changes: TalkChanges): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.updateTalk(this.#aggregate, actor, changes));
+    return this.#acknowledge(commands.updateTalk(this.#aggregate, actor, changes));
   }
 
   close(actor: TalkActor): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.closeTalk(this.#aggregate, actor));
+    return this.#acknowledge(commands.closeTalk(this.#aggregate, actor));
   }
 
   /** `self`: who reopens, and joins again where it had left. */
   reopen(actor: TalkActor, self: Newcomer): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.reopenTalk(this.#aggregate, actor, self));
+    return this.#acknowledge(commands.reopenTalk(this.#aggregate, actor, self));
   }
 
   /** Soft: the row stays with its time of deletion, and nothing finds it any more. */
   remove(actor: TalkActor): Promise<Result<commands.TalkView, Refusal>> {
-    return this.#settled(commands.deleteTalk(this.#aggregate, actor));
+    return this.#acknowledge(commands.deleteTalk(this.#aggregate, actor));
   }
 
   /** Newest first. */
@@ -98,11 +98,11 @@ export class TalkObject extends DurableObject<Env> {
   }
 
   join(actor: TalkActor, newcomer: Newcomer): Promise<Result<Participant, Refusal>> {
-    return this.#settled(commands.joinTalk(this.#aggregate, actor, newcomer));
+    return this.#acknowledge(commands.joinTalk(this.#aggregate, actor, newcomer));
   }
 
   leave(actor: TalkActor, participantId: string): Promise<Result<Participant, Refusal>> {
-    return this.#settled(commands.leaveTalk(this.#aggregate, actor, participantId));
+    return this.#acknowledge(commands.leaveTalk(this.#aggregate, actor, participantId));
   }
 
   /** How far the agent has read. @returns the talk, with what is unread then. */
@@ -144,15 +144,15 @@ export class TalkObject extends DurableObject<Env> {
   }
 
   send(actor: TalkActor, command: TalkSend, claim: IdempotencyClaim): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(commands.sendMessage(this.#aggregate, actor, command, claim));
+    return this.#acknowledge(commands.sendMessage(this.#aggregate, actor, command, claim));
   }
 
   edit(actor: TalkActor, messageId: string, edit: TalkEdit): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(commands.editMessage(this.#aggregate, actor, messageId, edit));
+    return this.#acknowledge(commands.editMessage(this.#aggregate, actor, messageId, edit));
   }
 
   removeMessage(actor: TalkActor, messageId: string): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(commands.deleteMessage(this.#aggregate, actor, messageId));
+    return this.#acknowledge(commands.deleteMessage(this.#aggregate, actor, messageId));
   }
 
   react(
@@ -161,11 +161,11 @@ export class TalkObject extends DurableObject<Env> {
     emoji: string,
     claim: IdempotencyClaim | null,
   ): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(commands.react(this.#aggregate, actor, messageId, emoji, claim));
+    return this.#acknowledge(commands.react(this.#aggregate, actor, messageId, emoji, claim));
   }
 
   unreact(actor: TalkActor, messageId: string, emoji: string): Promise<Result<TalkMessage, Refusal>> {
-    return this.#settled(commands.unreact(this.#aggregate, actor, messageId, emoji));
+    return this.#acknowledge(commands.unreact(this.#aggregate, actor, messageId, emoji));
   }
 
   /** Called by the cron for an object whose alarm may have been lost: does what the alarm would have done. */
@@ -210,7 +210,7 @@ export class TalkObject extends DurableObject<Env> {
     }
   }
 
-  async #settled<T>(result: Result<T, Refusal>): Promise<Result<T, Refusal>> {
+  async #acknowledge<T>(result: Result<T, Refusal>): Promise<Result<T, Refusal>> {
     await this.#settle();
     return result;
   }

@@ -134,8 +134,8 @@ export const outbound = (parts: Partial<Outbound> = {}): Outbound => ({
 export async function deadUrl(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const place = server.address();
+  const sequenceEvents = server.address();
   await new Promise((resolve) => server.close(resolve));
-  if (place === null || typeof place === 'string') throw new Error('the server had no port');
-  return `http://127.0.0.1:${place.port}`;
+  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the server had no port');
+  return `http://127.0.0.1:${sequenceEvents.port}`;
 }

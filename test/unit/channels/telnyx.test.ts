@@ -210,8 +210,8 @@ describe('outbound', () => {
       response.end('file');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const place = server.address();
-    const port = typeof place === 'object' ? place?.port : 0;
+    const sequenceEvents = server.address();
+    const port = typeof sequenceEvents === 'object' ? sequenceEvents?.port : 0;
     const response = await telnyx.fetchMedia(
       media('image/png', { providerRef: `http://127.0.0.1:${port}/f` }),
       account,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aSend, BY, DELIVERY_ID, NOW, SOMEBODY } from './support.ts';
 import {
   applyEvent,
-  place,
+  sequenceEvents,
   type ConversationEvent,
   type NewConversationEvent,
 } from '../../../src/domain/conversation/events.ts';
@@ -291,7 +291,7 @@ describe('the log', () => {
         const messages = new Map<string, Message>();
         commands.forEach((name, index) => {
           const at = NOW + index;
-          const placed = place(decided(state, name, index, at), state?.sequence ?? 0, at);
+          const placed = sequenceEvents(decided(state, name, index, at), state?.sequence ?? 0, at);
           for (const event of placed) {
             log.push(event);
             state = applyEvent(state, event);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, NOW } from './support.ts';
-import { place, isMessageEvent, type ConversationEvent } from '../../../src/domain/conversation/events.ts';
+import { sequenceEvents, isMessageEvent, type ConversationEvent } from '../../../src/domain/conversation/events.ts';
 import { media } from '../../../src/domain/content.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideDeleteMessage } from '../../../src/domain/conversation/decide-message.ts';
@@ -10,7 +10,7 @@ import { MINUTE } from '../../../src/domain/time.ts';
 const said = (providerRef: string): ConversationEvent[] => {
   const item = anInbound({ medias: [media('image/png', { providerRef })] });
   const decided = decideReceive(aConversation(), anOpening(), item, [], NOW);
-  return place(decided.ok ? decided.value : [], 1, NOW);
+  return sequenceEvents(decided.ok ? decided.value : [], 1, NOW);
 };
 
 describe('copying files', () => {
@@ -20,7 +20,7 @@ describe('copying files', () => {
     expect(withFileTasks([], said(''), 5)).toEqual([]);
     const [event] = said('77').filter(isMessageEvent);
     if (!event || !task) throw new Error('no message');
-    const deleted = place(decideDeleteMessage(event.message, NOW + 1), 2, NOW + 1);
+    const deleted = sequenceEvents(decideDeleteMessage(event.message, NOW + 1), 2, NOW + 1);
     expect(withFileTasks([{ ...task, attempts: 3, dueAt: 99 }], deleted, 7)).toEqual([{ ...task, dueAt: 7 }]);
   });
 

@@ -4,7 +4,7 @@ import { aConversation, anInbound, anOpening, aPerson, aRecipient, aSend, NOW } 
 import { address, type AddressType } from '../../../src/domain/addresses.ts';
 import {
   applyEvent,
-  place,
+  sequenceEvents,
   type ConversationEvent,
   type NewConversationEvent,
 } from '../../../src/domain/conversation/events.ts';
@@ -90,7 +90,7 @@ const conversationOf = (addresses: ContactAddress[], parts: Partial<Conversation
   conversationWith([person(addresses)], parts);
 
 const placed = (state: ConversationState, events: NewConversationEvent[]): ConversationEvent[] =>
-  place(events, state.sequence, NOW + 1);
+  sequenceEvents(events, state.sequence, NOW + 1);
 
 const applied = (state: ConversationState, events: NewConversationEvent[]): ConversationState =>
   placed(state, events).reduce<ConversationState>((latest, event) => applyEvent(latest, event), state);

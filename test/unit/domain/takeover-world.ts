@@ -1,5 +1,5 @@
 import {
-  place,
+  sequenceEvents,
   applyEvent,
   isMessageEvent,
   type NewConversationEvent,
@@ -142,7 +142,7 @@ export class TakeoverWorld {
   }
 
   #append(events: NewConversationEvent[], at: number): void {
-    for (const event of place(events, this.state.sequence, at)) {
+    for (const event of sequenceEvents(events, this.state.sequence, at)) {
       this.state = applyEvent(this.state, event);
       if (!isMessageEvent(event)) continue;
       this.messages.set(event.message.id, event.message);

@@ -5,7 +5,7 @@ import type { Refusal } from '../../../src/domain/errors.ts';
 import type { Result } from '../../../src/domain/result.ts';
 import {
   applyEvent,
-  place,
+  sequenceEvents,
   type NewTalkEvent,
   type TalkEvent,
   fromLogRow,
@@ -63,7 +63,7 @@ class Model {
     const at = NOW + this.log.length + 1;
     const decided = decide(at);
     if (!decided.ok) return decided.error.code;
-    for (const event of place(decided.value, this.talk?.state.sequence ?? 0, at)) {
+    for (const event of sequenceEvents(decided.value, this.talk?.state.sequence ?? 0, at)) {
       this.log.push(event);
       this.talk = applyEvent(this.talk, event);
       if ('message' in event) this.messages.set(event.message.id, event.message);

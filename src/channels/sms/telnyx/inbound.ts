@@ -43,8 +43,8 @@ function received(payload: unknown, occurredAt: Millis): Result<HookContent, str
 
 function inboundOf(payload: TelnyxReceived, occurredAt: Millis): HookInbound {
   const peer = telAddress(payload.from.phone_number);
-  const medias = payload.media.map((part) =>
-    media(part.content_type || 'application/octet-stream', { url: webUrl(part.url) }),
+  const medias = payload.media.map((file) =>
+    media(file.content_type || 'application/octet-stream', { url: webUrl(file.url) }),
   );
   return {
     peer,

@@ -76,12 +76,12 @@ export const newTurn = ({ at, ...begin }: NewTurn): Turn => ({
 export function addToTurns(turns: readonly Turn[], begin: NewTurn): Turn[] {
   const open = turns.find((turn) => turn.assistantId === begin.assistantId);
   if (!open) return [...turns, newTurn(begin)];
-  return turns.map((turn) => (turn === open ? joined(turn, begin) : turn));
+  return turns.map((turn) => (turn === open ? withRequest(turn, begin) : turn));
 }
 
-function joined(turn: Turn, begin: NewTurn): Turn {
+function withRequest(turn: Turn, begin: NewTurn): Turn {
   if (turn.phase === 'claimed' && begin.from > turn.seen) {
-    return { ...turn, next: turn.next ? joined(turn.next, begin) : newTurn(begin) };
+    return { ...turn, next: turn.next ? withRequest(turn.next, begin) : newTurn(begin) };
   }
   const joint = { ...turn, covers: [...turn.covers, begin.id], askedBy: together(turn.askedBy, begin.askedBy) };
   if (turn.phase === 'claimed') return joint;

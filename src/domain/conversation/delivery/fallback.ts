@@ -44,8 +44,8 @@ export function decideFallback(
     becameDone: becameDone(message.deliveries, deliveries),
     fallbackOptions: { [newId]: fallbackOptions.slice(index + 1) },
   };
-  const told: NewConversationEvent = { type: 'conversation.updated', conversation: learnt, change: null };
-  return learnt === state ? [updated] : [told, updated];
+  const learned: NewConversationEvent = { type: 'conversation.updated', conversation: learnt, change: null };
+  return learnt === state ? [updated] : [learned, updated];
 }
 
 /** A fallback delivery that has not begun and is not needed any more: the one before it has arrived after all. */

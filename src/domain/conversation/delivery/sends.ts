@@ -64,8 +64,8 @@ const RETRY_DELAYS_MS = [1, 2, 5, 15, 30, 60, 120, 300, 600, 1200, 1800].map((se
 const LONGEST_RETRY_AFTER_MS = 24 * HOUR;
 export const MAX_ATTEMPTS = RETRY_DELAYS_MS.length + 1;
 
-export const newSend = (place: Pick<Send, 'deliveryId' | 'messageId' | 'accountId' | 'lane' | 'position'>): Send => ({
-  ...place,
+export const newSend = (target: Pick<Send, 'deliveryId' | 'messageId' | 'accountId' | 'lane' | 'position'>): Send => ({
+  ...target,
   phase: 'waiting',
   attempt: 0,
   dueAt: 0,
@@ -148,8 +148,8 @@ const failed = (code: string, text: string, attempts: number): SendStep => ({
 function rejected(outcome: Extract<SendOutcome, { kind: 'rejected' }>, attempt: number): SendStep {
   const { code, text, optedOut, windowClosed } = outcome;
   const { send, news } = failed(code, text, attempt);
-  const verdict = { ...(optedOut ? { optedOut } : {}), ...(windowClosed ? { windowClosed } : {}) };
-  return { send, news: news && { ...news, ...verdict } };
+  const signals = { ...(optedOut ? { optedOut } : {}), ...(windowClosed ? { windowClosed } : {}) };
+  return { send, news: news && { ...news, ...signals } };
 }
 
 /** The sends that may be in the queue now: the first of each lane. */

@@ -14,7 +14,7 @@ export const moved = (watermark: Watermark, status: 'delivered' | 'read', until:
   [status]: Math.max(watermark[status], until),
 });
 
-/** What has become of something sent at a time, as far as the horizon tells: its news may have come before that of the sending. */
+/** What has become of something sent at a time, as far as the watermark tells: it may arrive before the news of the sending. */
 export function reachedBy({ delivered, read }: Watermark, sentAt: Micros): DeliveryStatus {
   if (sentAt <= read) return 'read';
   return sentAt <= delivered ? 'delivered' : 'sent';

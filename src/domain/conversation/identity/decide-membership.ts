@@ -25,8 +25,8 @@ export function decideAdd(
   const { known, person: participant } = joiningOf(people, { ...wanted, addedAt: at });
   if (known && heldAddresses(participant).length === heldAddresses(known).length) return ok([]);
   const others = people.filter(({ id }) => id !== participant.id);
-  const joined = [...others, participant].toSorted((a, b) => a.addedAt - b.addedAt);
-  const conversation = { ...withPeople(state, joined), updatedAt: at };
+  const members = [...others, participant].toSorted((a, b) => a.addedAt - b.addedAt);
+  const conversation = { ...withPeople(state, members), updatedAt: at };
   return ok([{ type: 'conversation.participant_added', conversation, change: null, participant }]);
 }
 

@@ -119,12 +119,12 @@ export function withAssumedAddress(state: ConversationState, { type, target }: C
  * What is told of somebody who is in the conversation: its participant has it from then on. Participants who turn out to be one person
  * become one; the one that is known by more than the web chat stays. Nobody is added. The same object when nothing of it is new.
  */
-export function attachPerson(state: ConversationState, told: PersonUpdate): ConversationState {
+export function attachPerson(state: ConversationState, update: PersonUpdate): ConversationState {
   const people = peopleOf(state);
-  const known = knownAs(people, told);
+  const known = knownAs(people, update);
   const primary = known.find((person) => heldAddresses(person).some(({ type }) => type !== 'chat')) ?? known[0];
   if (!primary) return state;
-  const united = known.filter((each) => each !== primary).reduce(withUpdate, withUpdate(primary, told));
+  const united = known.filter((each) => each !== primary).reduce(withUpdate, withUpdate(primary, update));
   if (known.length === 1 && JSON.stringify(united) === JSON.stringify(primary)) return state;
   const stay = people.filter((each) => each === primary || !known.includes(each));
   return withPeople(
@@ -134,8 +134,8 @@ export function attachPerson(state: ConversationState, told: PersonUpdate): Conv
 }
 
 /** The people who hold one of these addresses. */
-export function knownAs(people: Person[], told: PersonUpdate): Person[] {
-  const theirs = heldAddresses(told);
+export function knownAs(people: Person[], update: PersonUpdate): Person[] {
+  const theirs = heldAddresses(update);
   return people.filter((person) => heldAddresses(person).some((one) => isAmong(one, theirs)));
 }
 

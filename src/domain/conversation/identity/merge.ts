@@ -135,7 +135,7 @@ const isClaim = ({ standing }: PersonAddress): boolean => standing === 'claimed'
 
 /** Without the name, the claims and the standings that `others` have brought along. */
 function withoutTold(now: Person, was: Person, others: Person[], gone: ContactAddress[]): Person {
-  const held = heldAddresses(now).map((one) => asBefore(one, heldAddresses(was)));
+  const held = heldAddresses(now).map((one) => restoredAddress(one, heldAddresses(was)));
   const claimed = claimedAddresses(now);
   const typed = claimedAddresses(was).filter((one) => !isAmong(one, held));
   const theirClaims = others.flatMap(claimedAddresses);
@@ -150,7 +150,7 @@ function withoutTold(now: Person, was: Person, others: Person[], gone: ContactAd
 }
 
 /** Joining people on purpose verifies what was assumed of them. It is assumed again, unless somebody has proved it since. */
-function asBefore(address: PersonAddress, before: PersonAddress[]): PersonAddress {
+function restoredAddress(address: PersonAddress, before: PersonAddress[]): PersonAddress {
   const known = before.find((one) => isSameAddress(one, address));
   return known?.standing === 'assumed' && address.provedBy.length === 0 ? { ...address, standing: 'assumed' } : address;
 }

@@ -106,11 +106,11 @@ export type PersonUpdate = Pick<Person, 'name' | 'addresses'>;
  * A person with what is told of it. An address is verified if either side knows it as verified. Whoever typed another address has corrected
  * the one before, so that only the claims of `told` count where it has some.
  */
-export function withUpdate<P extends PersonUpdate>(person: P, told: PersonUpdate): P {
-  const held = [...heldAddresses(person), ...heldAddresses(told)].reduce(withKnowledge, []);
-  const typed = claimedAddresses(claimedAddresses(told).length > 0 ? told : person).reduce(withKnowledge, []);
+export function withUpdate<P extends PersonUpdate>(person: P, update: PersonUpdate): P {
+  const held = [...heldAddresses(person), ...heldAddresses(update)].reduce(withKnowledge, []);
+  const typed = claimedAddresses(claimedAddresses(update).length > 0 ? update : person).reduce(withKnowledge, []);
   const claimed = typed.filter((one) => !isAmong(one, held));
-  return { ...person, name: person.name || told.name, addresses: [...held, ...claimed] };
+  return { ...person, name: person.name || update.name, addresses: [...held, ...claimed] };
 }
 
 /** The list with what is known of one more address, which may stand in it already. */

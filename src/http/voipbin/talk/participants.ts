@@ -84,7 +84,7 @@ export function talkParticipantRoutes(family: 'service_agents' | 'talks') {
     const { owner_id, agent_id } = c.req.valid('json');
     const field = owner_id === undefined ? 'agent_id' : 'owner_id';
     const wanted = owner_id ?? agent_id ?? '';
-    return c.json(await joined(c, c.req.valid('param').id, () => oneAgent(c, wanted, field), field), 200);
+    return c.json(await addToTalk(c, c.req.valid('param').id, () => oneAgent(c, wanted, field), field), 200);
   });
 
   routes.openapi(joinRoute(), async (c) => {
@@ -94,7 +94,7 @@ export function talkParticipantRoutes(family: 'service_agents' | 'talks') {
       if (state.type !== 'channel') throw new ApiError('INVALID_ARGUMENT', 'only channels can be joined');
       return selfOf(c);
     };
-    return c.json(await joined(c, id, self, 'owner_id'), 200);
+    return c.json(await addToTalk(c, id, self, 'owner_id'), 200);
   });
 
   routes.openapi(removeRoute(), async (c) => {
@@ -117,7 +117,7 @@ const oneAgent = async (c: AppContext, id: string, field: string): Promise<Agent
 };
 
 /** `field`: what the caller named the agent by, for a refusal that is about it. */
-const joined = (c: AppContext, talkId: string, find: () => Promise<Agent>, field: string) =>
+const addToTalk = (c: AppContext, talkId: string, find: () => Promise<Agent>, field: string) =>
   withIdempotencyKey(c, async () => {
     const actor = actorIn(c, talkId);
     const { state } = valueOf(await callObject(() => getTalk(c.env, talkId).read(actor)));
