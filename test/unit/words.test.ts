@@ -16,38 +16,10 @@ const READS_OLD_NAMES = [
 ];
 
 /** Those of the second list are plain English in a sentence; as the name of a type, a function, a variable or a field they are not. */
-const NO_NAMES = [
-  ...['Way', 'way', 'ways', 'Link', 'Spares', 'Carrier', 'carrier', 'once', 'exclusively', 'everywhere', 'Horizon'],
-  ...[
-    'Stretch',
-    'stretch',
-    'Room',
-    'room',
-    'Alongside',
-    'alongside',
-    'Parcel',
-    'parcel',
-    'Pace',
-    'pump',
-    'Verdict',
-    'verdict',
-  ],
-  ...[
-    'meet',
-    'part',
-    'drop',
-    'Rearrangement',
-    'Found',
-    'Unseen',
-    'isLive',
-    'leader',
-    'follow',
-    'adopt',
-    'traces',
-    'places',
-  ],
-  ...['place', 'told', 'reached', 'settled'],
-];
+const NO_NAMES =
+  'Way way ways Link Spares Carrier carrier once exclusively everywhere Horizon Stretch stretch Room room Alongside alongside Parcel parcel Pace pump Verdict verdict meet part drop Rearrangement Found Unseen isLive leader follow adopt traces places place told reached settled'.split(
+    ' ',
+  );
 const NAMED = new RegExp(`(?<![.\\w$])#?(${NO_NAMES.join('|')})(?![\\w$])`);
 
 /** What is left of a line when texts and comments are taken out: keywords, names and signs. */
