@@ -1,6 +1,6 @@
 import type { Channel } from '../channels/contract.ts';
 import { channelOf } from '../channels/registry.ts';
-import type { ContactAddress } from '../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../domain/conversation/state.ts';
 import { isUuid } from '../domain/ids.ts';
 import { findAnyAccount, type Account } from '../storage/accounts.ts';
 

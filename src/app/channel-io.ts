@@ -9,7 +9,7 @@ import { openFile } from '../storage/medias.ts';
 import { receiveOnPhone, takeFault } from '../storage/sandbox.ts';
 import { checkTarget } from '../webhooks/guard.ts';
 
-/** Shorter than the claim's lease (domain/conversation/sends.ts), so that an attempt reports before it is given up. */
+/** Shorter than the claim's lease (domain/conversation/delivery/sends.ts), so that an attempt reports before it is given up. */
 const PROVIDER_TIMEOUT_MS = 10 * SECOND;
 
 /** The world outside as channel adapters see it: real providers over the network, the sandbox in this Worker. */

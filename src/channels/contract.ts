@@ -102,7 +102,7 @@ export interface ChannelIo {
   sendMail: (mail: { from: string; to: string; raw: string | Uint8Array }) => Promise<string>;
   /** The file behind a media of ours, wherever it is; at most so many bytes. Null when it is larger, or not there. @throws while a store does not answer. */
   readFile: (media: Media, customerId: string, maxBytes: number) => Promise<Uint8Array | null>;
-  /** For one provider request; shorter than the claim's lease (domain/conversation/sends.ts). */
+  /** For one provider request; shorter than the claim's lease (domain/conversation/delivery/sends.ts). */
   timeoutMs: number;
 }
 

@@ -1,5 +1,4 @@
-import type { AbsorbedConversation } from './conversation/events.ts';
-import type { ContactAddress } from './conversation/identity/participants.ts';
+import type { ContactAddress, Person } from './conversation/state.ts';
 
 /**
  * What a merger of two contacts has changed, in the order in which it was done. What happened to the people of each conversation is in the
@@ -37,4 +36,19 @@ export interface Contact {
 export interface Sides {
   winner: Contact;
   loser: Contact;
+}
+
+/** A conversation that goes on in another one, as the log of that other one has it. */
+export interface AbsorbedConversation {
+  from: string;
+  /** `from` and what had gone on in it: their messages are part of the history of the one that goes on. */
+  histories: string[];
+  people: PeopleBefore;
+}
+
+/** The people of both conversations before the merger; at its end, nobody. */
+export interface PeopleBefore {
+  /** In the one that goes on: those whom the merger makes one person with those who came. */
+  before: Person[];
+  came: Person[];
 }

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Consent } from '../domain/conversation/consent.ts';
-import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
+import { addressText } from '../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../domain/conversation/state.ts';
 import type { ServiceWindow } from '../domain/conversation/delivery/service-window.ts';
 import { readOwnJson } from '../domain/events.ts';
 import { DAY, type Millis } from '../domain/time.ts';

@@ -125,7 +125,7 @@ export class DirectoryObject extends DurableObject<Env> {
     return this.#talkOf(agents) ?? candidate;
   }
 
-  /** The customer's lock for mergers and moves of conversations (http/exclusively.ts). False while another holder has it. It ends after `ms` where its holder has died. */
+  /** The customer's lock for mergers and moves of conversations (app/contacts/lock.ts). False while another holder has it. It ends after `ms` where its holder has died. */
   lease(holder: string, ms: Millis): boolean {
     const present = this.ctx.storage.kv.get<Lease>(LEASE);
     if (present && present.holder !== holder && present.until > Date.now()) return false;

@@ -35,7 +35,7 @@ export async function makeSend(env: Env, job: ChannelSendJob): Promise<void> {
   await callObject(() => getConversation(env, job.conversationId).report(job.deliveryId, job.attempt, outcome));
 }
 
-/** A takeover waits for attempts that are under way (objects/conversation/in-flight.ts): one that has not begun by then must not begin. */
+/** A takeover waits for attempts that are under way (objects/conversation/send.ts): one that has not begun by then must not begin. */
 const BEGIN_WITHIN_MS = 2 * SECOND;
 const BEGUN_TOO_LATE: SendOutcome = {
   kind: 'retry',

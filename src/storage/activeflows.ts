@@ -4,7 +4,7 @@ import { findFlow } from './flows.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { activeflows, messages } from './schema.ts';
 import type { FlowStart } from '../domain/conversation/automation/automation.ts';
-import { readMessage } from '../domain/conversation/log-row.ts';
+import { readMessage } from '../domain/conversation/events.ts';
 import type { Message } from '../domain/conversation/state.ts';
 import type { ActiveflowStatus } from '../domain/flow/progress.ts';
 import type { Variables } from '../domain/flow/variables.ts';

@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
 import { contactAddressHistory } from './schema.ts';
-import type { ContactAddress } from '../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../domain/conversation/state.ts';
 
 const IS_MEANT = 'IN (SELECT value FROM json_each(?2))';
 

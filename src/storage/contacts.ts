@@ -3,7 +3,8 @@ import { dbOf, isTaken, runBatch, type Statement } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { contactMerges, contactMemberships, contacts } from './schema.ts';
 import type { Contact, MergeJournal, Sides } from '../domain/contacts.ts';
-import { addressText, type ContactAddress } from '../domain/conversation/identity/participants.ts';
+import { addressText } from '../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../domain/conversation/state.ts';
 import { upgradeStoredJournal } from '../domain/conversation/identity/stored-state.ts';
 import type { Micros } from '../domain/time.ts';
 

@@ -1,8 +1,7 @@
 import { projectLog, type Announcement } from './projection.ts';
 import type { SearchDocument } from '../domain/conversation/search.ts';
-import { peopleOf } from '../domain/conversation/identity/membership.ts';
-import { heldAddresses, plainAddress } from '../domain/conversation/identity/participants.ts';
-import { readConversation } from '../domain/conversation/log-row.ts';
+import { peopleOf, heldAddresses, plainAddress } from '../domain/conversation/identity/participants.ts';
+import { readConversation } from '../domain/conversation/events.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
 import type { LogRow } from '../domain/events.ts';
 import type { Micros } from '../domain/time.ts';

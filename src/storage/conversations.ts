@@ -3,7 +3,7 @@ import { dbOf } from './db.ts';
 import { afterCursor, newestFirst, pageOf, type Page, type PageRequest } from './page.ts';
 import { contactMemberships, conversations, searchTexts } from './schema.ts';
 import type { ConversationState } from '../domain/conversation/state.ts';
-import { readConversation } from '../domain/conversation/log-row.ts';
+import { readConversation } from '../domain/conversation/events.ts';
 import type { Micros } from '../domain/time.ts';
 
 /** Each one that is given must match. */

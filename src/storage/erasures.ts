@@ -2,7 +2,7 @@ import { and, eq, isNull, lt, sql } from 'drizzle-orm';
 import { dbOf, runBatch } from './db.ts';
 import { erasures, mediaUses } from './schema.ts';
 import { dropAddressHistory } from './address-history.ts';
-import type { ContactAddress } from '../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../domain/conversation/state.ts';
 import type { Micros } from '../domain/time.ts';
 
 export type Erasure = typeof erasures.$inferSelect;

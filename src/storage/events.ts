@@ -2,7 +2,7 @@ import { and, asc, eq, gt, gte, sql, type SQL } from 'drizzle-orm';
 import { dbOf, type Statement } from './db.ts';
 import { events, messages, talkMessages } from './schema.ts';
 import { isEventType, readOwnJson } from '../domain/events.ts';
-import { fromLogRow, readMessage } from '../domain/conversation/log-row.ts';
+import { fromLogRow, readMessage } from '../domain/conversation/events.ts';
 import type { StoredEvent } from '../domain/stored-event.ts';
 import { isTalkEventType, fromLogRow as fromTalkLogRow } from '../domain/talk/events.ts';
 import type { TalkMessage } from '../domain/talk/state.ts';

@@ -4,7 +4,7 @@ import { dbOf } from './db.ts';
 import { accessKeys, accounts, agents } from './schema.ts';
 import { microsOf } from '../domain/time.ts';
 
-/** Who holds a live stream open (objects/session-protocol.ts); named by what can be revoked. */
+/** Who holds a live stream open (objects/live/protocol.ts); named by what can be revoked. */
 export type StreamReader =
   | { kind: 'agent'; customerId: string; agentId: string; version: number }
   | { kind: 'accesskey'; customerId: string; keyId: string }

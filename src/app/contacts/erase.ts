@@ -1,5 +1,6 @@
 import type { Contact } from '../../domain/contacts.ts';
-import { addressText, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import { addressText } from '../../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../../domain/conversation/state.ts';
 import { microsOf } from '../../domain/time.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';
 import {

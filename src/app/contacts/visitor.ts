@@ -6,16 +6,15 @@ import { giveUp, moveAddresses, type Move } from '../conversations/join.ts';
 import { openingByAddress, pairName, type Caller } from '../conversations/open.ts';
 import { participantOf } from '../conversations/participants.ts';
 import { composeMail } from '../../channels/email/compose.ts';
-import { newBinding, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
-import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import { newBinding } from '../../domain/conversation/identity/bindings.ts';
 import {
+  peopleOf,
   addressText,
   claimedAddress,
   heldAddresses,
   isAmong,
-  type ContactAddress,
-  type NewParticipant,
 } from '../../domain/conversation/identity/participants.ts';
+import type { ContactAddress, NewParticipant, ChannelBinding } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { configOf } from '../../env.ts';

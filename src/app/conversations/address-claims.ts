@@ -1,4 +1,5 @@
-import { addressText, type ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import { addressText } from '../../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Claim } from '../../objects/customer-directory.ts';

@@ -1,15 +1,14 @@
 import type { CustomerLock } from '../contacts/lock.ts';
-import { bindingsOf, bindingsTo, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
-import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import { bindingsOf, bindingsTo } from '../../domain/conversation/identity/bindings.ts';
 import {
+  peopleOf,
   addressText,
   heldAddresses,
   isAmong,
   onePersonOf,
-  type ContactAddress,
   type PersonUpdate,
 } from '../../domain/conversation/identity/participants.ts';
-import type { ConversationState } from '../../domain/conversation/state.ts';
+import type { ConversationState, ContactAddress, ChannelBinding } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { ok, type Result } from '../../domain/result.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';

@@ -1,18 +1,15 @@
 import { claimFor, openHolders } from './address-claims.ts';
 import { moveAddresses } from './join.ts';
 import { withCustomerLock } from '../contacts/lock.ts';
-import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import {
+  peopleOf,
   addressText,
   heldAddresses,
   isAmong,
   verifiedAddress,
-  type ContactAddress,
-  type NewParticipant,
-  type Person,
 } from '../../domain/conversation/identity/participants.ts';
-import { isOver } from '../../domain/conversation/lifecycle.ts';
-import type { ConversationState } from '../../domain/conversation/state.ts';
+import { isOver } from '../../domain/conversation/decide-change.ts';
+import type { ConversationState, ContactAddress, NewParticipant, Person } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { callObject, getConversation, getDirectory } from '../../objects/stubs.ts';

@@ -6,13 +6,13 @@ import { canonicalOf } from '../contacts/aliases.ts';
 import { attach, type WantedMedia } from '../media/attach.ts';
 import { address } from '../../domain/addresses.ts';
 import type { TemplateUse } from '../../domain/content.ts';
-import type { IdempotencyClaim, Opening, SendCommand } from '../../domain/conversation/commands.ts';
-import type { Recipient } from '../../domain/conversation/delivery/channel-choice.ts';
-import type { Choice, ConversationState, Message } from '../../domain/conversation/state.ts';
-import { wishOf } from '../../domain/conversation/delivery/route.ts';
+import type { IdempotencyClaim, Opening, SendCommand, Recipient } from '../../domain/conversation/commands.ts';
+
+import type { Choice, ConversationState, Message, ContactAddress } from '../../domain/conversation/state.ts';
+import { wishOf } from '../../domain/conversation/delivery/channel-choice.ts';
 import { newBinding } from '../../domain/conversation/identity/bindings.ts';
-import { peopleOf } from '../../domain/conversation/identity/membership.ts';
-import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import { peopleOf } from '../../domain/conversation/identity/participants.ts';
+
 import type { Refusal } from '../../domain/errors.ts';
 import { actorOf, owningAgent, type Actor, type Principal } from '../../domain/permissions.ts';
 import { err, ok, type Result } from '../../domain/result.ts';

@@ -41,7 +41,7 @@ export const chat: Channel = {
   verify: () => Promise.resolve(false),
   parse: () => err('visitors do not come by this way'),
   acknowledgement: { status: 200, contentType: null, body: null },
-  // Where the visitor reads it, it is with its commit (domain/conversation/new-message.ts, isLive).
+  // Where the visitor reads it, it is with its commit (readsFromLog in domain/conversation/decide-message.ts).
   send: () => Promise.resolve({ kind: 'accepted', providerId: '' }),
   fetchMedia: () => Promise.resolve(new Response(null, { status: 404 })),
 };

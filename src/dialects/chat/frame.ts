@@ -1,8 +1,8 @@
 import { presentForVisitor } from './message.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
-import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
-import type { ConversationState } from '../../domain/conversation/state.ts';
-import { isVisibleTo, visibleAddresses } from '../../domain/conversation/identity/visible.ts';
+
+import type { ConversationState, ContactAddress } from '../../domain/conversation/state.ts';
+import { isVisibleTo, visibleAddresses } from '../../domain/conversation/identity/participants.ts';
 
 /** One event of the log as a visitor's socket has it. What is not for visitors is a `skip`, which only moves their place in the log. */
 export function visitorFrame(state: ConversationState, visitor: ContactAddress, event: ConversationEvent) {

@@ -1,4 +1,4 @@
-import type { Change } from '../../domain/conversation/change.ts';
+import type { Change } from '../../domain/conversation/events.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 import type { Micros } from '../../domain/time.ts';
 import { writeId } from './ids.ts';

@@ -2,7 +2,7 @@ import type { VoicebipEventName } from './events.ts';
 import { address } from '../../domain/addresses.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import type { ConversationEvent } from '../../domain/conversation/events.ts';
-import { newDelivery, newMessage } from '../../domain/conversation/new-message.ts';
+import { newDelivery, newMessage } from '../../domain/conversation/decide-message.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import { HOUR, microsOf, type Micros } from '../../domain/time.ts';
 

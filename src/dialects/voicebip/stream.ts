@@ -2,8 +2,8 @@ import { presentChannel } from './conversation.ts';
 import { ANNOUNCED_STATUSES } from './events.ts';
 import { writeId } from './ids.ts';
 import { second } from './times.ts';
-import type { Change } from '../../domain/conversation/change.ts';
-import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
+
+import { isMessageEvent, type ConversationEvent, type Change } from '../../domain/conversation/events.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 
 /** One event of the log as a reader in this dialect has it. What seed 003 has no event for is a `skip`, which only moves its place in the log. */

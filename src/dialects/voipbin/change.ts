@@ -1,5 +1,5 @@
 import { presentMessage } from './message.ts';
-import type { Change } from '../../domain/conversation/change.ts';
+import type { Change } from '../../domain/conversation/events.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import type { Micros } from '../../domain/time.ts';

@@ -1,12 +1,11 @@
 import type { Address } from '../../domain/addresses.ts';
-import { peopleOf } from '../../domain/conversation/identity/membership.ts';
 import {
+  peopleOf,
   claimedAddresses,
   heldAddresses,
   plainAddress,
-  type Person,
 } from '../../domain/conversation/identity/participants.ts';
-import type { ConversationState } from '../../domain/conversation/state.ts';
+import type { ConversationState, Person } from '../../domain/conversation/state.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { blankTime, NEVER } from './times.ts';
 

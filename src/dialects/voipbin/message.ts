@@ -1,5 +1,5 @@
 import type { Choice, Delivery, Message } from '../../domain/conversation/state.ts';
-import { progressOfMessage } from '../../domain/conversation/delivery/progress.ts';
+import { progressOfMessage } from '../../domain/conversation/delivery/delivery-status.ts';
 import { NIL_UUID } from '../../domain/ids.ts';
 import { mediaUrl } from '../media-url.ts';
 import { presentAddress } from './conversation.ts';

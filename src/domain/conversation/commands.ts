@@ -1,18 +1,26 @@
 import type { Address } from '../addresses.ts';
 import type { Media, TemplateUse } from '../content.ts';
-import type { DeliveryStatus } from './delivery/delivery-status.ts';
+
 import type { Actor } from '../permissions.ts';
 import type { Micros, Millis } from '../time.ts';
-import type { Recipient } from './delivery/channel-choice.ts';
-import type { ChannelBinding } from './identity/bindings.ts';
-import type { AiMode, MailFacts, ProviderError, Settings } from './state.ts';
-import type { NewParticipant } from './identity/participants.ts';
+
+import type {
+  AiMode,
+  MailFacts,
+  ProviderError,
+  Settings,
+  NewParticipant,
+  ChannelBinding,
+  ChannelOption,
+  DeliveryStatus,
+} from './state.ts';
+
 import type { ServiceWindow } from './delivery/service-window.ts';
 
 /** What a conversation needs to come into being. Sent along with every inbound item, used by the first one only. */
 export interface Opening {
   /**
-   * Set where the channel allows free text for a time after each message of the contact only (window.ts); null elsewhere.
+   * Set where the channel allows free text for a time after each message of the contact only (delivery/service-window.ts); null elsewhere.
    * `left`: what the contact's last conversation has left of it.
    */
   window: { humanExtraMs: Millis; left: ServiceWindow | null } | null;
@@ -171,4 +179,11 @@ export interface DeliveryNews {
   optedOut?: boolean;
   /** The provider refuses because the time for free text is over. */
   windowClosed?: boolean;
+}
+
+/** One participant with all of its channel options. */
+export interface Recipient {
+  participantId: string;
+  deliveryId: string;
+  options: ChannelOption[];
 }

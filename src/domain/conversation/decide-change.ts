@@ -1,13 +1,12 @@
 import { err, ok, type Result } from '../result.ts';
-import { changeBetween, type Change } from './change.ts';
-import type { NewConversationEvent } from './events.ts';
+import type { NewConversationEvent, Change } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM, type Actor } from '../permissions.ts';
-import type { Micros } from '../time.ts';
+import { type Micros, millisOf, type Millis } from '../time.ts';
 import type { UpdateCommand } from './commands.ts';
-import { changeBinding, type ChannelBinding } from './identity/bindings.ts';
-import type { AiMode, ConversationState } from './state.ts';
-import { shut } from './delivery/service-window.ts';
+import { changeBinding, findBinding, bindingsOf } from './identity/bindings.ts';
+import type { AiMode, ConversationState, ChannelBinding, Settings } from './state.ts';
+import { shut, noticeAt } from './delivery/service-window.ts';
 
 /** The conversation in another mode, with its epoch grown; null when it is in that mode already. */
 export function changeMode(state: ConversationState, aiMode: AiMode, at: Micros): ConversationState | null {
@@ -151,3 +150,59 @@ function learning(
 export function decideDelete(state: ConversationState, at: Micros): NewConversationEvent[] {
   return [{ type: 'conversation.deleted', conversation: { ...state, updatedAt: at, deletedAt: at }, change: null }];
 }
+
+/** What is told apart from other changes between two states; null when nothing of it differs. */
+export function changeBetween(
+  before: ConversationState,
+  after: ConversationState,
+  { actor, reason }: Pick<Change, 'actor' | 'reason'>,
+): Change | null {
+  const mode = before.aiMode === after.aiMode ? null : { from: before.aiMode, to: after.aiMode };
+  const owner = before.ownerId === after.ownerId ? null : { from: before.ownerId, to: after.ownerId };
+  const optOut = consentBetween(before, after);
+  return mode || owner || optOut !== null ? { actor, reason, mode, owner, optOut } : null;
+}
+
+function consentBetween(before: ConversationState, after: ConversationState): boolean | null {
+  const turned = bindingsOf(after).find(
+    (binding) => binding.optOut !== (findBinding(before, binding.addressName)?.optOut ?? false),
+  );
+  return turned ? turned.optOut : null;
+}
+
+/** Nothing more happens in it: closed, deleted, or gone on in another one. */
+export const isOver = ({ lifecycle, deletedAt, mergedInto }: ConversationState): boolean =>
+  lifecycle === 'closed' || deletedAt !== null || mergedInto !== null;
+
+const lastActivity = (state: ConversationState): Millis => millisOf(state.lastMessageAt ?? state.createdAt);
+
+/** When time alone changes this conversation next, or null when it never will. */
+export function nextLifecycleAt(state: ConversationState, settings: Settings): Millis | null {
+  if (isOver(state)) return null;
+  const closeAt = lastActivity(state) + settings.closeMs;
+  const silentAt = state.lifecycle === 'idle' ? closeAt : Math.min(closeAt, lastActivity(state) + settings.idleMs);
+  return Math.min(silentAt, noticeAt(state) ?? Infinity);
+}
+
+/** What time alone does: active → idle → closed, each after its silence (seed 002's lifecycle), and the near end of its window. */
+export function decideLifecycle(
+  state: ConversationState,
+  settings: Settings,
+  now: Millis,
+  at: Micros,
+): NewConversationEvent[] {
+  const due = nextLifecycleAt(state, settings);
+  if (due === null || now < due) return [];
+  if (now >= (noticeAt(state) ?? Infinity)) return [nearingEnd(state, at)];
+  if (now >= lastActivity(state) + settings.closeMs)
+    return decideClose(state, { actor: SYSTEM, reason: 'timeout' }, at);
+  return [{ type: 'conversation.updated', conversation: { ...state, lifecycle: 'idle', updatedAt: at }, change: null }];
+}
+
+/** Not moved by it: `updatedAt` is for what somebody changed. */
+const nearingEnd = (state: ConversationState, at: Micros): NewConversationEvent => {
+  const { window } = state;
+  const isOver = window !== null && at >= window.until;
+  const warned = { ...state, window: window && { ...window, warned: true } };
+  return { type: isOver ? 'conversation.updated' : 'conversation.window_closing', conversation: warned, change: null };
+};

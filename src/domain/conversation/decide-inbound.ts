@@ -1,20 +1,17 @@
 import { err, ok, type Result } from '../result.ts';
-import type { Change } from './change.ts';
+
 import { consentIn } from './consent.ts';
 import { activate, findBinding, activeBinding, newBinding, withBinding } from './identity/bindings.ts';
-import { takeOver, updating } from './decide-change.ts';
-import type { NewConversationEvent } from './events.ts';
-import { newDelivery, newMessage } from './new-message.ts';
+import { takeOver, updating, isOver } from './decide-change.ts';
+import type { NewConversationEvent, Change } from './events.ts';
+import { newDelivery, newMessage, decideDeleteMessage, decideReached } from './decide-message.ts';
 import { reopened } from './delivery/service-window.ts';
-import { attachPerson, isReleased, withAssumedAddress, withPeople } from './identity/membership.ts';
-import { joiningOf, type Person } from './identity/participants.ts';
-import { isOver } from './lifecycle.ts';
+import { attachPerson, isReleased, withAssumedAddress, withPeople, joiningOf } from './identity/participants.ts';
 import type { Refusal } from '../errors.ts';
 import { SYSTEM } from '../permissions.ts';
 import type { Micros } from '../time.ts';
 import type { InboundItem, Opening } from './commands.ts';
-import { decideDeleteMessage, decideReached } from './decide-message.ts';
-import type { ConversationState, Message } from './state.ts';
+import type { ConversationState, Message, Person } from './state.ts';
 
 /** A conversation's first state, before any event: `sequence` 0, which the log's first event makes 1. */
 export function openConversation(opening: Opening, at: Micros): ConversationState {

@@ -3,12 +3,11 @@ import type { NewConversationEvent } from './events.ts';
 import type { Refusal } from '../errors.ts';
 import type { Micros } from '../time.ts';
 import type { SendCommand } from './commands.ts';
-import { isFencedOut, mayActAs, takeOver, updating } from './decide-change.ts';
-import { isOver } from './lifecycle.ts';
+import { isFencedOut, mayActAs, takeOver, updating, isOver } from './decide-change.ts';
 import { activate, activeBinding } from './identity/bindings.ts';
-import { newMessage } from './new-message.ts';
-import { progressOfMessage } from './delivery/progress.ts';
-import { routeOf, type Route } from './delivery/route.ts';
+import { newMessage } from './decide-message.ts';
+import { progressOfMessage } from './delivery/delivery-status.ts';
+import { routeOf, type Route } from './delivery/channel-choice.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /**

@@ -1,7 +1,6 @@
 import { isMessageEvent, type ConversationEvent } from './events.ts';
-import { heldAddresses } from './identity/participants.ts';
+import { heldAddresses, peopleOf } from './identity/participants.ts';
 import { bindingsOf } from './identity/bindings.ts';
-import { peopleOf } from './identity/membership.ts';
 import type { ConversationState, Message } from './state.ts';
 
 /** Scripts that are written without spaces, or whose words carry endings (Korean): they are found by any two characters in a row. */

@@ -1,10 +1,9 @@
-import type { Address } from '../addresses.ts';
+import type { ServiceWindow } from './delivery/service-window.ts';
+import type { Address, AddressType } from '../addresses.ts';
 import type { Media, TemplateUse } from '../content.ts';
-import type { DeliveryStatus } from './delivery/delivery-status.ts';
+
 import type { Actor } from '../permissions.ts';
 import type { Micros } from '../time.ts';
-import type { Bound, ChannelBinding } from './identity/bindings.ts';
-import type { KnownAddress, Participant } from './identity/participants.ts';
 
 export type Lifecycle = 'active' | 'idle' | 'closed';
 export type AiMode = 'ai' | 'human' | 'closed';
@@ -19,7 +18,7 @@ export type AiMode = 'ai' | 'human' | 'closed';
 export interface ConversationState extends Bound {
   id: string;
   customerId: string;
-  /** In the order in which they joined. With their addresses: `peopleOf` (identity/membership.ts). */
+  /** In the order in which they joined. With their addresses: `peopleOf` (identity/participants.ts). */
   participants: Participant[];
   /** Every address that it knows: its participants', and those that were taken out. */
   addresses: KnownAddress[];
@@ -167,3 +166,103 @@ export interface Settings {
   /** Where providers and receivers reach us: PUBLIC_URL, or the origin of the last request; empty where neither is known (a mail comes by none). No slash at its end. */
   publicUrl: string;
 }
+
+/** Where somebody is reached, whichever account of ours does it. */
+export interface ContactAddress {
+  type: AddressType;
+  target: string;
+}
+
+/**
+ * Everything that a conversation knows about an address, in one list (`ConversationState.addresses`): what it is worth (`standing`), whose
+ * it is (`participantId`), and which visitors of the web chat have proved it (`provedBy`).
+ *
+ * Why a flat list, and not a list in each participant:
+ * - What every inbound message asks ("whose address is this?", "was it taken out?", "was it erased?") is answered from one place. Lists
+ *   that stand apart can contradict each other: an address that is held and released, or vouched for and assumed.
+ * - Released and erased addresses belong to no participant, and still need a place.
+ * - A claim is an entry of its own, because anybody may type anybody's address: the same address may be claimed by one participant and
+ *   held by another. It is held by at most one (`holderOf`), and a released address is held by none; `withPeople` is the only writer.
+ *
+ * The bindings that reach an address are not repeated here. A binding names its address itself (`peer`), one address may have several (one
+ * for each account of ours), and each has a state of its own (window, consent).
+ */
+export type KnownAddress =
+  | (PersonAddress & { participantId: string })
+  /** It was taken out: what comes from there belongs to another conversation. */
+  | (ContactAddress & { standing: 'released' })
+  /**
+   * An erasure took it out. The address itself must not be kept, so only the hashed name of the AddressObject that guarded it is
+   * (objects/stubs.ts): what comes through there begins another conversation, unless somebody has added the address again.
+   */
+  | { standing: 'erased'; addressName: string };
+
+/** An address as one of a participant's. */
+export interface PersonAddress extends ContactAddress {
+  /**
+   * - `verified`: an administrator or the API named it, it is how a known contact writes, or it was proved. What it wrote may be shown to a
+   *   visitor who has proved to be this person.
+   * - `assumed`: somebody wrote from it into this conversation, and nobody has said that it is this person's.
+   * - `claimed`: a visitor of the web chat typed it. It may receive answers, and proves nothing (spec section 11).
+   */
+  standing: 'verified' | 'assumed' | 'claimed';
+  /** The visitors (addressText of their chat address) who have proved that it is theirs. Only ever of a verified address. */
+  provedBy: string[];
+}
+
+/** Somebody in a conversation. The addresses stand beside it, in the conversation's list. */
+export interface Participant {
+  id: string;
+  /** Derived from its first address: the same person has the same one in every conversation. */
+  contactId: string;
+  name: string;
+  /** The conversation type (`message`, `line`, …) by which it likes to be written to, or empty. */
+  preferredChannel: string;
+  addedAt: Micros;
+}
+
+/** A participant with its addresses: those that it holds (verified or assumed) come before those that it only claims. */
+export interface Person extends Participant {
+  addresses: PersonAddress[];
+}
+
+export type NewParticipant = Omit<Person, 'addedAt'>;
+
+/**
+ * How one account of ours and one address of a contact are bound: the pair of addresses, and what holds between them. Of the bindings of a
+ * conversation one is active, the one that its contact used last: messages without a better choice go by it. Its fields are the
+ * conversation's own (state.ts); the others are its `inactiveBindings`.
+ */
+export interface ChannelBinding {
+  /** The name of the AddressObject of this pair of addresses (objects/stubs.ts), and so of the binding. Empty where there was none to name it. */
+  addressName: string;
+  accountId: string;
+  /** `message` (SMS and MMS), `line`, …: the channel that seed 000 calls `type`. */
+  type: string;
+  dialogId: string;
+  self: Address;
+  peer: Address;
+  /** The contact asked us to stop (spec section 9): nothing may be sent. Kept across conversations by the AddressObject. */
+  optOut: boolean;
+  /** Null on channels where free text may be sent at any time. */
+  window: ServiceWindow | null;
+  /** False if the contact blocked or left the account (LINE `unfollow`, `leave`). */
+  reachable: boolean;
+  /** When the contact last wrote by it; 0: never. */
+  heardAt: Micros;
+}
+
+/** The part of a conversation that holds its bindings. */
+export interface Bound extends ChannelBinding {
+  /** The one used last first. */
+  inactiveBindings: ChannelBinding[];
+}
+
+/**
+ * A delivery's status is the highest rank ever reported, so receipts may come in any order and more than once.
+ * `delivered` outranks `failed`: some networks report a failure on one device and a delivery on the next
+ * (facts/providers.md 1.4), and what arrived did not fail.
+ */
+export const DELIVERY_STATUSES = ['queued', 'sending', 'sent', 'failed', 'delivered', 'read'] as const;
+
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];

@@ -4,9 +4,7 @@ import type { Micros } from '../time.ts';
 import { isIn, isMeant, mayRead, mayWrite } from './access.ts';
 import type { TalkActor, TalkEdit, TalkSend } from './commands.ts';
 import type { NewTalkEvent } from './events.ts';
-import { fingerprintOf } from './fingerprint.ts';
-import { mentionsIn } from './mentions.ts';
-import type { Talk, TalkMessage } from './state.ts';
+import type { Talk, TalkMessage, Participant } from './state.ts';
 
 type Decided = Result<NewTalkEvent[], Refusal>;
 
@@ -86,3 +84,58 @@ export function decideDeleteMessage(
   const emptied = { ...message, text: '', medias: [], mentions: [], updatedAt: at, deletedAt: at };
   return ok([{ type: 'talk.message_deleted', message: emptied }]);
 }
+
+const FNV_PRIME = 0x01000193;
+const FNV_OFFSET = 0x811c9dc5;
+
+/**
+ * What tells a repeated send from another one under the same client_id, also after the message was edited or deleted: FNV-1a in 32 bits.
+ * It is compared between two messages that one client gave one name, so it need not withstand anybody.
+ */
+export function fingerprintOf({ text, medias, parentId }: TalkSend): number {
+  let hash = FNV_OFFSET;
+  for (const character of JSON.stringify([text, medias, parentId])) {
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), FNV_PRIME);
+  }
+  return hash >>> 0;
+}
+
+/** As many places as are looked at: a text of nothing but `@` is nobody's mention. */
+const MOST = 100;
+
+type Named = Pick<Participant, 'agentId' | 'name' | 'username'>;
+
+/**
+ * The participants that a text names: `@` and a user name, the part of it before its own `@`, or the displayed name, in any case.
+ * Of several that fit at one place the longest counts; what two participants share names nobody.
+ */
+export function mentionsIn(text: string, participants: Iterable<Named>): string[] {
+  if (!text.includes('@')) return [];
+  const handles = handlesOf(participants);
+  const lower = text.toLowerCase();
+  const found = new Set<string>();
+  let looked = 0;
+  for (let at = lower.indexOf('@'); at !== -1 && looked < MOST; at = lower.indexOf('@', at + 1)) {
+    looked += 1;
+    const named = isInsideWord(lower, at) ? undefined : handles.find(([handle]) => startsHere(lower, handle, at + 1));
+    if (named?.[1] !== undefined) found.add(named[1]);
+  }
+  return [...found];
+}
+
+/** Longest first, each with its agent; undefined where two share it. */
+function handlesOf(participants: Iterable<Named>): [string, string | undefined][] {
+  const handles = new Map<string, string | undefined>();
+  for (const { agentId, name, username } of participants) {
+    for (const handle of new Set([username, username.split('@')[0] ?? '', name].map((each) => each.toLowerCase()))) {
+      if (handle !== '') handles.set(handle, handles.has(handle) ? undefined : agentId);
+    }
+  }
+  return [...handles].toSorted(([a], [b]) => b.length - a.length);
+}
+
+/** An e-mail address in a text names nobody. */
+const isInsideWord = (text: string, at: number): boolean => at > 0 && /[\p{L}\p{N}_]/u.test(text.charAt(at - 1));
+
+const startsHere = (text: string, handle: string, at: number): boolean =>
+  text.startsWith(handle, at) && !/^[\p{L}\p{N}_]/u.test(text.slice(at + handle.length, at + handle.length + 2));

@@ -73,7 +73,7 @@ export interface TalkMessage {
   reactions: Reaction[];
   /** The author's own name for it, echoed back; empty when there is none. */
   clientId: string;
-  /** Of what its author sent (fingerprint.ts). */
+  /** Of what its author sent (`fingerprintOf`). */
   fingerprint: number;
   /** The sequence of the event that created it: its place in the talk. */
   sequence: number;

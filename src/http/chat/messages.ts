@@ -20,8 +20,7 @@ import type { HookInbound } from '../../channels/contract.ts';
 import { presentForVisitor } from '../../dialects/chat/message.ts';
 import { address } from '../../domain/addresses.ts';
 import { wellFormed } from '../../domain/content.ts';
-import { addressText } from '../../domain/conversation/identity/participants.ts';
-import { visibleAddresses } from '../../domain/conversation/identity/visible.ts';
+import { addressText, visibleAddresses } from '../../domain/conversation/identity/participants.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 
 const security: Record<string, string[]>[] = [{ bearer: [] }];

@@ -6,8 +6,7 @@ import { answer, body, failures, idempotencyHeaders, idParam, uuid, security } f
 import { newRouter } from '../router.ts';
 import { guardOf, readableConversation, type Access } from './access.ts';
 import { pageQuery, pageRequest, pageSchema, presentPage } from './pages.ts';
-import { channelSchema } from './schemas/channel.ts';
-import { choiceSchema, messageSchema, templateUseSchema } from './schemas/conversation.ts';
+import { channelSchema, choiceSchema, messageSchema, templateUseSchema } from './schemas/conversation.ts';
 import { askedBefore, isShown, listMergedMessages } from '../../app/conversations/merged-history.ts';
 import { previewSend, send, SEND_DEFAULTS, senderOf } from '../../app/conversations/send.ts';
 import { presentChoice, presentMessage } from '../../dialects/voipbin/message.ts';

@@ -8,7 +8,7 @@ import { guardOf, readableConversation, type Access } from './access.ts';
 import { participantSchema } from './schemas/conversation.ts';
 import { addedParticipantSchema } from './schemas/participants.ts';
 import { addParticipant, removeAddress, removeParticipant } from '../../app/conversations/participants.ts';
-import { peopleOf } from '../../domain/conversation/identity/membership.ts';
+import { peopleOf } from '../../domain/conversation/identity/participants.ts';
 import { presentPerson } from '../../dialects/voipbin/conversation.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 

@@ -4,24 +4,28 @@ import {
   isMessageEvent,
   type ConversationEvent,
   type NewConversationEvent,
+  fromLogRow,
+  toLogRow,
 } from '../../domain/conversation/events.ts';
-import { keepAllowed, NOTHING_PENDING, startAutomation } from '../../domain/conversation/automation/automation.ts';
-import type { Pending } from '../../domain/conversation/automation/automation.ts';
+import {
+  keepAllowed,
+  NOTHING_PENDING,
+  startAutomation,
+  type Pending,
+  withFileTasks,
+} from '../../domain/conversation/automation/automation.ts';
 import { maySendLess, refencedOf, withdrawSends, type UnderWay } from '../../domain/conversation/automation/fencing.ts';
 import type { Automation } from '../../domain/conversation/commands.ts';
 import { pendingFallbacksIn } from '../../domain/conversation/delivery/fallback.ts';
 import type { FallbackOptions } from '../../domain/conversation/state.ts';
 import { newSend, type Send } from '../../domain/conversation/delivery/sends.ts';
-import { withFileTasks } from '../../domain/conversation/files.ts';
-import { fromLogRow, toLogRow } from '../../domain/conversation/log-row.ts';
 import type { ConversationState, Delivery, Message, Settings } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { LogRow } from '../../domain/events.ts';
 import type { Actor } from '../../domain/permissions.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { nextMicros, type Micros, type Millis } from '../../domain/time.ts';
-import type { NewKey } from '../runtime/key-store.ts';
-import { LogStore } from '../runtime/log-store.ts';
+import { type NewKey, LogStore } from '../runtime/log-store.ts';
 import { ConversationStore, type ConversationRecord, type ErasedParts } from './store.ts';
 import type { StoredConversation, Tombstone } from './store.ts';
 

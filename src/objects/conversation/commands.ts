@@ -3,11 +3,17 @@ import { isStopped } from './automation.ts';
 import { unbegunSendsOf } from './send.ts';
 import type { Opening, UpdateCommand } from '../../domain/conversation/commands.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
-import { decideConsent, decideDelete, decideUnassign, decideUpdate } from '../../domain/conversation/decide-change.ts';
+import {
+  decideConsent,
+  decideDelete,
+  decideUnassign,
+  decideUpdate,
+  isOver,
+} from '../../domain/conversation/decide-change.ts';
 import { openConversation } from '../../domain/conversation/decide-inbound.ts';
 import { decideDeleteMessage } from '../../domain/conversation/decide-message.ts';
-import type { AbsorbedConversation, NewConversationEvent } from '../../domain/conversation/events.ts';
-import { fromLogRow } from '../../domain/conversation/log-row.ts';
+import { type NewConversationEvent, fromLogRow } from '../../domain/conversation/events.ts';
+import type { AbsorbedConversation } from '../../domain/contacts.ts';
 import {
   decideAdd,
   decideReleaseAddresses,
@@ -21,9 +27,14 @@ import {
   decideUnmerge,
   type PersonAttachment,
 } from '../../domain/conversation/identity/merge.ts';
-import type { ContactAddress, NewParticipant } from '../../domain/conversation/identity/participants.ts';
-import { isOver } from '../../domain/conversation/lifecycle.ts';
-import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
+
+import type {
+  ConversationState,
+  Message,
+  Settings,
+  ContactAddress,
+  NewParticipant,
+} from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Actor } from '../../domain/permissions.ts';
 import { err, ok, type Result } from '../../domain/result.ts';

@@ -11,7 +11,7 @@ import { type Outbox, singleFlight } from '../runtime/drains.ts';
 import { nextTurnAt } from '../../domain/conversation/automation/turns.ts';
 import { nextPendingFallbackAt } from '../../domain/conversation/delivery/fallback.ts';
 import { nextSendAt } from '../../domain/conversation/delivery/sends.ts';
-import { nextFileAt } from '../../domain/conversation/files.ts';
+import { nextFileAt } from '../../domain/conversation/automation/automation.ts';
 import type { Millis } from '../../domain/time.ts';
 
 /** A new conversation waits this long for D1, so that lists know it when its first request is answered. Milliseconds. */

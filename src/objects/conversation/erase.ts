@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { ConversationAggregate, Decision } from './aggregate.ts';
 import type { ConversationRecord, ErasedParts } from './store.ts';
 import type { Opening } from '../../domain/conversation/commands.ts';
-import type { FallbackOptions } from '../../domain/conversation/state.ts';
-import { isMessageEvent } from '../../domain/conversation/events.ts';
-import { bindingsOf, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
-import { isErased } from '../../domain/conversation/identity/membership.ts';
-import type { ContactAddress, Person } from '../../domain/conversation/identity/participants.ts';
+import type { FallbackOptions, ContactAddress, Person, ChannelBinding } from '../../domain/conversation/state.ts';
+import { isMessageEvent, fromLogRow } from '../../domain/conversation/events.ts';
+import { bindingsOf } from '../../domain/conversation/identity/bindings.ts';
+import { isErased } from '../../domain/conversation/identity/participants.ts';
+
 import {
   goneFrom,
   isAlone,
@@ -19,7 +19,6 @@ import {
   type Gone,
 } from '../../domain/conversation/identity/scrub.ts';
 import { storedIn } from '../../domain/content.ts';
-import { fromLogRow } from '../../domain/conversation/log-row.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 
 /** What an erasure has taken out of a conversation, by ids alone. */

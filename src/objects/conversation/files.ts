@@ -1,6 +1,6 @@
 import type { ConversationAggregate } from './aggregate.ts';
 import { queueOutbox } from '../runtime/drains.ts';
-import { takeDue } from '../../domain/conversation/files.ts';
+import { takeDue } from '../../domain/conversation/automation/automation.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Millis } from '../../domain/time.ts';
 import type { FileCopyJob } from '../../queues/jobs.ts';

@@ -7,8 +7,8 @@ import { visitorFrame } from '../../dialects/chat/frame.ts';
 import { presentStreamFrame } from '../../dialects/voicebip/stream.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
 import { decideReached } from '../../domain/conversation/decide-message.ts';
-import { holderOf, isReleased } from '../../domain/conversation/identity/membership.ts';
-import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import { holderOf, isReleased } from '../../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../../domain/conversation/state.ts';
 import { hasRole, isOwner } from '../../domain/permissions.ts';
 import { revokedReaders } from '../../storage/readers.ts';
 

@@ -1,8 +1,7 @@
 import { upgradeStoredState } from '../../domain/conversation/identity/stored-state.ts';
-import { upgradeLogRow } from '../../domain/conversation/log-row.ts';
+import { upgradeLogRow } from '../../domain/conversation/events.ts';
 import { readOwnJson } from '../../domain/events.ts';
-import { KEYS_SQL } from '../runtime/key-store.ts';
-import { LOG_SQL, LogStore } from '../runtime/log-store.ts';
+import { KEYS_SQL, LOG_SQL, LogStore } from '../runtime/log-store.ts';
 import type { ObjectMigration } from '../runtime/migrations.ts';
 
 export const MIGRATIONS: readonly ObjectMigration[] = [

@@ -22,15 +22,22 @@ import type {
   ReceiveCommand,
   SendCommand,
   UpdateCommand,
+  Recipient,
 } from '../../domain/conversation/commands.ts';
 import type { Consent } from '../../domain/conversation/consent.ts';
-import { chooseChannels, type Recipient, type Wish } from '../../domain/conversation/delivery/channel-choice.ts';
-import type { Choice, ConversationState, Message } from '../../domain/conversation/state.ts';
+import { chooseChannels, type Wish } from '../../domain/conversation/delivery/channel-choice.ts';
+import type {
+  Choice,
+  ConversationState,
+  Message,
+  ContactAddress,
+  NewParticipant,
+} from '../../domain/conversation/state.ts';
 import type { SendOutcome, SendPolicy } from '../../domain/conversation/delivery/sends.ts';
 import type { ServiceWindow } from '../../domain/conversation/delivery/service-window.ts';
 import { findBinding } from '../../domain/conversation/identity/bindings.ts';
-import type { ContactAddress, NewParticipant } from '../../domain/conversation/identity/participants.ts';
-import { decideLifecycle, isOver, nextLifecycleAt } from '../../domain/conversation/lifecycle.ts';
+
+import { decideLifecycle, isOver, nextLifecycleAt } from '../../domain/conversation/decide-change.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Actor } from '../../domain/permissions.ts';
 import { ok, type Result } from '../../domain/result.ts';

@@ -10,8 +10,7 @@ import {
 } from '../projection/history-sink.ts';
 import { announceAll } from '../../dialects/announce.ts';
 import { presentFrame } from '../../dialects/voipbin/events.ts';
-import type { ConversationEvent } from '../../domain/conversation/events.ts';
-import { fromLogRow, readMessage } from '../../domain/conversation/log-row.ts';
+import { type ConversationEvent, fromLogRow, readMessage } from '../../domain/conversation/events.ts';
 import { searchTextsOf } from '../../domain/conversation/search.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { LogRow } from '../../domain/events.ts';

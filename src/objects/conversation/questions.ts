@@ -1,8 +1,8 @@
 import type { ConversationAggregate } from './aggregate.ts';
 import type { ChangeKind } from './store.ts';
-import type { Change } from '../../domain/conversation/change.ts';
-import { isMessageEvent } from '../../domain/conversation/events.ts';
-import { isVisibleTo } from '../../domain/conversation/identity/visible.ts';
+
+import { isMessageEvent, type Change } from '../../domain/conversation/events.ts';
+import { isVisibleTo } from '../../domain/conversation/identity/participants.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -51,7 +51,7 @@ export function listTimeline(aggregate: ConversationAggregate, before: number, l
 /** Looked at in one go, for a page of which most may belong to somebody else. */
 const STEP = 200;
 
-/** Newest first: the messages of these addresses (identity/visible.ts) before a time (null: all), at most `limit`. */
+/** Newest first: the messages of these addresses (identity/participants.ts) before a time (null: all), at most `limit`. */
 export function visibleMessages(
   aggregate: ConversationAggregate,
   addresses: string[],

@@ -23,9 +23,9 @@ import {
 } from '../../domain/conversation/delivery/sends.ts';
 import { reachedBy } from '../../domain/conversation/delivery/watermark.ts';
 import { isMessageEvent, type NewConversationEvent } from '../../domain/conversation/events.ts';
-import { activeBinding, findBinding, type ChannelBinding } from '../../domain/conversation/identity/bindings.ts';
+import { activeBinding, findBinding } from '../../domain/conversation/identity/bindings.ts';
 import { THREAD_MESSAGES, threadOf, type MailThread } from '../../domain/conversation/mail-thread.ts';
-import type { ConversationState, Delivery, Message } from '../../domain/conversation/state.ts';
+import type { ConversationState, Delivery, Message, ChannelBinding } from '../../domain/conversation/state.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { HOUR, microsOf, SECOND, type Micros, type Millis } from '../../domain/time.ts';

@@ -1,17 +1,17 @@
 import { z } from 'zod';
 import { MIGRATIONS } from './migrations.ts';
 import type { Pending } from '../../domain/conversation/automation/automation.ts';
-import type { Change } from '../../domain/conversation/change.ts';
+
 import type { ReplyToken } from '../../domain/conversation/commands.ts';
 import type { KnownConsent } from '../../domain/conversation/consent.ts';
 import type { ChannelOption } from '../../domain/conversation/state.ts';
 import type { Send } from '../../domain/conversation/delivery/sends.ts';
 import type { Watermark } from '../../domain/conversation/delivery/watermark.ts';
-import { readMessage } from '../../domain/conversation/log-row.ts';
+import { readMessage, type Change } from '../../domain/conversation/events.ts';
 import type { ConversationState, Message, Settings } from '../../domain/conversation/state.ts';
 import { readOwnJson } from '../../domain/events.ts';
 import type { Micros } from '../../domain/time.ts';
-import { KeyStore } from '../runtime/key-store.ts';
+import { KeyStore } from '../runtime/log-store.ts';
 import { isMigrated, migrate } from '../runtime/migrations.ts';
 
 /** Everything but the log, the messages, the sends and the keys: one row, so that a commit writes few rows. */

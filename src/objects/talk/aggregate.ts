@@ -9,8 +9,7 @@ import {
 } from '../../domain/talk/events.ts';
 import type { Participant, Talk, TalkMessage } from '../../domain/talk/state.ts';
 import { nextMicros, type Micros, type Millis } from '../../domain/time.ts';
-import type { NewKey } from '../runtime/key-store.ts';
-import { LogStore } from '../runtime/log-store.ts';
+import { type NewKey, LogStore } from '../runtime/log-store.ts';
 import { TalkStore, type StoredTalk, type TalkRecord, type TalkVersion } from './store.ts';
 
 /** What one command changes, as data. `commit` stores all of it or nothing. */

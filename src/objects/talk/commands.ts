@@ -4,12 +4,11 @@ import type { Refusal } from '../../domain/errors.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { mayAct } from '../../domain/talk/access.ts';
 import type { Newcomer, OpenCommand, TalkActor, TalkChanges, TalkEdit, TalkSend } from '../../domain/talk/commands.ts';
-import { decideDeleteMessage, decideEdit, decideSend } from '../../domain/talk/decide-message.ts';
+import { decideDeleteMessage, decideEdit, decideSend, fingerprintOf } from '../../domain/talk/decide-message.ts';
 import { decideJoin, decideLeave, decideRead } from '../../domain/talk/decide-participants.ts';
 import { decideReact, decideUnreact } from '../../domain/talk/decide-reaction.ts';
 import { decideClose, decideDelete, decideOpen, decideReopen, decideUpdate } from '../../domain/talk/decide-talk.ts';
 import type { NewTalkEvent, TalkEvent } from '../../domain/talk/events.ts';
-import { fingerprintOf } from '../../domain/talk/fingerprint.ts';
 import type { Participant, Talk, TalkMessage, TalkState } from '../../domain/talk/state.ts';
 import { HOUR, type Micros } from '../../domain/time.ts';
 

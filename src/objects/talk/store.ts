@@ -1,5 +1,4 @@
-import { KEYS_SQL, KeyStore } from '../runtime/key-store.ts';
-import { LOG_SQL } from '../runtime/log-store.ts';
+import { KEYS_SQL, KeyStore, LOG_SQL } from '../runtime/log-store.ts';
 import { isMigrated, migrate, type ObjectMigration } from '../runtime/migrations.ts';
 import { readOwnJson } from '../../domain/events.ts';
 import { sequenceIn } from '../../domain/talk/ids.ts';

@@ -3,7 +3,7 @@ import type { AssistantTurnJob } from '../jobs.ts';
 import { buildSendCommand, SEND_DEFAULTS } from '../../app/conversations/send.ts';
 import { presentAssistantTurn } from '../../dialects/voipbin/assistant-turn.ts';
 import type { TurnReport } from '../../domain/conversation/automation/decide-turn.ts';
-import { obstacleToAll } from '../../domain/conversation/delivery/route.ts';
+import { obstacleToAll } from '../../domain/conversation/delivery/channel-choice.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { SECOND } from '../../domain/time.ts';
 import { errorName, log } from '../../log.ts';

@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { sql } from 'drizzle-orm';
 import type { AddressType } from '../../domain/addresses.ts';
-import type { ContactAddress } from '../../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../../domain/conversation/state.ts';
 import type { StoredJournal } from '../../domain/conversation/identity/stored-state.ts';
 
 /** People, as conversations know them: a projection, but for who was merged into whom. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { presentMessage as presentVoicebip } from '../../../src/dialects/voicebip/message.ts';
 import { presentMessage, presentReceived } from '../../../src/dialects/voipbin/message.ts';
 import { media, storedRef } from '../../../src/domain/content.ts';
-import { newMessage } from '../../../src/domain/conversation/new-message.ts';
+import { newMessage } from '../../../src/domain/conversation/decide-message.ts';
 import type { Message } from '../../../src/domain/conversation/state.ts';
 import { aConversation, NOW } from '../domain/support.ts';
 

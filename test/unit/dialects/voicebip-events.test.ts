@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { announceVoicebip } from '../../../src/dialects/voicebip/events.ts';
 import { sampleEvent } from '../../../src/dialects/voicebip/sample.ts';
 import { isMessageEvent, type ConversationEvent } from '../../../src/domain/conversation/events.ts';
-import type { DeliveryStatus } from '../../../src/domain/conversation/delivery/delivery-status.ts';
+import type { DeliveryStatus } from '../../../src/domain/conversation/state.ts';
 
 const CUSTOMER = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
 const SOURCE = '0190a1b2-0000-7e5f-8a9b-0c1d2e3f4a5b';

@@ -5,7 +5,7 @@ import { presentExported } from '../../../src/dialects/voicebip/export.ts';
 import { readId, writeId } from '../../../src/dialects/voicebip/ids.ts';
 import { presentStreamFrame } from '../../../src/dialects/voicebip/stream.ts';
 import type { ConversationEvent } from '../../../src/domain/conversation/events.ts';
-import { newDelivery, newMessage } from '../../../src/domain/conversation/new-message.ts';
+import { newDelivery, newMessage } from '../../../src/domain/conversation/decide-message.ts';
 import type { Delivery, Message } from '../../../src/domain/conversation/state.ts';
 import { NIL_UUID } from '../../../src/domain/ids.ts';
 import { microsOf } from '../../../src/domain/time.ts';

@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aConversation, anOpening, aPerson, aRecipient, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
-import { chooseChannels, type Recipient } from '../../../src/domain/conversation/delivery/channel-choice.ts';
-import type { ChannelOption } from '../../../src/domain/conversation/state.ts';
+import { chooseChannels } from '../../../src/domain/conversation/delivery/channel-choice.ts';
+import type { Recipient } from '../../../src/domain/conversation/commands.ts';
+import type { ChannelOption, ChannelBinding } from '../../../src/domain/conversation/state.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
+import { newBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { HOUR } from '../../../src/domain/time.ts';
 
 const PERSON = aPerson().id;

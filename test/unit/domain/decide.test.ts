@@ -6,15 +6,21 @@ import {
   sequenceEvents,
   type ConversationEvent,
   type NewConversationEvent,
+  fromLogRow,
+  toLogRow,
 } from '../../../src/domain/conversation/events.ts';
 import { address } from '../../../src/domain/addresses.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
-import { decideClose, decideDelete, decideUpdate } from '../../../src/domain/conversation/decide-change.ts';
+import {
+  decideClose,
+  decideDelete,
+  decideUpdate,
+  decideLifecycle,
+  nextLifecycleAt,
+} from '../../../src/domain/conversation/decide-change.ts';
 import { decideDeleteMessage, decideDeliveryNews } from '../../../src/domain/conversation/decide-message.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
 import type { ConversationState, Message } from '../../../src/domain/conversation/state.ts';
-import { fromLogRow, toLogRow } from '../../../src/domain/conversation/log-row.ts';
 
 const events = (
   result: { ok: true; value: NewConversationEvent[] } | { ok: false; error: { code: string } },

@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  DELIVERY_STATUSES,
-  joinStatus,
-  progressOf,
-  type DeliveryStatus,
-} from '../../../src/domain/conversation/delivery/delivery-status.ts';
+import { joinStatus, progressOf } from '../../../src/domain/conversation/delivery/delivery-status.ts';
+import { DELIVERY_STATUSES, type DeliveryStatus } from '../../../src/domain/conversation/state.ts';
 
 const status = fc.constantFrom<DeliveryStatus>(...DELIVERY_STATUSES);
 

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anOpening, aSend, NOW } from './support.ts';
 import { address } from '../../../src/domain/addresses.ts';
-import type { ChannelOption } from '../../../src/domain/conversation/state.ts';
+import type { ChannelOption, ChannelBinding } from '../../../src/domain/conversation/state.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { decideFallback, fallbackOptionsOf } from '../../../src/domain/conversation/delivery/fallback.ts';
-import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
-import { progressOfMessage } from '../../../src/domain/conversation/delivery/progress.ts';
+import { decideFallback } from '../../../src/domain/conversation/delivery/fallback.ts';
+import { fallbackOptionsOf } from '../../../src/domain/conversation/delivery/channel-choice.ts';
+import { newBinding } from '../../../src/domain/conversation/identity/bindings.ts';
+import { progressOfMessage } from '../../../src/domain/conversation/delivery/delivery-status.ts';
 import type { Delivery, Message } from '../../../src/domain/conversation/state.ts';
 
 const binding = (type: string, parts: Partial<ChannelBinding> = {}): ChannelBinding => ({

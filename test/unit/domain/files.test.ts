@@ -4,7 +4,7 @@ import { sequenceEvents, isMessageEvent, type ConversationEvent } from '../../..
 import { media } from '../../../src/domain/content.ts';
 import { decideReceive } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideDeleteMessage } from '../../../src/domain/conversation/decide-message.ts';
-import { nextFileAt, takeDue, withFileTasks } from '../../../src/domain/conversation/files.ts';
+import { nextFileAt, takeDue, withFileTasks } from '../../../src/domain/conversation/automation/automation.ts';
 import { MINUTE } from '../../../src/domain/time.ts';
 
 const said = (providerRef: string): ConversationEvent[] => {

@@ -18,7 +18,7 @@ import {
   restoreParticipants,
 } from '../../../src/domain/conversation/identity/merge.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
-import { activeBinding, newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
+import { activeBinding, newBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { threadOf } from '../../../src/domain/conversation/mail-thread.ts';
 import {
   decideAdd,
@@ -32,20 +32,23 @@ import {
   peopleOf,
   withAssumedAddress,
   withPeople,
-} from '../../../src/domain/conversation/identity/membership.ts';
-import {
   addressText,
   claimedAddress,
   heldAddresses,
   isAmong,
   onePersonOf,
   plainAddress,
-  type ContactAddress,
-  type Person,
+  isVisibleTo,
+  visibleAddresses,
 } from '../../../src/domain/conversation/identity/participants.ts';
 import { goneFrom, scrubMessage, scrubState } from '../../../src/domain/conversation/identity/scrub.ts';
-import type { ConversationState, Message } from '../../../src/domain/conversation/state.ts';
-import { isVisibleTo, visibleAddresses } from '../../../src/domain/conversation/identity/visible.ts';
+import type {
+  ConversationState,
+  Message,
+  ContactAddress,
+  Person,
+  ChannelBinding,
+} from '../../../src/domain/conversation/state.ts';
 
 /** Who is who in a conversation: mergers, proofs, what a visitor sees, what an erasure leaves. */
 const VISITOR: ContactAddress = { type: 'chat', target: 'visitor' };

@@ -6,8 +6,13 @@ import { decideReceive, openConversation } from '../../../src/domain/conversatio
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { activeBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { decideAdd, decideRemove } from '../../../src/domain/conversation/identity/decide-membership.ts';
-import { holderOf, isReleased, peopleOf, withPeople } from '../../../src/domain/conversation/identity/membership.ts';
-import { claimedAddress } from '../../../src/domain/conversation/identity/participants.ts';
+import {
+  holderOf,
+  isReleased,
+  peopleOf,
+  withPeople,
+  claimedAddress,
+} from '../../../src/domain/conversation/identity/participants.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import type { Refusal } from '../../../src/domain/errors.ts';
 import type { Result } from '../../../src/domain/result.ts';

@@ -1,11 +1,11 @@
 import { address } from '../../../src/domain/addresses.ts';
-import type { InboundItem, Opening, SendCommand } from '../../../src/domain/conversation/commands.ts';
-import type { Recipient } from '../../../src/domain/conversation/delivery/channel-choice.ts';
-import { newBinding, type ChannelBinding } from '../../../src/domain/conversation/identity/bindings.ts';
+import type { InboundItem, Opening, SendCommand, Recipient } from '../../../src/domain/conversation/commands.ts';
+
+import { newBinding } from '../../../src/domain/conversation/identity/bindings.ts';
 import { openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import type { Actor } from '../../../src/domain/permissions.ts';
-import { verifiedAddress, type NewParticipant } from '../../../src/domain/conversation/identity/participants.ts';
-import type { ConversationState } from '../../../src/domain/conversation/state.ts';
+import { verifiedAddress } from '../../../src/domain/conversation/identity/participants.ts';
+import type { ConversationState, NewParticipant, ChannelBinding } from '../../../src/domain/conversation/state.ts';
 
 export const NOW = 1_700_000_000_000_000;
 

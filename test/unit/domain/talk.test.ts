@@ -12,7 +12,7 @@ import {
   toLogRow,
 } from '../../../src/domain/talk/events.ts';
 import type { Newcomer, TalkActor } from '../../../src/domain/talk/commands.ts';
-import { decideDeleteMessage, decideEdit, decideSend } from '../../../src/domain/talk/decide-message.ts';
+import { decideDeleteMessage, decideEdit, decideSend, mentionsIn } from '../../../src/domain/talk/decide-message.ts';
 import { decideJoin, decideLeave, decideRead } from '../../../src/domain/talk/decide-participants.ts';
 import { decideReact, decideUnreact } from '../../../src/domain/talk/decide-reaction.ts';
 import {
@@ -23,7 +23,6 @@ import {
   decideUpdate,
 } from '../../../src/domain/talk/decide-talk.ts';
 import { messageIdAt, sequenceIn, talkKey } from '../../../src/domain/talk/ids.ts';
-import { mentionsIn } from '../../../src/domain/talk/mentions.ts';
 import type { Talk, TalkMessage, TalkType } from '../../../src/domain/talk/state.ts';
 
 const CUSTOMER = '22222222-2222-4222-8222-222222222222';

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { aConversation, anInbound, anOpening, aSend, NOW } from './support.ts';
-import { decideWindowClosed } from '../../../src/domain/conversation/decide-change.ts';
+import {
+  decideWindowClosed,
+  decideLifecycle,
+  nextLifecycleAt,
+} from '../../../src/domain/conversation/decide-change.ts';
 import { decideReceive, openConversation } from '../../../src/domain/conversation/decide-inbound.ts';
 import { decideSend } from '../../../src/domain/conversation/decide-send.ts';
 import { decideProviderSignal } from '../../../src/domain/conversation/delivery/provider-signal.ts';
-import { newMessage } from '../../../src/domain/conversation/new-message.ts';
-import { decideLifecycle, nextLifecycleAt } from '../../../src/domain/conversation/lifecycle.ts';
+import { newMessage } from '../../../src/domain/conversation/decide-message.ts';
 import type { ConversationState } from '../../../src/domain/conversation/state.ts';
 import { HOUR, microsOf, millisOf, MINUTE } from '../../../src/domain/time.ts';
 

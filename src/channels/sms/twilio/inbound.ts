@@ -1,5 +1,5 @@
 import { media, type Media } from '../../../domain/content.ts';
-import type { DeliveryStatus } from '../../../domain/conversation/delivery/delivery-status.ts';
+import type { DeliveryStatus } from '../../../domain/conversation/state.ts';
 import { err, ok, type Result } from '../../../domain/result.ts';
 import type { Millis } from '../../../domain/time.ts';
 import type { ChannelAccount, HookContent, HookInbound, HookReceipt, HookRequest } from '../../contract.ts';

@@ -1,10 +1,10 @@
-import type { Millis } from '../../time.ts';
+import { type Millis, MINUTE } from '../../time.ts';
 import type { Automation } from '../commands.ts';
 import type { PendingFallback } from '../delivery/fallback.ts';
-import type { FileTask } from '../files.ts';
-import { isOver } from '../lifecycle.ts';
+import { isOver } from '../decide-change.ts';
 import type { ConversationState, Message } from '../state.ts';
 import { addToTurns, withoutAsker, type Turn } from './turns.ts';
+import { isMessageEvent, type ConversationEvent } from '../events.ts';
 
 /** A flow that an inbound message started, on its way to the Workflow that runs it. */
 export interface FlowStart {
@@ -21,7 +21,7 @@ export interface Pending {
   flowStarts: FlowStart[];
   /** By assistant: the sequence up to which it has answered, so that a flow's late request does not have it answer twice. */
   answered: Record<string, number>;
-  /** Files to copy from the provider (files.ts). */
+  /** Files to copy from the provider (FileTask). */
   files: FileTask[];
   /** Answers that go by e-mail unless the web chat's visitor turns out to have received them. */
   pendingFallbacks: PendingFallback[];
@@ -71,3 +71,48 @@ export function keepAllowed(pending: Pending, state: ConversationState): Pending
   const isSame = turns.length === pending.turns.length && pendingFallbacks.length === pending.pendingFallbacks.length;
   return isSame ? pending : { ...pending, turns, pendingFallbacks };
 }
+
+/**
+ * A contact's files are fetched from the provider into our own store, because the provider's go away. One task stands for one message
+ * until the consumer reports it done: queues lose jobs.
+ */
+export interface FileTask {
+  messageId: string;
+  /** Times that it was queued. */
+  attempts: number;
+  /** Queue it from then on. */
+  dueAt: Millis;
+}
+
+/** About a day in all; then the provider's own link is what is left. */
+const MAX_ATTEMPTS = 12;
+const delayOf = (attempts: number): Millis => MINUTE * Math.min(2 ** (attempts - 1), 240);
+
+/** What the events add: files that came in, and messages whose files must go because they were deleted. */
+export function withFileTasks(tasks: FileTask[], events: ConversationEvent[], now: Millis): FileTask[] {
+  const wanted = events.flatMap((event) => (isMessageEvent(event) && concernsFiles(event) ? [event.message.id] : []));
+  if (wanted.length === 0) return tasks;
+  const others = tasks.filter(({ messageId }) => !wanted.includes(messageId));
+  return [...others, ...wanted.map((messageId) => ({ messageId, attempts: 0, dueAt: now }))];
+}
+
+function concernsFiles({ type, message }: Extract<ConversationEvent, { message: unknown }>): boolean {
+  if (message.direction !== 'incoming') return false;
+  return type === 'message.deleted' || (type === 'message.created' && message.medias.some((m) => m.providerRef !== ''));
+}
+
+/** What is to be queued now, and the tasks afterwards. A task that was queued in vain often enough is given up. */
+export function takeDue(tasks: FileTask[], now: Millis): { due: string[]; tasks: FileTask[] } {
+  const due = tasks.filter(({ dueAt }) => dueAt <= now);
+  if (due.length === 0) return { due: [], tasks };
+  const again = due
+    .map(({ messageId, attempts }) => ({ messageId, attempts: attempts + 1, dueAt: now + delayOf(attempts + 1) }))
+    .filter(({ attempts }) => attempts <= MAX_ATTEMPTS);
+  return {
+    due: again.map(({ messageId }) => messageId),
+    tasks: [...tasks.filter(({ dueAt }) => dueAt > now), ...again],
+  };
+}
+
+export const nextFileAt = (tasks: FileTask[]): Millis | null =>
+  tasks.length === 0 ? null : Math.min(...tasks.map(({ dueAt }) => dueAt));

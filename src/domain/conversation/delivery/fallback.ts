@@ -2,21 +2,12 @@ import { asKnown, reasonAgainst } from './channel-choice.ts';
 import { isFencedOut } from '../decide-change.ts';
 import type { NewConversationEvent } from '../events.ts';
 import { activate, withBinding } from '../identity/bindings.ts';
-import { readsFromLog, newDelivery } from '../new-message.ts';
-import { isReleased } from '../identity/membership.ts';
-import { becameDone } from './progress.ts';
-import type { ChannelOption, ConversationState, Delivery, Message } from '../state.ts';
-import type { DeliveryStatus } from './delivery-status.ts';
-import type { Micros } from '../../time.ts';
+import { readsFromLog, newDelivery } from '../decide-message.ts';
+import { isReleased } from '../identity/participants.ts';
+import { becameDone } from './delivery-status.ts';
+import type { ChannelOption, ConversationState, Delivery, Message, DeliveryStatus } from '../state.ts';
 
-/**
- * What may follow a delivery by that option: anything where its account asks for it, and e-mail where a visitor of the web chat may
- * have left the page (spec section 11).
- */
-export function fallbackOptionsOf(option: ChannelOption, others: ChannelOption[]): ChannelOption[] {
-  if (readsFromLog(option.binding.type)) return others.filter(({ binding }) => binding.type === 'email');
-  return option.fallsBack ? others : [];
-}
+import type { Micros } from '../../time.ts';
 
 /** The message takes the next option that still works, and keeps the rest for later. No event when there is none. */
 export function decideFallback(

@@ -1,4 +1,4 @@
-import type { DeliveryStatus } from './delivery-status.ts';
+import type { DeliveryStatus } from '../state.ts';
 import type { Micros } from '../../time.ts';
 
 /** How far a contact has got and read what we sent, by one of its ways: watermarks of the provider (Messenger). They move forward only. */

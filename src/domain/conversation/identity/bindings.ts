@@ -1,31 +1,6 @@
-import type { Address } from '../../addresses.ts';
-import type { Micros, Millis } from '../../time.ts';
-import type { ContactAddress } from './participants.ts';
+import type { Millis } from '../../time.ts';
+import type { ContactAddress, ChannelBinding, Bound } from '../state.ts';
 import { neverOpened, type ServiceWindow } from '../delivery/service-window.ts';
-
-/**
- * How one account of ours and one address of a contact are bound: the pair of addresses, and what holds between them. Of the bindings of a
- * conversation one is active, the one that its contact used last: messages without a better choice go by it. Its fields are the
- * conversation's own (state.ts); the others are its `inactiveBindings`.
- */
-export interface ChannelBinding {
-  /** The name of the AddressObject of this pair of addresses (objects/stubs.ts), and so of the binding. Empty where there was none to name it. */
-  addressName: string;
-  accountId: string;
-  /** `message` (SMS and MMS), `line`, …: the channel that seed 000 calls `type`. */
-  type: string;
-  dialogId: string;
-  self: Address;
-  peer: Address;
-  /** The contact asked us to stop (spec section 9): nothing may be sent. Kept across conversations by the AddressObject. */
-  optOut: boolean;
-  /** Null on channels where free text may be sent at any time. */
-  window: ServiceWindow | null;
-  /** False if the contact blocked or left the account (LINE `unfollow`, `leave`). */
-  reachable: boolean;
-  /** When the contact last wrote by it; 0: never. */
-  heardAt: Micros;
-}
 
 /** What a binding begins with. `window`: null where the channel has none; `left`: what an earlier conversation with the contact left of it. */
 type NewBinding = Omit<ChannelBinding, 'window' | 'reachable' | 'heardAt'> & {
@@ -54,12 +29,6 @@ export const newBinding = ({
   reachable: true,
   heardAt: 0,
 });
-
-/** The part of a conversation that holds its bindings. */
-export interface Bound extends ChannelBinding {
-  /** The one used last first. */
-  inactiveBindings: ChannelBinding[];
-}
 
 /** The binding that the contact used last. */
 export const activeBinding = (state: ChannelBinding): ChannelBinding => {

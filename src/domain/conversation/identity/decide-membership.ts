@@ -1,18 +1,18 @@
 import { withoutBindings } from './bindings.ts';
-import { peopleOf, releaseAddresses, withPeople, withReleased } from './membership.ts';
 import {
+  peopleOf,
+  releaseAddresses,
+  withPeople,
+  withReleased,
   heldAddresses,
   isAmong,
   joiningOf,
-  type ContactAddress,
-  type NewParticipant,
-  type Person,
 } from './participants.ts';
 import type { Refusal } from '../../errors.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { Micros } from '../../time.ts';
 import type { NewConversationEvent } from '../events.ts';
-import type { ConversationState } from '../state.ts';
+import type { ConversationState, ContactAddress, NewParticipant, Person } from '../state.ts';
 
 /** Somebody joins. Who has one of these addresses here is joined by the others: the same person. No event when all are here. */
 export function decideAdd(

@@ -1,23 +1,26 @@
 import { participantLeft } from './decide-membership.ts';
-import { withBinding, type ChannelBinding } from './bindings.ts';
+import { withBinding } from './bindings.ts';
 import {
   claimedAddresses,
   heldAddresses,
   isAmong,
   isSameAddress,
   withoutHeld,
-  type ContactAddress,
-  type Person,
-  type PersonAddress,
   type PersonUpdate,
+  attachPerson,
+  knownAs,
+  peopleOf,
+  releaseAddresses,
+  withoutReleases,
+  withPeople,
 } from './participants.ts';
-import { attachPerson, knownAs, peopleOf, releaseAddresses, withoutReleases, withPeople } from './membership.ts';
 import type { Refusal } from '../../errors.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { Micros } from '../../time.ts';
-import type { AbsorbedConversation, ConversationEvent, NewConversationEvent, PeopleBefore } from '../events.ts';
-import { isOver } from '../lifecycle.ts';
-import type { ConversationState } from '../state.ts';
+import type { ConversationEvent, NewConversationEvent } from '../events.ts';
+import type { AbsorbedConversation, PeopleBefore } from '../../contacts.ts';
+import { isOver } from '../decide-change.ts';
+import type { ConversationState, ContactAddress, Person, PersonAddress, ChannelBinding } from '../state.ts';
 
 /**
  * Two conversations turn out to be with one person: one ends (`merged`) and goes on in the other (`merged_from`). Both logs say so, and the

@@ -1,66 +1,15 @@
-import type { AddressType } from '../../addresses.ts';
-import type { Micros } from '../../time.ts';
-
-/** Where somebody is reached, whichever account of ours does it. */
-export interface ContactAddress {
-  type: AddressType;
-  target: string;
-}
-
-/**
- * Everything that a conversation knows about an address, in one list (`ConversationState.addresses`): what it is worth (`standing`), whose
- * it is (`participantId`), and which visitors of the web chat have proved it (`provedBy`).
- *
- * Why a flat list, and not a list in each participant:
- * - What every inbound message asks ("whose address is this?", "was it taken out?", "was it erased?") is answered from one place. Lists
- *   that stand apart can contradict each other: an address that is held and released, or vouched for and assumed.
- * - Released and erased addresses belong to no participant, and still need a place.
- * - A claim is an entry of its own, because anybody may type anybody's address: the same address may be claimed by one participant and
- *   held by another. It is held by at most one (`holderOf`), and a released address is held by none; `withPeople` is the only writer.
- *
- * The bindings that reach an address are not repeated here. A binding names its address itself (`peer`), one address may have several (one
- * for each account of ours), and each has a state of its own (window, consent).
- */
-export type KnownAddress =
-  | (PersonAddress & { participantId: string })
-  /** It was taken out: what comes from there belongs to another conversation. */
-  | (ContactAddress & { standing: 'released' })
-  /**
-   * An erasure took it out. The address itself must not be kept, so only the hashed name of the AddressObject that guarded it is
-   * (objects/stubs.ts): what comes through there begins another conversation, unless somebody has added the address again.
-   */
-  | { standing: 'erased'; addressName: string };
-
-/** An address as one of a participant's. */
-export interface PersonAddress extends ContactAddress {
-  /**
-   * - `verified`: an administrator or the API named it, it is how a known contact writes, or it was proved. What it wrote may be shown to a
-   *   visitor who has proved to be this person.
-   * - `assumed`: somebody wrote from it into this conversation, and nobody has said that it is this person's.
-   * - `claimed`: a visitor of the web chat typed it. It may receive answers, and proves nothing (spec section 11).
-   */
-  standing: 'verified' | 'assumed' | 'claimed';
-  /** The visitors (addressText of their chat address) who have proved that it is theirs. Only ever of a verified address. */
-  provedBy: string[];
-}
-
-/** Somebody in a conversation. The addresses stand beside it, in the conversation's list. */
-export interface Participant {
-  id: string;
-  /** Derived from its first address: the same person has the same one in every conversation. */
-  contactId: string;
-  name: string;
-  /** The conversation type (`message`, `line`, …) by which it likes to be written to, or empty. */
-  preferredChannel: string;
-  addedAt: Micros;
-}
-
-/** A participant with its addresses: those that it holds (verified or assumed) come before those that it only claims. */
-export interface Person extends Participant {
-  addresses: PersonAddress[];
-}
-
-export type NewParticipant = Omit<Person, 'addedAt'>;
+import type {
+  ContactAddress,
+  PersonAddress,
+  Person,
+  ConversationState,
+  KnownAddress,
+  ChannelBinding,
+  Message,
+} from '../state.ts';
+import { withoutBindings } from './bindings.ts';
+import type { Refusal } from '../../errors.ts';
+import { err, ok, type Result } from '../../result.ts';
 
 /** One text for one address, in which nothing is ambiguous. */
 export const addressText = ({ type, target }: ContactAddress): string => `${type}:${target}`;
@@ -163,3 +112,183 @@ export function withoutHeld<P extends WithAddresses>(person: P, gone: readonly C
     .map((one) => ({ ...one, provedBy: one.provedBy.filter((visitor) => !texts.includes(visitor)) }));
   return { ...person, addresses };
 }
+
+/** Who is in a conversation and whose an address is. What changes it is decided in decide-membership.ts and merge.ts. */
+
+type OfPerson = PersonAddress & { participantId: string };
+
+const isOfPerson = (address: KnownAddress): address is OfPerson => 'participantId' in address;
+
+/** What identity rules read and write of a conversation. */
+type Membership = Pick<ConversationState, 'participants' | 'addresses'>;
+
+/** The participants, each with its addresses, in the order in which they joined. */
+export const peopleOf = ({ participants, addresses }: Membership): Person[] =>
+  participants.map((participant) => ({
+    ...participant,
+    addresses: addresses
+      .filter(isOfPerson)
+      .filter(({ participantId }) => participantId === participant.id)
+      .map(({ type, target, standing, provedBy }) => ({ type, target, standing, provedBy })),
+  }));
+
+/** The only writer of both lists: every address in them is somebody's, and what is held is not released. */
+export function withPeople<S extends Membership>(state: S, people: Person[]): S {
+  const owned = people.flatMap(({ id, addresses }) => addresses.map((one) => ({ ...one, participantId: id })));
+  const held = people.flatMap(heldAddresses);
+  const others = state.addresses.filter(
+    (one) => one.standing === 'erased' || (one.standing === 'released' && !isAmong(one, held)),
+  );
+  return {
+    ...state,
+    participants: people.map(({ id, contactId, name, preferredChannel, addedAt }) => ({
+      id,
+      contactId,
+      name,
+      preferredChannel,
+      addedAt,
+    })),
+    addresses: [...owned, ...others],
+  };
+}
+
+/** The participant whose address it is; a claim to it is not enough. */
+export const holderOf = (state: Membership, address: ContactAddress): Person | null =>
+  peopleOf(state).find((person) => isAmong(address, heldAddresses(person))) ?? null;
+
+/** Whether a participant has typed it as its own. */
+export const isClaimed = (state: Membership, address: ContactAddress): boolean =>
+  peopleOf(state).some((person) => isAmong(address, claimedAddresses(person)));
+
+/** An address that was taken out does not belong to this conversation any more, whoever still sends it here. */
+export const isReleased = ({ addresses }: Membership, address: ContactAddress): boolean =>
+  addresses.some((one) => one.standing === 'released' && isSameAddress(one, address));
+
+/** An erasure took out the address behind this AddressObject, and nobody has added that address since. */
+export const isErased = (state: Membership, { addressName, peer }: Pick<ChannelBinding, 'addressName' | 'peer'>) =>
+  state.addresses.some((one) => one.standing === 'erased' && one.addressName === addressName) &&
+  holderOf(state, peer) === null;
+
+/** The state with the mark that an erasure leaves of each AddressObject. */
+export function withErased<S extends Membership>(state: S, addressNames: string[]): S {
+  const fresh = addressNames.filter(
+    (name) => !state.addresses.some((one) => one.standing === 'erased' && one.addressName === name),
+  );
+  if (fresh.length === 0) return state;
+  const marks = fresh.map((addressName) => ({ standing: 'erased' as const, addressName }));
+  return { ...state, addresses: [...state.addresses, ...marks] };
+}
+
+/** The addresses are released, apart from those that somebody still holds. */
+export function withReleased<S extends Membership>(state: S, gone: readonly ContactAddress[]): S {
+  const fresh = gone.filter((one) => holderOf(state, one) === null && !isReleased(state, one));
+  const released = fresh.reduce<ContactAddress[]>((list, one) => (isAmong(one, list) ? list : [...list, one]), []);
+  const entries = released.map((one) => ({ ...plainAddress(one), standing: 'released' as const }));
+  return { ...state, addresses: [...state.addresses, ...entries] };
+}
+
+/** None of these addresses is marked as released any more. The same object where none of them was. */
+export function withoutReleases<S extends Membership>(state: S, addresses: readonly ContactAddress[]): S {
+  const kept = state.addresses.filter((one) => one.standing !== 'released' || !isAmong(one, addresses));
+  return kept.length === state.addresses.length ? state : { ...state, addresses: kept };
+}
+
+/**
+ * Somebody wrote from an address that nobody here has: it is assumed to be another one of a participant who is here already, of whoever
+ * has claimed it or else of the first.
+ */
+export function withAssumedAddress(state: ConversationState, { type, target }: ContactAddress): ConversationState {
+  const address = { type, target };
+  const people = peopleOf(state);
+  const owner = people.find((person) => isAmong(address, claimedAddresses(person))) ?? people[0];
+  if (!owner || holderOf(state, address)) return state;
+  const assumed: PersonAddress = { ...address, standing: 'assumed', provedBy: [] };
+  const claimed = claimedAddresses(owner).filter((one) => !isSameAddress(one, address));
+  const wider = { ...owner, addresses: [...heldAddresses(owner), assumed, ...claimed] };
+  return withPeople(
+    state,
+    people.map((person) => (person === owner ? wider : person)),
+  );
+}
+
+/**
+ * What is told of somebody who is in the conversation: its participant has it from then on. Participants who turn out to be one person
+ * become one; the one that is known by more than the web chat stays. Nobody is added. The same object when nothing of it is new.
+ */
+export function attachPerson(state: ConversationState, update: PersonUpdate): ConversationState {
+  const people = peopleOf(state);
+  const known = knownAs(people, update);
+  const primary = known.find((person) => heldAddresses(person).some(({ type }) => type !== 'chat')) ?? known[0];
+  if (!primary) return state;
+  const united = known.filter((each) => each !== primary).reduce(withUpdate, withUpdate(primary, update));
+  if (known.length === 1 && JSON.stringify(united) === JSON.stringify(primary)) return state;
+  const stay = people.filter((each) => each === primary || !known.includes(each));
+  return withPeople(
+    state,
+    stay.map((each) => (each === primary ? united : each)),
+  );
+}
+
+/** The people who hold one of these addresses. */
+export function knownAs(people: Person[], update: PersonUpdate): Person[] {
+  const theirs = heldAddresses(update);
+  return people.filter((person) => heldAddresses(person).some((one) => isAmong(one, theirs)));
+}
+
+/** The conversation without some addresses, and who has left because it had no others. The same object where nobody held any of them. */
+export interface Release {
+  conversation: ConversationState;
+  left: Person[];
+}
+
+/**
+ * Some addresses go to another conversation. Somebody must stay, or else the whole conversation goes on there (merge.ts). `takeOut`: what of
+ * them nobody here keeps.
+ */
+export function releaseAddresses(
+  state: ConversationState,
+  gone: ContactAddress[],
+  takeOut: (person: Person, gone: ContactAddress[]) => Person = withoutAddresses,
+): Result<Release, Refusal> {
+  const people = peopleOf(state);
+  const stay = people.map((person) => takeOut(person, gone)).filter((person) => heldAddresses(person).length > 0);
+  if (stay.length === 0)
+    return err({
+      code: 'INVALID_FIELD',
+      field: 'addresses',
+      problem: 'are all addresses of the conversation; at least one must stay',
+    });
+  const held = gone.filter((one) => holderOf(state, one) !== null);
+  if (held.length === 0) return ok({ conversation: state, left: [] });
+  const isGone = ({ peer }: ChannelBinding): boolean =>
+    isAmong(peer, gone) && !stay.some(({ addresses }) => isAmong(peer, addresses));
+  const conversation = withoutBindings(withReleased(withPeople(state, stay), held), isGone);
+  return ok({ conversation, left: people.filter(({ id }) => !stay.some((each) => each.id === id)) });
+}
+
+/** What a visitor of the web chat may see. What it has typed of itself proves nothing (spec section 11). */
+
+/**
+ * The addresses (addressText) whose messages a visitor may see: its own chat, and after a proof what it has proved and what else is verified
+ * as that contact's. Somebody else may write from an address that is only assumed or claimed to be the visitor's.
+ */
+export function visibleAddresses(state: ConversationState, visitor: ContactAddress): string[] {
+  const own = addressText(visitor);
+  const person = holderOf(state, visitor);
+  const held = person ? heldAddresses(person) : [];
+  const proved = held.filter(({ provedBy }) => provedBy.includes(own));
+  if (proved.length === 0) return [own];
+  const verified = held.filter(({ standing }) => standing === 'verified');
+  return [...new Set([own, ...[...proved, ...verified].map(addressText)])];
+}
+
+/** Whether somebody who may see the messages of these addresses may see this one. */
+export function isVisibleTo(addresses: readonly string[], message: Message): boolean {
+  if (message.direction === 'outgoing') return message.deliveries.some((each) => isTo(addresses, each));
+  const { type, target } = message.source;
+  return message.sender.type === 'contact' && addresses.includes(`${type}:${target}`);
+}
+
+/** A telephone number is reached by SMS, everything else by the channel of its own name. */
+const isTo = (addresses: readonly string[], { channel, target }: Message['deliveries'][number]): boolean =>
+  addresses.includes(`${channel === 'message' ? 'tel' : channel}:${target}`);

@@ -4,17 +4,17 @@ import {
   heldAddresses,
   isAmong,
   withoutAddresses,
-  type ContactAddress,
-  type Person,
+  peopleOf,
+  withoutReleases,
+  withErased,
+  withPeople,
 } from './participants.ts';
-import { peopleOf, withoutReleases, withErased, withPeople } from './membership.ts';
 import type { Address } from '../../addresses.ts';
 import { EVENTS, readOwnJson, type LogRow } from '../../events.ts';
 import type { Micros } from '../../time.ts';
 import type { Pending } from '../automation/automation.ts';
-import { isMessageEvent, type ConversationEvent, type Merger } from '../events.ts';
-import { fromLogRow, toLogRow } from '../log-row.ts';
-import type { ConversationState, Delivery, Message } from '../state.ts';
+import { isMessageEvent, type ConversationEvent, type Merger, fromLogRow, toLogRow } from '../events.ts';
+import type { ConversationState, Delivery, Message, ContactAddress, Person } from '../state.ts';
 
 /** The people whom an erasure takes out, as far as they are in one conversation. */
 export interface Gone {

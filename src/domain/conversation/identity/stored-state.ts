@@ -1,18 +1,16 @@
-import {
-  addressText,
-  claimedAddress,
-  isSameAddress,
-  type ContactAddress,
-  type Participant,
-  type Person,
-  type PersonAddress,
-} from './participants.ts';
-import type { ChannelBinding } from './bindings.ts';
-import { withErased, withPeople } from './membership.ts';
+import { addressText, claimedAddress, isSameAddress, withErased, withPeople } from './participants.ts';
+
 import { isAddressType } from '../../addresses.ts';
 import { readOwnValue } from '../../events.ts';
 import type { JoinedConversation, MergeJournal } from '../../contacts.ts';
-import type { ConversationState } from '../state.ts';
+import type {
+  ConversationState,
+  ContactAddress,
+  Participant,
+  Person,
+  PersonAddress,
+  ChannelBinding,
+} from '../state.ts';
 
 /**
  * What the first release (commit aa301288) stored: states in an object's record, in the facts of its log and in D1 (`conversations.data`,

@@ -2,6 +2,14 @@ import { z } from '@hono/zod-openapi';
 import { wellFormed } from '../../../domain/content.ts';
 import { ACTOR_TYPES } from '../../../domain/permissions.ts';
 
+const CHANNELS = ['', 'sms', 'mms', 'message', 'line', 'whatsapp', 'messenger', 'email', 'chat'] as const;
+
+/** A channel as people name it; SMS and MMS are one conversation type. Empty: none in particular. */
+export const channelSchema = z
+  .enum(CHANNELS)
+  .default('')
+  .transform((name) => (name === 'sms' || name === 'mms' ? 'message' : name));
+
 const time = z.string().openapi({ example: '2022-06-23 05:05:40.950834' });
 
 export const addressSchema = z

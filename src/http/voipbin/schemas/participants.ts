@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi';
-import { channelSchema } from './channel.ts';
+import { channelSchema } from './conversation.ts';
 import { normalizeTel } from '../../../domain/addresses.ts';
 import { wellFormed } from '../../../domain/content.ts';
-import type { ContactAddress } from '../../../domain/conversation/identity/participants.ts';
+import type { ContactAddress } from '../../../domain/conversation/state.ts';
 
 const TYPES = ['tel', 'email', 'line', 'whatsapp', 'messenger', 'chat'] as const;
 
