@@ -1,32 +1,32 @@
 import { z } from 'zod';
 
-/** The vars and secrets, parsed. Bindings stay on `Env`; their names are explained here.
+/** The vars and secrets, parsed. Bindings stay on `Env`; this is what each of them is for.
  *
  * DB              D1: the directory and the history across conversations.
  * CONVERSATION    one ConversationObject per conversation id.
- * ADDRESS         one AddressObject per customer, channel and pair of addresses.
+ * ADDRESS         one AddressObject per customer, channel, address of ours and address of a contact.
  * TALK            one TalkObject per talk, by the talk's key (domain/talk/ids.ts).
  * FEED            one FeedObject per customer.
  * DIRECTORY       one DirectoryObject per customer.
  * MEDIA           R2: files that were uploaded (storage/medias.ts).
- * CHANNEL_SENDS   queue of deliveries to make (queues/jobs.ts).
- * ASSISTANT_TURNS queue of turns in which assistants are asked to answer.
- * FLOWS           the Workflow that runs activeflows (flows/workflow.ts), by the activeflow's id.
- * FILE_COPIES     queue of messages whose files are to be copied from their provider.
- * WEBHOOKS        queue of webhook deliveries to make.
- * EMAIL           Cloudflare's Email Service: mails go out by it.
+ * CHANNEL_SENDS   queue of channel deliveries to attempt (queues/jobs.ts).
+ * ASSISTANT_TURNS queue of turns in which an assistant is asked to answer.
+ * FLOWS           the Workflow that runs activeflows (flows/workflow.ts); an instance has the activeflow's id.
+ * FILE_COPIES     queue of messages whose files must be copied from the provider.
+ * WEBHOOKS        queue of webhook deliveries to attempt.
+ * EMAIL           Cloudflare's Email Service, which sends our mail.
  * API_LIMIT, HOOK_LIMIT, LOGIN_LIMIT   rate limits per customer, account and address.
- * CHAT_LIMIT      the same per visitor of the web chat, and per network address that begins sessions.
- * VERIFY_LIMIT    the same per e-mail address that a visitor wants to prove.
+ * CHAT_LIMIT      rate limit per web chat visitor, and per network address that starts sessions.
+ * VERIFY_LIMIT    rate limit per e-mail address that a visitor asks to verify.
  */
 const origin = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
 
 const configSchema = z.object({
-  /** Where the world reaches us; empty takes each request's own origin. */
+  /** The public origin of this deployment. Empty: the origin of each request. */
   PUBLIC_URL: z.union([z.literal(''), origin]),
-  /** `true` lets webhooks go to private addresses and plain http: for development only. */
+  /** `true` allows webhooks to private addresses and over plain http. For development only. */
   ALLOW_PRIVATE_TARGETS: z.enum(['true', 'false']).transform((text) => text === 'true'),
-  /** The pages that may open sockets beside our own: origins with commas between them. */
+  /** Comma-separated origins of other pages that may open sockets here. */
   ALLOWED_ORIGINS: z
     .string()
     .transform((list) => list.split(',').map((entry) => entry.trim()))
@@ -38,9 +38,9 @@ const configSchema = z.object({
   META_GRAPH_BASE: origin,
   /** Signs the agents' tokens. At least 32 characters. */
   JWT_SECRET: z.string().min(32),
-  /** 32 bytes in base64; seals accounts' and webhooks' secrets in D1. Losing it loses them. */
+  /** 32 bytes in base64; seals accounts' and webhooks' secrets in D1. If this key is lost, they are lost too. */
   ENCRYPTION_KEY: z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
-  /** Lets its bearer make customers. */
+  /** Whoever holds it may create customers. */
   BOOTSTRAP_TOKEN: z.string().min(16),
 });
 
@@ -50,7 +50,7 @@ const parsed = new WeakMap<Env, Config>();
 
 /**
  * The configuration of this deployment, parsed once.
- * @throws when a var is missing or malformed, naming it: a wrong deployment must not half work.
+ * @throws when a var is missing or malformed, naming it: a misconfigured deployment must fail as a whole.
  */
 export function configOf(env: Env): Config {
   const known = parsed.get(env);

@@ -18,7 +18,7 @@ export async function call(url: string, token: string, post?: { body: unknown; k
   return { status: response.status, body: parseJson(await response.text()) };
 }
 
-/** The string at a path of an answer's body; a failed request becomes an error that shows what the server said. */
+/** The string at a path in a response body. A failed request becomes an error with the server's message. */
 export function textAt(answer: Answer, ...path: string[]): string {
   if (answer.status >= 300) throw new Error(`The server answered ${answer.status}: ${reasonOf(answer)}`);
   const value = at(answer.body, path);

@@ -4,7 +4,7 @@ import { markerFile, type Settings, shown } from './settings.ts';
 
 const LINE = '─'.repeat(96);
 
-/** The one block that a newcomer needs. */
+/** What a newcomer needs to know, in one block. */
 export function banner(settings: Settings, demo: Marker | null): string {
   const unknown = `not known here (${shown(markerFile(settings))} is missing; an administrator can make another)`;
   const rows: [string, string][] = [

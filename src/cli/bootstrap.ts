@@ -5,7 +5,7 @@ import { readSettings, UsageError } from './settings.ts';
 
 const USAGE = 'npm run bootstrap -- --username you@example.com [--url https://…] [--name Name] [--password Password]';
 
-/** `npm run bootstrap`: makes a customer with its administrator on a running Parley, here or deployed. */
+/** `npm run bootstrap`: creates a customer and its administrator on a running Parley, local or deployed. */
 async function bootstrap(args: string[]): Promise<void> {
   const { url, username, name, password } = readArgs(args);
   const body = { name: name ?? username, username, ...(password === undefined ? {} : { password }) };
@@ -36,7 +36,7 @@ function readArgs(args: string[]): Args {
   throw new UsageError(`--username is missing.\n${USAGE}`);
 }
 
-/** The token is worth every customer: it does not travel in clear. */
+/** The token gives access to every customer, so it must not be sent unencrypted. */
 function originOf(url: string | undefined): URL {
   const parsed = URL.parse(url ?? readSettings(process.env).origin);
   if (!parsed) throw new UsageError(`--url is not a URL: ${url}`);

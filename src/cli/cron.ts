@@ -4,7 +4,7 @@ const FIRST_MS = 3_000;
 const EVERY_MS = 60_000;
 const CRON = encodeURIComponent('* * * * *');
 
-/** `wrangler dev` fires no cron by itself. A failed tick is the Worker's business and shows in its log. */
+/** `wrangler dev` does not fire crons by itself. A failed run shows in the Worker's log. */
 export async function fireCron(origin: string, signal: AbortSignal): Promise<void> {
   for (let wait = FIRST_MS; ; wait = EVERY_MS) {
     await sleep(wait, undefined, { signal });

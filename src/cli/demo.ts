@@ -16,18 +16,18 @@ const ACCOUNT = {
 
 export const logins: string[] = [ADMIN, ...AGENTS.map(({ username }) => username)];
 
-/** Seeds the demo customer once per database, and says how to use it; null when it exists and its key is not known here. */
+/** Seeds the demo customer once per database and returns how to use it; null if it exists but its key is not known here. */
 export async function ensureDemo(origin: string, bootstrapToken: string, file: string): Promise<Marker | null> {
   const marker = (await knownMarker(origin, file)) ?? (await createCustomer(origin, bootstrapToken));
   if (!marker || marker.accountId) return marker;
-  // Kept before the rest is made: an interrupted seeding goes on from here, and the key is shown once only.
+  // Written before the rest is created: an interrupted seeding continues from here, and the key is shown only once.
   writeMarker(file, marker);
   const complete = { ...marker, accountId: await createRest(origin, marker.accessKey) };
   writeMarker(file, complete);
   return complete;
 }
 
-/** A marker that outlived its database, or whose key was revoked, says nothing. */
+/** A marker that outlived its database, or whose key was revoked, is worthless. */
 async function knownMarker(origin: string, file: string): Promise<Marker | null> {
   const marker = readMarker(file);
   if (!marker) return null;
@@ -46,7 +46,7 @@ async function createRest(origin: string, accessKey: string): Promise<string> {
   for (const agent of AGENTS) {
     const body = { ...agent, password: agent.username, detail: '' };
     const answer = await call(`${origin}/v1.0/agents`, accessKey, { body, key: `parley-demo-${agent.username}` });
-    // 409: made by a seeding that was interrupted long ago.
+    // 409: created by an earlier, interrupted seeding.
     if (answer.status !== 409) textAt(answer, 'id');
   }
   const post = { body: ACCOUNT, key: 'parley-demo-account' };

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shown, UsageError, type Settings } from './settings.ts';
 
-/** Two servers on one folder would each believe that the data is theirs alone. Lasts until this process ends. */
+/** Two servers must not use the same data folder. The lock lasts until this process ends. */
 export function lockStateDir({ stateDir }: Settings): void {
   const file = join(stateDir, 'parley.pid');
   const holder = readHolder(file);
@@ -24,7 +24,7 @@ function readHolder(file: string): number | null {
   }
 }
 
-/** Signal 0 asks only. Not being allowed to ask means that somebody is there. */
+/** Signal 0 only checks. EPERM means that the process exists. */
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

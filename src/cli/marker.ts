@@ -7,7 +7,7 @@ export interface Marker {
   accountId: string | null;
 }
 
-/** Null when there is none that can be read: then the server is asked. */
+/** Null when there is no readable marker: then the server is asked. */
 export function readMarker(file: string): Marker | null {
   try {
     const { accessKey, accountId } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Marker>;
@@ -17,7 +17,7 @@ export function readMarker(file: string): Marker | null {
   }
 }
 
-/** All or nothing: the access key is nowhere else. */
+/** Written atomically: the access key is stored nowhere else. */
 export function writeMarker(file: string, marker: Marker): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.tmp`, `${JSON.stringify(marker)}\n`, { mode: 0o600 });

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { UsageError } from './settings.ts';
 
-/** wrangler would take another port without asking, and then nothing would be where the user expects it. */
+/** wrangler would silently pick another port than the one the user expects. */
 export async function requireFreePort(port: number): Promise<void> {
   const failure = await tryListen(port);
   if (failure === null) return;

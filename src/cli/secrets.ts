@@ -12,12 +12,12 @@ const makers = {
   BOOTSTRAP_TOKEN: () => randomBytes(24).toString('base64url'),
 };
 
-/** The local secrets; empty when `npm start` never ran. */
+/** The local secrets; empty if `npm start` has never run. */
 export function readSecrets(): NodeJS.Dict<string> {
   return existsSync(FILE) ? parseEnv(readFileSync(FILE, 'utf8')) : {};
 }
 
-/** Makes up what is missing and never changes what is there: ENCRYPTION_KEY opens what the local database holds. */
+/** Generates what is missing and never changes what exists: ENCRYPTION_KEY decrypts what the local database holds. */
 export function ensureSecrets(): NodeJS.Dict<string> {
   const known = readSecrets();
   const missing = Object.entries(makers).filter(([name]) => !known[name]);
@@ -27,7 +27,7 @@ export function ensureSecrets(): NodeJS.Dict<string> {
 
 function append(lines: string): void {
   if (!existsSync(FILE)) return writeFileSync(FILE, lines, { mode: 0o600, flag: 'wx' });
-  // A last line without its end would swallow the first of ours.
+  // A last line without a newline would swallow our first one.
   const gap = /(^|\n)$/.test(readFileSync(FILE, 'utf8')) ? '' : '\n';
   appendFileSync(FILE, gap + lines);
 }

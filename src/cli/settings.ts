@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 /** The project's folder, so that a start from anywhere else finds its files. */
 export const root: string = join(import.meta.dirname, '..', '..');
 
-/** A mistake of the user's: shown as one line, without a stack. */
+/** A mistake by the user: shown as one line, without a stack trace. */
 export class UsageError extends Error {}
 
 export interface Settings {

@@ -23,7 +23,7 @@ async function start(settings: Settings, extraArgs: string[]): Promise<void> {
   runServer(settings, extraArgs);
   await waitUntilHealthy(settings.origin, stopping.signal);
   const demo = await ensureDemo(settings.origin, secrets['BOOTSTRAP_TOKEN'] ?? '', markerFile(settings));
-  // wrangler writes its lines about the requests above a moment later; the block should stand below them.
+  // wrangler logs the requests above a moment later; the block should appear below them.
   await sleep(300);
   console.log(banner(settings, demo));
   await fireCron(settings.origin, stopping.signal);
@@ -48,7 +48,7 @@ async function finish(code: number): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  // After the abort every pending step fails, and that is no news.
+  // After the abort every pending step fails, which is expected.
   if (stopping.signal.aborted) return;
   console.error(error instanceof UsageError ? error.message : error);
   void finish(1);

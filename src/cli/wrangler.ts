@@ -8,10 +8,10 @@ const BIN = join(root, 'node_modules', 'wrangler', 'bin', 'wrangler.js');
 const PATIENCE_MS = 5_000;
 
 const running = new Set<ChildProcess>();
-// The net under every way out that does not go through stopAll: a crash of ours must not leave a server behind.
+// The backstop for exits that bypass stopAll: a crash must not leave a server running.
 process.on('exit', () => running.forEach(killGroup));
 
-/** Wrangler in its own process group, so that stopping it reaches its workerd too, and the terminal's Ctrl+C only us. */
+/** Runs wrangler in its own process group, so that stopping it also stops workerd, and Ctrl+C reaches only us. */
 function wrangler(args: string[], settings: Settings, output: 'inherit' | 'pipe'): ChildProcess {
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: root,
@@ -24,7 +24,7 @@ function wrangler(args: string[], settings: Settings, output: 'inherit' | 'pipe'
   return child;
 }
 
-// No questions, no calls to Cloudflare, nothing written outside the project. A shared registry of local Workers would mix two Parleys up.
+// No questions, no calls to Cloudflare, nothing written outside the project. A shared registry of local Workers would mix up two Parleys.
 const localEnv = (settings: Settings): NodeJS.Dict<string> => ({
   CI: 'true',
   WRANGLER_SEND_METRICS: 'false',
@@ -34,7 +34,7 @@ const localEnv = (settings: Settings): NodeJS.Dict<string> => ({
   WRANGLER_REGISTRY_PATH: join(settings.stateDir, 'registry'),
 });
 
-/** Brings the local database up to date. Its output is of interest only when it fails. */
+/** Migrates the local database. The output is shown only on failure. */
 export async function migrate(settings: Settings): Promise<void> {
   const args = ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', settings.stateDir];
   const child = wrangler(args, settings, 'pipe');
@@ -51,7 +51,7 @@ export function startDev(settings: Settings, extraArgs: string[]): ChildProcess 
   return wrangler(['dev', ...own, ...quiet, ...vars, ...extraArgs], settings, 'inherit');
 }
 
-/** Ends what we started: first politely, then the whole group, since a workerd left behind would keep the port. */
+/** Stops what we started: first with SIGTERM, then the whole group, since a leftover workerd would keep the port. */
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map(stop));
 }
@@ -71,6 +71,6 @@ function signal(pid: number | undefined, name: NodeJS.Signals): void {
   try {
     if (pid !== undefined) process.kill(pid, name);
   } catch {
-    // It has gone already.
+    // It has already exited.
   }
 }

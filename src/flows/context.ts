@@ -10,16 +10,16 @@ export interface ActionContext {
   activeflow: Activeflow;
   conversation: ConversationState;
   variables: Variables;
-  /** How many actions were run before: what a repeat of this one has in common with it. */
+  /** How many actions ran before this one. A repeat has the same count. */
   count: number;
-  /** The mode epoch that a fenced flow acts in. An assignment of its own moves it. */
+  /** The mode epoch in which a fenced flow acts. The flow's own assignment advances it. */
   epoch: number;
 }
 
-/** The epoch without which it may not act, or null for a flow that goes on through takeovers (seed 001). */
+/** The epoch that the conversation must still have, or null for a flow that continues after takeovers (seed 001). */
 export const fenceOf = ({ activeflow, epoch }: ActionContext): number | null => (activeflow.fenced ? epoch : null);
 
-/** These end an activeflow; after any other refusal it goes on without this action. */
+/** These refusals end an activeflow. After any other one it continues with the next action. */
 const FINAL = new Set<Refusal['code']>([
   'MODE_CHANGED',
   'ACTIVEFLOW_STOPPED',

@@ -19,13 +19,13 @@ import {
 } from '../storage/activeflows.ts';
 
 const OVER: NextMove = { kind: 'over' };
-/** A row of D1 holds 2 MB: of a long loop the last rounds are kept. */
+/** A D1 row holds at most 2 MB, so only the last rounds of a long loop are kept. */
 const EXECUTED_KEPT = 200;
 
 /**
- * Runs the action that is the `count`th to run (from 0), and moves the activeflow's row on. May be repeated: a row that is past this
- * place says again what came after it, and what an action does elsewhere carries ids that follow from its place.
- * @throws when D1 or an object does not answer: the Workflow tries again.
+ * Runs action number `count` (from 0) and advances the activeflow's row. Idempotent: if the row is already past this action, it returns
+ * what followed, and whatever an action does elsewhere carries ids derived from its position.
+ * @throws when D1 or an object does not respond: the Workflow retries the step.
  */
 export async function runNextAction(env: Env, activeflowId: string, count: number): Promise<NextMove> {
   const found = await findAnyActiveflow(env, activeflowId);
@@ -42,7 +42,7 @@ export async function runNextAction(env: Env, activeflowId: string, count: numbe
 
 const GONE: ActionResult = { kind: 'over', code: 'CONVERSATION_NOT_FOUND' };
 
-/** The conversation, the message and their variables as they are now; null when the conversation is deleted. */
+/** The conversation, the message and their current variables; null if the conversation was deleted. */
 async function contextOf(env: Env, activeflow: Activeflow, count: number): Promise<ActionContext | null> {
   const { customerId, conversationId, messageId, epoch } = activeflow;
   const stub = () => getConversation(env, conversationId);
@@ -57,7 +57,7 @@ async function contextOf(env: Env, activeflow: Activeflow, count: number): Promi
   return { env, activeflow, conversation: found.value, variables, count, epoch };
 }
 
-/** Without the message's: its text stays where it can be deleted. */
+/** Without the message's variables: its text stays in one place, where it can be deleted. */
 const variablesOf = (context: ActionContext | null): Advance =>
   context ? { variables: { ...context.activeflow.variables, ...conversationVariables(context.conversation) } } : {};
 
@@ -94,7 +94,7 @@ async function conclude(
   return move(env, activeflow, progress, { ...learnt, steps, executed });
 }
 
-/** Where somebody else has moved it on meanwhile, or stopped it, their word is the answer. */
+/** If another run has advanced or stopped the activeflow in the meantime, its result counts. */
 async function move(env: Env, activeflow: Activeflow, progress: Progress, more: Advance): Promise<NextMove> {
   const now = Date.now();
   const advance = { ...progress, ...more, dueMs: dueAfter(progress.next, now) };

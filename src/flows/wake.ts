@@ -7,9 +7,9 @@ const LOOKS = 20;
 const LOOK_MS = SECOND / 10;
 
 /**
- * The net under the Workflows: an activeflow that should have gone on by now is woken. The local runtime forgets which instances run
- * when it is killed, and brings one back only when it is resumed from a pause. In production there is something to do only when D1 or
- * an object has been away for long; there a pause comes between two steps, and is over at once.
+ * The backstop for Workflows: wakes activeflows that should have continued by now. When the local runtime is killed it forgets which
+ * instances were running, and restores one only when it is resumed from a pause. In production this matters only after D1 or an object was
+ * unavailable for a long time; there the pause falls between two steps and ends immediately.
  */
 export async function wakeFlows(env: Env, now: number): Promise<void> {
   const overdue = await overdueActiveflows(env, now, AT_ONCE);
@@ -17,7 +17,7 @@ export async function wakeFlows(env: Env, now: number): Promise<void> {
 }
 
 async function wake(env: Env, id: string, now: number): Promise<void> {
-  // First, so that one that cannot be woken does not keep the others from it.
+  // First, so that an activeflow that cannot be woken does not block the others.
   await putOff(env, id, now + MINUTE);
   try {
     await resume(env, id);
@@ -34,7 +34,7 @@ async function resume(env: Env, id: string): Promise<void> {
   const instance = await env.FLOWS.get(id);
   const { status } = await instance.status();
   if (status === 'errored' || status === 'terminated' || status === 'complete') {
-    // A Workflow that is over while its row says otherwise failed on the way.
+    // The Workflow ended although its row says that it is running: it failed.
     return endActiveflow(env, id, 'failed', `WORKFLOW_${status.toUpperCase()}`, Date.now());
   }
   if (status !== 'paused') await pause(instance);

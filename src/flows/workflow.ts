@@ -6,18 +6,18 @@ import { errorName } from '../log.ts';
 
 const paramsSchema = z.object({ activeflowId: z.uuid() });
 
-/** Longer than D1 or an object is ever away. What an action cannot do at all is a result, not an exception, and is not retried. */
+/** Covers any outage of D1 or of an object. What an action cannot do is a result, not an exception, and is not retried. */
 const PATIENT: WorkflowStepConfig = {
   retries: { limit: 60, delay: '2 seconds', backoff: 'linear' },
   timeout: '1 minute',
 };
-/** How often a flow looks after its assistant's turn: longer than the most patient turn takes (20 failures of a minute each). */
+/** How often a flow checks its assistant's turn: enough for the longest possible turn (20 failures of a minute each). */
 const LOOKS = 200;
 const LONGEST_LOOK_S = 30;
 
 /**
- * Runs one activeflow. Where it stands is in its row in D1 (storage/activeflows.ts); the Workflow brings it forward, survives
- * restarts, and sleeps at no cost. Its parameters, its steps' results and their errors hold ids and numbers, never a text.
+ * Runs one activeflow. Its progress is in its D1 row (storage/activeflows.ts); the Workflow advances it, survives restarts, and sleeps at
+ * no cost. Parameters, step results and errors hold ids and numbers, never message text.
  */
 export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsSchema>> {
   override async run(event: Readonly<WorkflowEvent<unknown>>, step: WorkflowStep): Promise<void> {
@@ -26,7 +26,7 @@ export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsS
       const next = await step.do(`action ${count}`, PATIENT, () =>
         discreet(async () => {
           const move = await runNextAction(this.env, activeflowId, count);
-          // A Workflow sleeps for a time, not until one: one that is past is none.
+          // A Workflow sleeps for a duration, not until a time. A time in the past needs no sleep.
           return move.kind === 'rest' ? { ...move, ms: Math.max(1, move.until - Date.now()) } : move;
         }),
       );
@@ -36,7 +36,7 @@ export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsS
     }
   }
 
-  /** Until the assistant has answered, kept silent or given up: what comes after its action comes after its answer. */
+  /** Waits until the assistant has answered, stayed silent or given up, so that later actions follow its answer. */
   async #waitForTurn(step: WorkflowStep, name: string, activeflowId: string, turnId: string): Promise<void> {
     for (let look = 0; look < LOOKS; look += 1) {
       await step.sleep(`${name}, pause ${look}`, `${Math.min(look + 1, LONGEST_LOOK_S)} seconds`);
@@ -48,12 +48,12 @@ export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsS
   }
 }
 
-/** The platform keeps and shows what a step throws, and an error of D1 quotes the query with all its values. */
+/** The platform stores and shows what a step throws, and a D1 error quotes the query with all its values. */
 async function discreet<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    // Without its cause, which is what must not be kept.
+    // Without the cause, which must not be stored.
     throw new Error(errorName(error));
   }
 }

@@ -15,8 +15,8 @@ import { findAnyAccount, type Account } from '../storage/accounts.ts';
 type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['claim']>>>;
 
 /**
- * One attempt of one delivery: claim, send, report. The object decides what the outcome means; this never retries.
- * @throws when a report could not be given: the queue brings the job again, and the claim's lease decides.
+ * One attempt at one delivery: claim, send, report. The object decides what the outcome means; the consumer never retries.
+ * @throws when the report could not be delivered: the queue redelivers the job, and the claim's lease decides.
  */
 export async function makeSend(env: Env, job: ChannelSendJob): Promise<void> {
   const account = await findAccountOrWait(env, job);
@@ -35,7 +35,7 @@ export async function makeSend(env: Env, job: ChannelSendJob): Promise<void> {
   await callObject(() => getConversation(env, job.conversationId).report(job.deliveryId, job.attempt, outcome));
 }
 
-/** A takeover waits for attempts that are under way (objects/conversation/send.ts): one that has not begun by then must not begin. */
+/** A takeover waits for attempts under way (objects/conversation/send.ts). An attempt that has not started by then must not start. */
 const BEGIN_WITHIN_MS = 2 * SECOND;
 const BEGUN_TOO_LATE: SendOutcome = {
   kind: 'retry',
@@ -46,7 +46,7 @@ const BEGUN_TOO_LATE: SendOutcome = {
 
 const ACCOUNT_GONE: SendOutcome = { kind: 'rejected', code: 'ACCOUNT_GONE', text: 'the account no longer exists' };
 
-/** `wait` while D1 does not answer: an unclaimed job comes back when its publish lease runs out, and costs no attempt. */
+/** `wait` while D1 does not respond: an unclaimed job returns when its publish lease expires, and does not count as an attempt. */
 async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account | null | 'wait'> {
   try {
     return await findAnyAccount(env, job.accountId);
@@ -56,7 +56,7 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
   }
 }
 
-/** A binding by which the contact never wrote here does not know whether it opted out in another conversation: its AddressObject does. */
+/** If the contact never wrote through this binding, the conversation does not know whether it opted out elsewhere. The AddressObject does. */
 async function whyUnwanted(env: Env, { askConsentOf: name }: Order): Promise<SendOutcome | null> {
   if (name === null) return null;
   try {
@@ -79,7 +79,7 @@ const OPTED_OUT_ELSEWHERE: SendOutcome = {
   optedOut: true,
 };
 
-/** An adapter that throws has a bug; nothing tells whether its request went out. */
+/** An adapter that throws has a bug, and we cannot know whether its request was sent. */
 async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {
   try {
     const outcome = await channel.send(await outboundOf(env, order, account), account, channelIo(env));
@@ -125,7 +125,7 @@ async function mailOf(
   };
 }
 
-/** A provider has no credentials of ours: what is stored here gets a link that opens without. */
+/** Providers have no credentials for Parley, so a file stored here gets a signed link. */
 async function openToProviders(env: Env, publicUrl: string, { customerId }: Account, media: Media): Promise<Media> {
   const id = storedIn(media.providerRef);
   return id === null ? media : { ...media, url: await mediaLink(env, publicUrl, { customerId, id }, Date.now()) };

@@ -9,7 +9,7 @@ import { errorName, log } from '../log.ts';
 
 type Handler = (env: Env, body: unknown) => Promise<void>;
 
-/** A body that is not of the queue's form can never succeed: it is logged by its queue's name, and dropped. */
+/** A body that does not match the schema can never succeed, so it is logged and dropped. */
 const handler =
   <T>(schema: z.ZodType<T>, work: (env: Env, job: T) => Promise<void>): Handler =>
   async (env, body) => {
@@ -28,7 +28,7 @@ const HANDLERS: Record<string, Handler> = {
 
 const RETRY_SECONDS = 5;
 
-/** Each message of a batch is done and answered for on its own: a bad one never brings the others back. */
+/** Each message of a batch is acknowledged on its own, so that a failing one does not redeliver the others. */
 export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
   const handle = HANDLERS[batch.queue];
   if (!handle) throw new Error(`no consumer for queue ${batch.queue}`);

@@ -3,8 +3,8 @@ import { log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
 
 /**
- * A send that its consumer could not finish, time after time: the delivery ends as failed, and says so. Never silent.
- * One that somebody else has claimed meanwhile is theirs to end, or its lease's.
+ * A send that its consumer repeatedly failed to finish: the delivery visibly ends as failed.
+ * If another attempt has claimed it in the meantime, that attempt or its lease ends it.
  */
 export async function failSend(env: Env, job: ChannelSendJob): Promise<void> {
   log('error', 'send became a dead letter', { conversation: job.conversationId, delivery: job.deliveryId });

@@ -8,12 +8,12 @@ import { callObject, getConversation } from '../objects/stubs.ts';
 import { findAnyAccount, type Account } from '../storage/accounts.ts';
 import { dropCopies, hasCopy, keepCopy } from '../storage/medias.ts';
 
-/** Larger than any channel's, and as much as an upload may have. Bytes. */
+/** Bytes. Larger than any channel's limit, and equal to the upload limit. */
 const MAX_COPY = 100 * 1024 * 1024;
 
 /**
- * Copies the files of one message out of the provider's store into ours, or removes ours where the message was deleted. What fails is
- * not reported, and the conversation asks again later. Repeating it copies nothing twice.
+ * Copies the files of one message from the provider into R2, or removes our copies if the message was deleted. A failure is not reported:
+ * the conversation queues the job again later. Idempotent.
  */
 export async function copyFiles(env: Env, { conversationId, messageId }: FileCopyJob): Promise<void> {
   const order = await callObject(() => getConversation(env, conversationId).fileOrder(messageId));
@@ -32,7 +32,7 @@ type CopyLocation = Parameters<typeof dropCopies>[1];
 async function copyAll(env: Env, { accountId, medias }: FileOrder, location: CopyLocation): Promise<boolean> {
   const account = await findAnyAccount(env, accountId);
   const channel = account && channelOf(account.type, account.providerData);
-  // Nobody has the credentials any more.
+  // The account is gone, and its credentials with it.
   if (!account || !channel) return true;
   const copied = await Promise.all(
     medias.map((media, index) => copyOne(env, account, channel, media, { ...location, index })),
@@ -40,7 +40,7 @@ async function copyAll(env: Env, { accountId, medias }: FileOrder, location: Cop
   return copied.every(Boolean);
 }
 
-/** True when there is nothing left to do for it. */
+/** True when nothing is left to do for this file. */
 async function copyOne(
   env: Env,
   account: Account,
@@ -50,7 +50,7 @@ async function copyOne(
 ): Promise<boolean> {
   if (media.providerRef === '' || storedIn(media.providerRef) !== null || (await hasCopy(env, location))) return true;
   const file = await channel.fetchMedia(media, account, channelIo(env)).catch(() => null);
-  // The provider has it no more, or never had: asking again brings nothing.
+  // The provider no longer has the file, or never had it: asking again cannot help.
   if (file?.status === 404 || file?.status === 410) return true;
   if (!file?.ok || !file.body) return false;
   return keepCopy(

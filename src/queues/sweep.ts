@@ -13,18 +13,18 @@ import { recentlyActiveTalks } from '../storage/talks.ts';
 import { dropExpiredTickets } from '../storage/tickets.ts';
 import { dropOldDeliveries, overdueDeliveries } from '../storage/webhook-deliveries.ts';
 
-/** Below what one invocation may do (1,000 subrequests), and enough for 500 deliveries a minute. */
+/** Stays below the 1,000 subrequests of one invocation, and allows 500 deliveries a minute. */
 const OVERDUE_LIMIT = 500;
 const BACKSTOP_LIMIT = 50;
-/** The log of what went well: one row for each event and endpoint, in a database that holds 10 GB. */
+/** Successful deliveries are one row per event and endpoint, in a database of 10 GB. */
 const DELIVERIES_KEPT_MS = 30 * DAY;
 const DROPPED_AT_ONCE = 1000;
 const LATELY_MS = 10 * MINUTE;
-/** As long as a request may be at it. */
+/** A request may still be working on an erasure for this long. */
 const ERASING_MS = 2 * MINUTE;
 const ERASURES = 5;
 
-/** Every minute: what queues lost or could not hold for so long, objects that may lag, and rows whose time is over. */
+/** Runs every minute: requeues what queues lost or could not delay long enough, wakes objects that may lag, and deletes expired rows. */
 export async function sweep(env: Env, now: number): Promise<void> {
   await Promise.all([
     logged('overdue webhooks', requeueOverdue(env, now)),
@@ -39,7 +39,7 @@ export async function sweep(env: Env, now: number): Promise<void> {
   ]);
 }
 
-/** One part that fails must not keep the others from their work. */
+/** One failing task must not stop the others. */
 async function logged(what: string, work: Promise<unknown>): Promise<void> {
   try {
     await work;
@@ -56,13 +56,13 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
   );
 }
 
-/** What broke off is begun again: each part of it may be repeated. One that fails again must not keep the next from its end. */
+/** Restarts interrupted erasures; every step is idempotent. One that fails again must not stop the next. */
 async function endErasures(env: Env, now: number): Promise<void> {
   const open = await openErasures(env, microsOf(now - ERASING_MS), ERASURES);
   for (const erasure of open) await logged('erasure', resumeErasure(env, erasure));
 }
 
-/** An object's own alarm brings its drains along; this is the net under that alarm, for those that changed last. */
+/** An object's own alarm runs its drains. This is the backstop for a lost alarm, for the objects that changed last. */
 async function runBackstop(env: Env, now: number): Promise<void> {
   const since = microsOf(now - LATELY_MS);
   const [conversations, talks] = await Promise.all([

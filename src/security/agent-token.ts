@@ -2,14 +2,14 @@ import { jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { utf8 } from './encoding.ts';
 
-/** What an agent's token says. Permissions are not in it: they are looked up, so that a change bites at once. */
+/** The claims of an agent's token. Permissions are not in it: they are looked up, so that a change takes effect immediately. */
 const claimsSchema = z.object({ sub: z.uuid(), customer: z.uuid(), version: z.number().int() });
 
 export type AgentClaims = { agentId: string; customerId: string; version: number };
 
 const ISSUER = 'parley';
 
-/** A JWT (HS256) that ends after seven days, as VoIPBIN's does. */
+/** A JWT (HS256) that expires after seven days, as VoIPBIN's does. */
 export const signAgentToken = (claims: AgentClaims, secret: string, nowMs: number): Promise<string> =>
   new SignJWT({ customer: claims.customerId, version: claims.version })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
@@ -21,7 +21,7 @@ export const signAgentToken = (claims: AgentClaims, secret: string, nowMs: numbe
 
 export const TOKEN_SECONDS = 7 * 24 * 3600;
 
-/** The claims of a token that is ours and not over; null for everything else. */
+/** The claims of a valid, unexpired token; null for everything else. */
 export async function readAgentToken(token: string, secret: string): Promise<AgentClaims | null> {
   try {
     const { payload } = await jwtVerify(token, utf8(secret), { algorithms: ['HS256'], issuer: ISSUER });

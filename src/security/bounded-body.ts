@@ -1,6 +1,6 @@
 /**
- * A body's beginning, at most so many bytes of it, as text; null when it is longer. The rest is never read.
- * @throws when the connection breaks or its time is over.
+ * The body as text; null when it has more than `limit` bytes, in which case the rest is never read.
+ * @throws when the connection breaks or times out.
  */
 export async function readBounded(response: Response, maxBytes: number): Promise<string | null> {
   const decoder = new TextDecoder();
@@ -20,7 +20,7 @@ export async function readBounded(response: Response, maxBytes: number): Promise
   return text + decoder.decode();
 }
 
-/** A stream's bytes, or null when there are more of them than that. */
+/** The bytes of a stream, or null when there are more than the limit. */
 export async function readAtMost(
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number,

@@ -1,6 +1,6 @@
 const encoder = new TextEncoder();
 
-/** The copy narrows the buffer type, which WebCrypto wants to be sure of. */
+/** The copy narrows the buffer type to what WebCrypto's types accept. */
 export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(encoder.encode(text));
 
 export const toHex = (bytes: ArrayBuffer | Uint8Array): string =>
@@ -22,7 +22,7 @@ export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
 export const sha256Hex = async (text: string): Promise<string> =>
   toHex(await crypto.subtle.digest('SHA-256', utf8(text)));
 
-/** The same UUID for the same text. In the form of a random one (version 4), because that is how clients know ids. */
+/** A deterministic UUID for a text, in the form of version 4, which is what clients expect. */
 export async function uuidFrom(text: string): Promise<string> {
   const hex = await sha256Hex(text);
   const variant = '89ab'[Number.parseInt(hex.charAt(16), 16) % 4] ?? '8';
@@ -40,7 +40,7 @@ export async function hmacSha256(key: Uint8Array<ArrayBuffer>, text: string): Pr
   return crypto.subtle.sign('HMAC', imported, utf8(text));
 }
 
-/** Equal, in a time that tells nothing of where they differ: digests are compared, not the texts. */
+/** Compares two texts in constant time: digests are compared, not the texts. */
 export async function sameText(a: string, b: string): Promise<boolean> {
   const key = crypto.getRandomValues(new Uint8Array(32));
   const [left, right] = await Promise.all([hmacSha256(key, a), hmacSha256(key, b)]);

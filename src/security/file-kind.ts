@@ -1,10 +1,10 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { err, ok, type Result } from '../domain/result.ts';
 
-/** As much of a file's beginning as tells what it is (file-type's own figure). */
+/** How many bytes of a file file-type needs to detect its type. */
 export const HEAD_BYTES = 4100;
 
-/** What runs when it is opened. */
+/** Types that are executed when opened. */
 const PROGRAMS = new Set([
   'application/x-msdownload',
   'application/x-elf',
@@ -18,13 +18,13 @@ const PROGRAMS = new Set([
   'application/x-ms-shortcut',
 ]);
 
-/** Boxes that hold documents of many kinds, which their beginning does not tell apart. */
+/** Container formats used by many document types, which cannot be told apart by their first bytes. */
 const BOXES = new Set(['application/zip', 'application/x-cfb', 'application/xml', 'application/x-ole-storage']);
 
 const isBinaryKind = (type: string): boolean => /^(?:image|audio|video|font)\//.test(type) && type !== 'image/svg+xml';
 
 /**
- * The type of a file by what stands in it, because its name and the sender's word may be anything. The error says why it is refused.
+ * Detects the type of a file from its content, because its name and the declared type cannot be trusted. The error says why it is refused.
  * `declared`: a MIME type without parameters.
  */
 export async function kindOfFile(head: Uint8Array, declared: string): Promise<Result<string, string>> {

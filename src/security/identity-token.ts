@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { utf8 } from './encoding.ts';
 import { normalizeTel } from '../domain/addresses.ts';
 
-/** Who a visitor is, by the word of the customer's own site. At least one of the addresses is there. */
+/** Who a visitor is, as vouched for by the customer's own site. At least one address is set. */
 const identitySchema = z.object({
   name: z.string().max(255).default(''),
   email: z
@@ -25,7 +25,7 @@ const provedSchema = identitySchema.refine(({ email, phone_number }) => email !=
 
 /**
  * A JWT (HS256, with `exp`) that the customer's site has signed with the account's secret: `{email?, phone_number?, name?, exp}`
- * (spec section 11). Null for everything else: without an end it could be used by whoever finds it, for ever.
+ * (spec section 11). Null for everything else; a token without `exp` is refused, because it would be valid forever.
  */
 export async function readIdentity(token: string, secret: string): Promise<Identity | null> {
   if (secret === '') return null;

@@ -3,8 +3,8 @@ import { configOf } from '../env.ts';
 import { isUuid } from '../domain/ids.ts';
 
 /**
- * What our mails carry so that their answers find back: a token in the reply address and in the thread's first reference, and a mark
- * that a returned mail still has. Nobody else can make either.
+ * What our mails carry so that answers find their conversation: a token in the reply address and in the thread's first reference, and a
+ * mark that a bounced mail still contains. Both are signed.
  */
 const SIGNATURE_LENGTH = 16;
 const TOKEN = /^[0-9a-z]{20,40}$/;
@@ -14,16 +14,16 @@ async function signatureOf(env: Env, text: string): Promise<string> {
   return toHex(signed).slice(0, SIGNATURE_LENGTH);
 }
 
-/** What a token is for: who reads a reference in a forwarded mail must not be able to make the reply address of it. */
+/** What a token is for. Somebody who sees a reference in a forwarded mail must not be able to derive the reply address from it. */
 export type TokenUse = 'reply' | 'thread';
 
-/** At most 38 letters and digits in lower case: mail servers may change the case of an address, and allow its first part 64. */
+/** At most 38 lower-case letters and digits: mail servers may change the case of an address, and its local part is limited to 64. */
 export async function mailToken(env: Env, customerId: string, conversationId: string, use: TokenUse): Promise<string> {
   const signature = await signatureOf(env, `${use} ${customerId} ${conversationId}`);
   return BigInt(`0x${conversationId.replaceAll('-', '')}${signature}`).toString(36);
 }
 
-/** The conversation that a token of this customer's names; null for one that is not ours. */
+/** The conversation that a token of this customer names; null for an invalid token. */
 export async function readMailToken(
   env: Env,
   customerId: string,
@@ -49,7 +49,7 @@ export async function writeMailMark(env: Env, { conversationId, deliveryId }: Ma
   return `${conversationId}.${deliveryId}.${await signatureOf(env, `mark ${conversationId} ${deliveryId}`)}`;
 }
 
-/** Which delivery a mail was that came back; null for a mark that is not ours. */
+/** The delivery that a bounced mail belongs to; null for an invalid mark. */
 export async function readMailMark(env: Env, text: string): Promise<MailMark | null> {
   const [conversationId = '', deliveryId = ''] = text.split('.');
   const mark = { conversationId, deliveryId };

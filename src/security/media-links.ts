@@ -2,7 +2,7 @@ import { hmacSha256, sameText, toHex, utf8 } from './encoding.ts';
 import { configOf } from '../env.ts';
 import { DAY, SECOND, type Millis } from '../domain/time.ts';
 
-/** Long enough for a provider that fetches late, after retries. */
+/** Long enough for providers that fetch late, after retries. */
 const LINK_LIFE_MS = DAY;
 
 interface LinkedMedia {
@@ -10,14 +10,14 @@ interface LinkedMedia {
   id: string;
 }
 
-/** A link that opens one file for whoever has it, for a day: providers have no credentials of ours. */
+/** A signed link that opens one file without credentials, for a day: providers have no credentials for Parley. */
 export async function mediaLink(env: Env, publicUrl: string, media: LinkedMedia, now: Millis): Promise<string> {
   const expires = Math.ceil((now + LINK_LIFE_MS) / SECOND);
   const query = new URLSearchParams({ expires: String(expires), signature: await signatureOf(env, media, expires) });
   return `${publicUrl}/medias/${media.customerId}/${media.id}?${query.toString()}`;
 }
 
-/** Whether such a link is ours and its time is not over. */
+/** Whether the link is valid and has not expired. */
 export async function opens(
   env: Env,
   media: LinkedMedia,

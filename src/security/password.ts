@@ -15,7 +15,7 @@ const derive = (password: string, salt: Uint8Array, cost: Cost): Promise<Uint8Ar
     );
   });
 
-/** `scrypt$N$r$p$salt$key`: the parameters travel along, so that they can grow. */
+/** `scrypt$N$r$p$salt$key`: the parameters are stored with the hash, so that they can be raised later. */
 const encode = (salt: Uint8Array, key: Uint8Array): string =>
   ['scrypt', COST.N, COST.r, COST.p, toBase64(salt), toBase64(key)].join('$');
 
@@ -24,7 +24,7 @@ export async function hashPassword(password: string): Promise<string> {
   return encode(salt, await derive(password, salt, COST));
 }
 
-/** A hash that no password has, so that an unknown user takes as long as a wrong password. */
+/** A hash that no password matches, so that an unknown user takes as long as a wrong password. */
 const NOBODY = encode(new Uint8Array(SALT_BYTES), new Uint8Array(KEY_BYTES));
 
 export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {

@@ -3,7 +3,7 @@ import { fromBase64, toBase64, utf8 } from './encoding.ts';
 const importKey = (keyBase64: string): Promise<CryptoKey> =>
   crypto.subtle.importKey('raw', fromBase64(keyBase64), 'AES-GCM', false, ['encrypt', 'decrypt']);
 
-/** AES-256-GCM as `v1.<iv>.<ciphertext>` in base64. An empty text stays empty: there is nothing to hide. */
+/** AES-256-GCM as `v1.<iv>.<ciphertext>` in base64. An empty text stays empty. */
 export async function seal(text: string, keyBase64: string): Promise<string> {
   if (text === '') return '';
   const iv = crypto.getRandomValues(new Uint8Array(12));

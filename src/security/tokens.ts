@@ -23,7 +23,7 @@ export const newAccessKey = (dialect: KeyDialect): string => PREFIX[dialect] + r
 export const isAccessKey = (credential: string): boolean =>
   Object.values(PREFIX).some((prefix) => credential.startsWith(prefix));
 
-/** What lists show of a key, so that its owner recognises it (VoIPBIN: 11 characters). */
+/** The prefix of a key that lists show, so that its owner recognises it (VoIPBIN: 11 characters). */
 export const visiblePrefix = (token: string): string => token.slice(0, 11);
 
 export const newPassword = (): string => randomText(20);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { utf8 } from './encoding.ts';
 import { HOUR, SECOND, type Millis } from '../domain/time.ts';
 
-/** Which visitor typed which address: whoever has this link has that address's mail. */
+/** Which visitor claims which address: whoever opens this link can read that address's mail. */
 const claimsSchema = z.object({ sub: z.uuid(), email: z.email() });
 
 const ISSUER = 'parley-verification';
@@ -23,7 +23,7 @@ export const signVerification = (
     .setExpirationTime(Math.floor((now + LIFE_MS) / SECOND))
     .sign(utf8(secret));
 
-/** Null for what is not ours, of another account, or over. */
+/** Null for a token that is invalid, expired, or of another account. */
 export async function readVerification(
   token: string,
   accountId: string,

@@ -5,11 +5,11 @@ import { DAY, SECOND, type Millis } from '../domain/time.ts';
 
 const claimsSchema = z.object({ sub: z.uuid(), name: z.string(), email: z.string() });
 
-/** Somebody who writes by the widget. What it has proved is kept by its AddressObject. */
+/** Somebody who writes through the widget. The visitor's AddressObject keeps what it has proved. */
 export interface Visitor {
   /** Its address there. */
   id: string;
-  /** As it was typed: nobody has proved it. */
+  /** As typed; unverified. */
   name: string;
   email: string;
 }
@@ -17,7 +17,7 @@ export interface Visitor {
 const ISSUER = 'parley-visitor';
 const LIFE_MS = 400 * DAY;
 
-/** A JWT (HS256) of our own, good for one account; each session makes a new one, so who comes back within 400 days stays known. */
+/** A JWT (HS256) for one account. Each session issues a new one, so a visitor who returns within 400 days stays known. */
 export const signVisitor = (visitor: Visitor, accountId: string, secret: string, now: Millis): Promise<string> =>
   new SignJWT({ name: visitor.name, email: visitor.email })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
@@ -27,7 +27,7 @@ export const signVisitor = (visitor: Visitor, accountId: string, secret: string,
     .setExpirationTime(Math.floor((now + LIFE_MS) / SECOND))
     .sign(utf8(secret));
 
-/** Null for every token that is not ours, of another account, or too old. */
+/** Null for a token that is invalid, expired, or of another account. */
 export async function readVisitor(token: string, accountId: string, secret: string): Promise<Visitor | null> {
   try {
     const options = { algorithms: ['HS256'], issuer: ISSUER, audience: accountId };

@@ -2,20 +2,20 @@ import ipaddr from 'ipaddr.js';
 import { err, ok, type Result } from '../domain/result.ts';
 
 /**
- * Which URLs a customer may have us call. The platform keeps Workers out of private networks in production but not on a laptop
- * or a self-hosted runtime (facts/platform.md section 4), and never out of names that somebody points at them.
+ * Decides which URLs a customer may have us call. In production the platform keeps Workers out of private networks, but not on a laptop or
+ * in a self-hosted runtime (facts/platform.md section 4), and it does not check host names that resolve to private addresses.
  */
 export interface GuardOptions {
-  /** For development: anything goes that is http or https. */
+  /** For development: allows every http and https URL. */
   allowPrivate: boolean;
-  /** The addresses behind a host name; throws when there are none. */
+  /** Resolves a host name to its addresses. Throws when there are none. */
   resolve: (host: string) => Promise<string[]>;
 }
 
 const RESERVED_SUFFIXES = ['.localhost', '.local', '.internal', '.home.arpa', '.lan', '.test', '.invalid', '.onion'];
 const PORTS = new Set(['', '443', '8443']);
 
-/** What can be said of a URL without asking anybody: checked when it is saved. The error says what is wrong with it. */
+/** The check without a DNS lookup, made when the URL is saved. The error says what is wrong. */
 export function checkTarget(text: string, allowPrivate: boolean): Result<URL, string> {
   const url = URL.parse(text);
   if (!url) return err('is not a URL');
@@ -35,7 +35,7 @@ function complaintInPublic(url: URL): string | null {
   return isReservedName(host) ? 'must be a public host name' : null;
 }
 
-/** The same, and that the name leads to public addresses only: checked before each attempt. */
+/** The same check, plus that the host resolves to public addresses only; made before each attempt. */
 export async function checkResolved(text: string, options: GuardOptions): Promise<Result<URL, string>> {
   const checked = checkTarget(text, options.allowPrivate);
   if (!checked.ok || options.allowPrivate || ipaddr.isValid(hostOf(checked.value))) return checked;

@@ -11,7 +11,7 @@ export interface Attempt {
   body: string;
 }
 
-/** How one attempt ended. `status` Null if there was no response. `error` in our words; a receiver's body is never kept. */
+/** How one attempt ended. `status` is null if there was no response. `error` is our own text; a receiver's body is never stored. */
 export interface AttemptResult {
   delivered: boolean;
   status: number | null;
@@ -20,7 +20,7 @@ export interface AttemptResult {
   error: string;
 }
 
-/** One POST. A redirect is a failure: following it would go where the guard has not looked. Never throws. */
+/** One POST. Never throws. A redirect is a failure, because the guard has not checked its target. */
 export async function postWebhook(attempt: Attempt, fetcher: typeof fetch): Promise<AttemptResult> {
   const started = Date.now();
   try {

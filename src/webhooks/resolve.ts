@@ -1,6 +1,6 @@
 import { resolve4, resolve6 } from 'node:dns/promises';
 
-/** The addresses behind a host name. @throws when there are none. */
+/** Resolves a host name to its addresses. @throws when there are none. */
 export async function resolveHost(host: string): Promise<string[]> {
   const found = await Promise.allSettled([resolve4(host), resolve6(host)]);
   const addresses = found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));

@@ -5,14 +5,14 @@ const DELAYS_MS = [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 *
 
 export const MAX_WEBHOOK_ATTEMPTS = DELAYS_MS.length + 1;
 
-/** An endpoint that took nothing for so long is switched off. */
+/** An endpoint without a success for this long is disabled. */
 export const DISABLE_AFTER_MS = 5 * DAY;
 
 const LONGEST_RETRY_AFTER_MS = DAY;
 
 /**
- * How long after attempt number `attempts` (from 1) the next one comes; null when there is none.
- * The receiver's own `Retry-After` goes before the schedule, up to a day. `jitter` in 0..1 spreads by a tenth either way.
+ * The delay after attempt number `attempts` (from 1); null after the last attempt.
+ * The receiver's `Retry-After` takes precedence over the schedule, up to a day. `jitter` in 0..1 spreads the delay by 10 % either way.
  */
 export function webhookDelay(attempts: number, retryAfterMs: number | null, jitter: number): Millis | null {
   const step = DELAYS_MS[attempts - 1];
@@ -21,7 +21,7 @@ export function webhookDelay(attempts: number, retryAfterMs: number | null, jitt
   return Math.round(step * (0.9 + jitter / 5));
 }
 
-/** `Retry-After` as seconds or as a date (RFC 9110 section 10.2.3), in milliseconds from now; null when absent or nonsense. */
+/** `Retry-After` as seconds or as a date (RFC 9110 section 10.2.3), in milliseconds from now; null when absent or malformed. */
 export function parseRetryAfter(header: string | null, now: Millis): number | null {
   if (header === null) return null;
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * SECOND;

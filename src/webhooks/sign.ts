@@ -10,8 +10,8 @@ export interface SignedWebhook {
 }
 
 /**
- * Standard Webhooks 1.0: the HMAC's key is what `whsec_` hides in base64. A secret that a customer chose itself and that has
- * another form is used as the bytes of its text.
+ * Standard Webhooks 1.0: the HMAC key is the base64 content after `whsec_`. A secret that a customer chose and that has another form is
+ * used as the bytes of its text.
  */
 function standardKey(secret: string): Uint8Array<ArrayBuffer> {
   const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1];
@@ -29,7 +29,7 @@ const voipbinSignature = async (webhook: SignedWebhook, secret: string): Promise
 const voicebipSignature = async ({ timestamp, body }: SignedWebhook, secret: string): Promise<string> =>
   `sha256=${toHex(await hmacSha256(utf8(secret), `${timestamp}.${body}`))}`;
 
-/** The headers of one attempt. `secrets`: the present one first, the previous one after it while a rotation lasts. None: unsigned. */
+/** The headers of one attempt. `secrets`: the current one first, then the previous one during a rotation. Empty: unsigned. */
 export async function signedHeaders(webhook: SignedWebhook, secrets: string[]): Promise<Record<string, string>> {
   const headers = await standardHeaders(webhook, secrets);
   const [present] = secrets;

@@ -4,7 +4,7 @@ import type { ActionResult } from '../../domain/flow/progress.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { findAgent } from '../../storage/agents.ts';
 
-/** Gives the conversation to an agent. A fenced flow that does so itself is not taken over by it: it goes on in the new epoch. */
+/** Assigns the conversation to an agent. A fenced flow is not fenced out by its own assignment: it continues in the new epoch. */
 export async function assign(context: ActionContext, { option }: ActionOf<'assign'>): Promise<ActionResult> {
   const { env, activeflow, conversation, count } = context;
   const { customerId } = activeflow;

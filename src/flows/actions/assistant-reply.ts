@@ -7,8 +7,8 @@ import { ACTION_MS, findAnyActiveflow, putOff } from '../../storage/activeflows.
 import { findAssistant } from '../../storage/assistants.ts';
 
 /**
- * Has an assistant answer the message that started the flow. The conversation's object takes the turn: several flows that ask for the
- * same assistant get one answer, and nothing is asked where people answer.
+ * Has an assistant answer the message that started the flow. The conversation's object owns the turn: several flows that ask for the same
+ * assistant get one answer, and the assistant is not asked while people answer.
  */
 export async function assistantReply(
   context: ActionContext,
@@ -23,12 +23,12 @@ export async function assistantReply(
   const wanted = { turnId, messageId, assistantId, debounceMs, epoch: fenceOf(context), activeflowId };
   const mustWait = await callObject(() => getConversation(env, conversation.id).requestTurn(customerId, wanted));
   if (mustWait.ok) return mustWait.value ? { kind: 'wait', turnId } : { kind: 'failed', code: 'ALREADY_ANSWERED' };
-  // Where people answer, no assistant does; a flow that is not fenced goes on all the same (seed 001).
+  // While people answer, no assistant does. A flow that is not fenced continues anyway (seed 001).
   const { code } = mustWait.error;
   return code === 'MODE_CHANGED' && !activeflow.fenced ? { kind: 'failed', code } : refused(mustWait.error);
 }
 
-/** Looks after a turn that an activeflow waits for; while it is open, the activeflow is not overdue. */
+/** Checks a turn that an activeflow waits for. While the turn is open, the activeflow is not overdue. */
 export async function isTurnOver(env: Env, activeflowId: string, turnId: string): Promise<boolean> {
   const activeflow = await findAnyActiveflow(env, activeflowId);
   if (activeflow?.status !== 'running') return true;

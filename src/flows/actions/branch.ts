@@ -3,7 +3,7 @@ import type { ActionOf } from '../../domain/flow/action.ts';
 import type { ActionResult } from '../../domain/flow/progress.ts';
 import { expand, valueOf } from '../../domain/flow/variables.ts';
 
-/** Jumps where the variable equals the text: byte by byte, but for blanks at either end. */
+/** Jumps if the variable equals the text, ignoring whitespace at both ends. */
 export function branch({ variables }: ActionContext, { option }: ActionOf<'branch'>): ActionResult {
   const isEqual = valueOf(variables, option.variable).trim() === expand(option.equals, variables).trim();
   return { kind: isEqual ? 'jump' : 'done' };

@@ -16,7 +16,7 @@ import { signedHeaders } from '../../webhooks/sign.ts';
 const TRIES = 3;
 const PAUSE_MS = 2 * SECOND;
 
-/** A request of the flow's own, signed with the customer's webhook secret under a constant id: its receiver can drop repeats. */
+/** The flow's own request, signed with the customer's webhook secret under a constant id, so that the receiver can drop repeats. */
 export async function webhookSend(context: ActionContext, { option }: ActionOf<'webhook_send'>): Promise<ActionResult> {
   const { env, activeflow, variables, count } = context;
   const options = { allowPrivate: configOf(env).ALLOW_PRIVATE_TARGETS, resolve: resolveHost };
@@ -33,7 +33,7 @@ export async function webhookSend(context: ActionContext, { option }: ActionOf<'
   return attempt(context, { url: target.value, method: option.method, headers, body });
 }
 
-/** One that was stopped meanwhile makes no further attempt. */
+/** An activeflow that was stopped in the meantime makes no further attempt. */
 async function attempt({ env, activeflow }: ActionContext, request: Attempt): Promise<ActionResult> {
   for (let tries = 1; ; tries += 1) {
     const result = await postWebhook(request, (url, init) => fetch(url, init));
@@ -45,7 +45,7 @@ async function attempt({ env, activeflow }: ActionContext, request: Attempt): Pr
   }
 }
 
-/** JSON stays JSON whatever the variables hold; a text that is none is sent as it reads. */
+/** JSON stays valid JSON whatever the variables contain; any other text is sent as it is. */
 function bodyOf({ method, data }: ActionOf<'webhook_send'>['option'], variables: Variables): string {
   if (method === 'GET') return '';
   if (typeof data !== 'string') return JSON.stringify(expandJson(data, variables));

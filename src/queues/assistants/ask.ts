@@ -8,10 +8,10 @@ import { checkResolved } from '../../webhooks/guard.ts';
 import { resolveHost } from '../../webhooks/resolve.ts';
 import { signedHeaders } from '../../webhooks/sign.ts';
 
-/** Larger than any answer that a channel carries. */
+/** Larger than any answer that a channel can carry. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/** What an assistant answers (spec section 5). Everything else in it is ignored. */
+/** An assistant's answer (spec section 5). Other fields are ignored. */
 const answerSchema = z.object({
   text: z.string().max(MAX_TEXT_LENGTH).transform(wellFormed).default(''),
   handoff: z.boolean().default(false),
@@ -22,8 +22,8 @@ export type Answer = z.infer<typeof answerSchema>;
 const SILENCE: Answer = { text: '', handoff: false };
 
 /**
- * One request to the assistant's webhook: guarded, signed, bounded in time and size. The error is a code: no text of an assistant's,
- * nor of its errors, is kept or logged.
+ * One request to the assistant's webhook: guarded, signed, bounded in time and size. The error is a code: neither the assistant's text
+ * nor its error text is kept or logged.
  */
 export async function askAssistant(
   env: Env,

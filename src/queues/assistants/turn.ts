@@ -12,12 +12,12 @@ import { findAnyAssistant, type Assistant } from '../../storage/assistants.ts';
 
 type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['claimTurn']>>>;
 
-/** Beyond the assistant's own time: for reading its settings and reporting. */
+/** On top of the assistant's own timeout, for reading its settings and reporting. */
 const LEASE_MARGIN_MS = 15 * SECOND;
 
 /**
- * One attempt of one turn: claim, ask, report. The object decides what the report means; this never retries.
- * @throws when a report could not be given: the queue brings the job again, and the claim's lease decides.
+ * One attempt at one turn: claim, ask, report. The object decides what the report means; the consumer never retries.
+ * @throws when the report could not be delivered: the queue redelivers the job, and the claim's lease decides.
  */
 export async function takeTurn(env: Env, job: AssistantTurnJob): Promise<void> {
   const { conversationId, turnId, attempt } = job;
@@ -35,7 +35,7 @@ export async function takeTurn(env: Env, job: AssistantTurnJob): Promise<void> {
   await callObject(() => getConversation(env, conversationId).reportTurn(report));
 }
 
-/** `wait` while D1 does not answer: an unclaimed job comes back when its publish lease runs out, and does not count as a failure. */
+/** `wait` while D1 does not respond: an unclaimed job returns when its publish lease expires, and does not count as a failure. */
 async function findAssistantOrWait(env: Env, job: AssistantTurnJob): Promise<Assistant | null | 'wait'> {
   try {
     return await findAnyAssistant(env, job.assistantId);

@@ -5,7 +5,7 @@ import { claimDelivery } from '../../storage/webhook-deliveries.ts';
 import { findEndpoint } from '../../storage/webhook-endpoints.ts';
 import type { WebhookJob } from '../jobs.ts';
 
-/** The next attempt of one webhook delivery, if it is due. The row in D1 is the truth; the job only brings it to mind. */
+/** The next attempt at one webhook delivery, if it is due. The row in D1 is the source of truth; the job is only a reminder. */
 export async function deliverWebhook(env: Env, job: WebhookJob): Promise<void> {
   const delivery = await claimDelivery(env, job.webhookDeliveryId, Date.now());
   if (!delivery) return;

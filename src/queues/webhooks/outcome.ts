@@ -11,10 +11,10 @@ import type { AttemptResult } from '../../webhooks/post.ts';
 import { DISABLE_AFTER_MS, webhookDelay } from '../../webhooks/schedule.ts';
 import { enqueue } from '../jobs.ts';
 
-/** Delays that are left to the queue; a longer one waits in D1 for the cron's sweep. */
+/** The longest delay that is left to the queue; longer ones wait in D1 for the cron's sweep. */
 const QUEUE_DELAY_MS = MINUTE;
 
-/** Nothing to try any more: the endpoint is off or gone, or the event is. Visible as failed, and can be retried. */
+/** No further attempt makes sense: the endpoint is disabled or deleted, or the event is gone. The delivery shows as failed and can be retried. */
 export const giveUp = (env: Env, delivery: WebhookDelivery, error: string, now: Millis): Promise<void> =>
   save(env, delivery, { status: 'failed', responseStatus: null, responseTimeMs: null, error, nextAttemptMs: now }, now);
 
@@ -38,7 +38,7 @@ export async function settle(
 const save = (env: Env, delivery: WebhookDelivery, outcome: DeliveryOutcome, now: Millis): Promise<void> =>
   runBatch(dbOf(env), [recordOutcome(env, delivery.id, outcome, now)]);
 
-/** A success ends a bad time; a 410 ends the endpoint at once, five days of failure in the end. */
+/** A success resets the endpoint's health. A 410 disables the endpoint immediately, and so do five days without a success. */
 async function noteHealth(env: Env, endpoint: WebhookEndpoint, result: AttemptResult, now: Millis): Promise<void> {
   const { failingSince } = endpoint;
   if (result.delivered) {
@@ -52,7 +52,7 @@ async function noteHealth(env: Env, endpoint: WebhookEndpoint, result: AttemptRe
   }
 }
 
-/** Switches an endpoint off and says so: in its own fields, in the pull feed, and to the customer's other endpoints. */
+/** Disables an endpoint and announces it: in its own fields, in `GET /events`, and to the customer's other endpoints. */
 async function disable(env: Env, endpoint: WebhookEndpoint, reason: string, now: Millis): Promise<void> {
   const { id: endpointId, customerId } = endpoint;
   if (!(await switchOff(env, endpointId, reason, now))) return;

@@ -12,7 +12,7 @@ import { postWebhook, type AttemptResult } from '../../webhooks/post.ts';
 import { resolveHost } from '../../webhooks/resolve.ts';
 import { signedHeaders, voicebipHeaders } from '../../webhooks/sign.ts';
 
-/** One attempt over the network: guarded, signed, bounded. Whatever happens is a result. */
+/** One attempt over the network: guarded, signed, bounded. Every outcome is a result; it never throws. */
 export async function attemptWebhook(
   env: Env,
   endpoint: WebhookEndpoint,
