@@ -3,18 +3,18 @@ import { announce, wireEventsOf } from './voipbin/events.ts';
 import type { ConversationEvent } from '../domain/conversation/events.ts';
 import type { StoredEvent } from '../domain/stored-event.ts';
 
-/** The forms in which a webhook endpoint can have its events. Talk is told in VoIPBIN's alone: Voicebip has no such thing. */
+/** The dialects in which a webhook endpoint can receive events. Talk exists only in VoIPBIN's. */
 export const DIALECTS = ['voipbin', 'voicebip'] as const;
 
 export type Dialect = (typeof DIALECTS)[number];
 
-/** The webhook events that one logged event stands for, in every dialect; D1 picks those that an endpoint wants. */
+/** The webhook events of one logged event, in every dialect. D1 selects those that an endpoint subscribes to. */
 export const announceAll = (sourceId: string, event: ConversationEvent) => [
   ...announce(sourceId, event),
   ...announceVoicebip(sourceId, event),
 ];
 
-/** The same for an event out of history, in one dialect. Another endpoint's own affairs are nothing that this one missed. */
+/** The same for a stored event, in one dialect. Notices about other endpoints are left out. */
 export function announceStored(stored: StoredEvent, dialect: string) {
   if (stored.kind === 'notice') return [];
   const { sourceId } = stored;

@@ -2,8 +2,8 @@ import { storedIn, type Media } from '../domain/content.ts';
 import type { Message } from '../domain/conversation/state.ts';
 
 /**
- * Where a client reads a file of a message: the path is VoIPBIN's, and the one that Voicebip's clients get too. A file that is not
- * ours has its own URL; so has one that an older version stored, which wrote ours into the message.
+ * The URL at which a client reads a file of a message. Both dialects use the `/v1.0` path. A file stored elsewhere keeps its own URL, and so
+ * does one from the first release, which wrote our URL into the message.
  */
 export function mediaUrl({ conversationId, id }: Message, { origin, url, providerRef }: Media, index: number): string {
   if (origin === undefined) return url;
@@ -13,5 +13,5 @@ export function mediaUrl({ conversationId, id }: Message, { origin, url, provide
     : uploadUrl(origin, upload);
 }
 
-/** Where a client reads what it uploaded. */
+/** The URL at which a client reads its upload. */
 export const uploadUrl = (origin: string, id: string): string => `${origin}/v1.0/medias/${id}`;

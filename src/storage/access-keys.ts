@@ -24,7 +24,7 @@ export async function findAccessKey(env: Env, customerId: string, id: string): P
   );
 }
 
-/** The key behind a token's hash, if it still works; at most a few seconds old, also while D1 is away. */
+/** The working key with this token hash. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findWorkingKey(env: Env, tokenHash: string): Promise<AccessKey | null> {
   const unrevoked = and(eq(accessKeys.tokenHash, tokenHash), isNull(accessKeys.deletedAt));
   const key = await byHash.get(

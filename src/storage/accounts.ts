@@ -12,13 +12,13 @@ import { seal, unseal } from '../security/secret-box.ts';
 
 type Row = typeof accounts.$inferSelect;
 
-/** An account with its secrets in clear. It stays in memory: responses are made from named fields, never from the whole. */
+/** An account with decrypted secrets. It never leaves memory: responses are built from named fields, never from the whole object. */
 export type Account = Omit<Row, 'secretSealed' | 'tokenSealed'> & { secret: string; token: string };
 
-/** Also those that were deleted: their conversations still say who answered there. */
+/** Includes deleted accounts: their conversations still show who answered there. */
 const cache = new DirectoryCache<Account | null>();
 
-/** The row as D1 keeps it. Sealed apart from the insert: an async function that returned a statement would run it. */
+/** The row as D1 stores it. Sealing is separate from the insert, because an async function that returned a statement would run it. */
 export async function sealAccount(env: Env, account: Account): Promise<Row> {
   const { secret, token, ...row } = account;
   const key = configOf(env).ENCRYPTION_KEY;
@@ -39,13 +39,13 @@ export const insertAccount = (env: Env, sealed: Row): Statement => dbOf(env).ins
 const findEver = (env: Env, id: string): Promise<Account | null> =>
   cache.get(id, async () => openRow(env, (await dbOf(env).select().from(accounts).where(eq(accounts.id, id)))[0]));
 
-/** Whoever's it is: a provider's hook names the account alone. At most a few seconds old, also while D1 is away. */
+/** The account of any customer, because a provider's hook names only the account. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findAnyAccount(env: Env, id: string): Promise<Account | null> {
   const account = await findEver(env, id);
   return account?.deletedAt === null ? account : null;
 }
 
-/** A customer's other accounts of the same type, by one field of their provider's data. Not cached: a webhook about them is rare. */
+/** A customer's other accounts of the same type, by one field of their provider data. Not cached, because webhooks about them are rare. */
 export async function findSiblings(env: Env, of: Account, field: string, values: string[]): Promise<Account[]> {
   const isNamed = sql`${accounts.providerData} ->> ${field} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
   const mine = and(eq(accounts.customerId, of.customerId), eq(accounts.type, of.type), isNull(accounts.deletedAt));
@@ -59,7 +59,7 @@ export async function findAccount(env: Env, customerId: string, id: string): Pro
   return account?.customerId === customerId ? account : null;
 }
 
-/** Without secrets: a list has no use for them. */
+/** Without secrets, which a list does not need. */
 export type ListedAccount = Omit<Account, 'secret' | 'token'>;
 
 export async function listAccounts(env: Env, customerId: string, request: PageRequest): Promise<Page<ListedAccount>> {
@@ -74,7 +74,7 @@ export async function listAccounts(env: Env, customerId: string, request: PageRe
 
 const answering = and(eq(assistants.id, accounts.assistantId), isNull(assistants.deletedAt));
 
-/** Of one customer, the oldest first; with their secrets. */
+/** All accounts of one customer with their secrets, oldest first. */
 export async function findAllAccounts(env: Env, customerId: string): Promise<Account[]> {
   const mine = and(eq(accounts.customerId, customerId), isNull(accounts.deletedAt));
   const rows = await dbOf(env).select().from(accounts).where(mine).orderBy(accounts.createdAt, accounts.id);
@@ -84,11 +84,11 @@ export async function findAllAccounts(env: Env, customerId: string): Promise<Acc
 
 const listed = new DirectoryCache<Account[]>();
 
-/** The same, at most a few seconds old, also while D1 is away. */
+/** The same, cached for a few seconds, and longer while D1 is unavailable. */
 export const knownAccounts = (env: Env, customerId: string): Promise<Account[]> =>
   listed.get(customerId, () => findAllAccounts(env, customerId));
 
-/** Who answers on each of these accounts, also on those that were deleted; nothing where no assistant does. */
+/** The assistant of each of these accounts, deleted ones included. Accounts without an assistant are left out. */
 export async function findAssistantIds(env: Env, customerId: string, ids: string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();
   const named = sql`${accounts.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
@@ -97,14 +97,14 @@ export async function findAssistantIds(env: Env, customerId: string, ids: string
   return new Map(rows.map(({ id, assistantId }) => [id, assistantId]));
 }
 
-/** The same of one account, at most a few seconds old, also while D1 is away. */
+/** The same for one account, cached for a few seconds, and longer while D1 is unavailable. */
 export async function findAssistantId(env: Env, customerId: string, accountId: string): Promise<string | null> {
   const account = await findEver(env, accountId);
   if (account?.customerId !== customerId || account.assistantId === NIL_UUID) return null;
   return (await findAssistant(env, customerId, account.assistantId))?.id ?? null;
 }
 
-/** Where a living assistant answers, also the accounts that were deleted: their conversations stay. */
+/** The accounts on which an assistant answers, including deleted ones, whose conversations remain. */
 export async function findAnsweredBy(env: Env, customerId: string, assistantId: string): Promise<string[]> {
   const mine = and(eq(accounts.customerId, customerId), eq(accounts.assistantId, assistantId));
   const query = dbOf(env).select({ id: accounts.id }).from(accounts);
@@ -120,14 +120,14 @@ export interface Line {
 
 const byNumber = new DirectoryCache<string | null>();
 
-/** The account of a type with that number, on which that assistant answers. At most a few seconds old, also while D1 is away. */
+/** The account with this type, number and assistant. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findByNumber(env: Env, customerId: string, line: Line): Promise<string | null> {
   const key = JSON.stringify([customerId, line.type, line.number, line.assistantId]);
   const load = () => readByNumber(env, customerId, line);
   const id = await byNumber.get(key, load);
   const account = id === null ? null : await findAnyAccount(env, id);
   if (id === null || (account && isOn(account, line))) return id;
-  // The account has changed since, and does not know under which numbers it was remembered.
+  // The account has changed since it was cached, possibly under another number.
   byNumber.forget(key);
   return byNumber.get(key, load);
 }
@@ -144,7 +144,7 @@ async function readByNumber(env: Env, customerId: string, line: Line): Promise<s
 
 const byMailAddress = new DirectoryCache<string | null>();
 
-/** The e-mail account with that address, whoever's it is: a mail names nothing else. At most a few seconds old, also while D1 is away. */
+/** The e-mail account with this address, of any customer, because a mail names nothing else. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findByMailAddress(env: Env, address: string): Promise<Account | null> {
   const id = await byMailAddress.get(address, () => readByMailAddress(env, address));
   const account = id === null ? null : await findAnyAccount(env, id);
@@ -153,7 +153,7 @@ export async function findByMailAddress(env: Env, address: string): Promise<Acco
   return null;
 }
 
-/** Whether an account could not be written because another one has its e-mail address. */
+/** Whether a write failed because another account has this e-mail address. */
 export const isMailAddressTaken = (error: unknown): boolean => isTaken(error, "index 'accounts_mail_address'");
 
 async function readByMailAddress(env: Env, address: string): Promise<string | null> {
@@ -162,13 +162,13 @@ async function readByMailAddress(env: Env, address: string): Promise<string | nu
   return (await query.where(and(eq(accounts.type, 'email'), isAddress, isNull(accounts.deletedAt))))[0]?.id ?? null;
 }
 
-/** The account as D1 has it now, for a change that must not bring back what somebody else has just changed. */
+/** The current row, read from D1 without the cache, so that an update does not undo a concurrent one. */
 export async function findAccountNow(env: Env, customerId: string, id: string): Promise<Account | null> {
   cache.forget(id);
   return findAccount(env, customerId, id);
 }
 
-/** Only what is named; the secrets are named in clear and stored sealed. */
+/** Updates only the given fields. Secrets are given in plain text and stored sealed. */
 export type AccountChanges = Partial<
   Pick<Account, 'name' | 'detail' | 'messageFlowId' | 'assistantId' | 'fallback' | 'secret' | 'token' | 'providerData'>
 >;

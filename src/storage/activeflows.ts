@@ -12,12 +12,12 @@ import { microsOf, SECOND, type Millis } from '../domain/time.ts';
 
 export type Activeflow = typeof activeflows.$inferSelect;
 
-/** As long as an action may take, its repeats included, before the sweep looks after it. */
+/** How long an action may take, retries included, before the sweep checks on it. */
 export const ACTION_MS = 30 * SECOND;
-/** The same for waking up from a rest. */
+/** The same for waking up after a sleep. */
 export const WAKING_MS = 5 * SECOND;
 
-/** Makes the row of a started flow, once. False when there is none and the flow does not exist any more. */
+/** Creates the row of a started flow. Idempotent. False if the flow no longer exists. */
 export async function beginActiveflow(
   env: Env,
   customerId: string,
@@ -55,11 +55,11 @@ export async function beginActiveflow(
   return true;
 }
 
-/** Whoever's it is: the Workflow that runs it knows the id alone. */
+/** The activeflow of any customer, because the Workflow that runs it knows only the id. */
 export const findAnyActiveflow = async (env: Env, id: string): Promise<Activeflow | null> =>
   (await dbOf(env).select().from(activeflows).where(eq(activeflows.id, id)))[0] ?? null;
 
-/** An activeflow, and the message that started it as D1 knows it: null once it is gone. */
+/** An activeflow with the message that started it, as D1 has it; null if that message was deleted. */
 export interface ActiveflowView {
   activeflow: Activeflow;
   message: Message | null;
@@ -85,7 +85,7 @@ export async function findActiveflow(env: Env, customerId: string, id: string): 
   return found ? viewOf(found) : null;
 }
 
-/** Each one that is given must match. */
+/** All given filters must match. */
 export interface ActiveflowFilter {
   flowId?: string;
   conversationId?: string;
@@ -121,8 +121,8 @@ export type Advance = Partial<
 >;
 
 /**
- * Moves a running activeflow on from where it was read: an attempt that comes late overwrites nothing, and one that was stopped stays
- * stopped. @returns false when it was not there any more.
+ * Advances a running activeflow from the position at which it was read: a late attempt overwrites nothing, and a stopped activeflow stays
+ * stopped. @returns false if it was no longer at that position.
  */
 export async function advanceActiveflow(env: Env, from: Activeflow, advance: Advance, now: Millis): Promise<boolean> {
   const still = and(eq(activeflows.id, from.id), eq(activeflows.status, 'running'), eq(activeflows.steps, from.steps));
@@ -132,7 +132,7 @@ export async function advanceActiveflow(env: Env, from: Activeflow, advance: Adv
   return (await moved.where(still).returning({ id: activeflows.id })).length > 0;
 }
 
-/** Ends one, wherever it stands. */
+/** Ends an activeflow at any position. */
 export async function endActiveflow(env: Env, id: string, status: ActiveflowStatus, error: string, now: Millis) {
   await dbOf(env)
     .update(activeflows)
@@ -140,12 +140,12 @@ export async function endActiveflow(env: Env, id: string, status: ActiveflowStat
     .where(and(eq(activeflows.id, id), eq(activeflows.status, 'running')));
 }
 
-/** Somebody looks after it: it is not due before then. */
+/** Postpones the sweep's check until then. */
 export async function putOff(env: Env, id: string, dueMs: Millis): Promise<void> {
   await dbOf(env).update(activeflows).set({ dueMs }).where(eq(activeflows.id, id));
 }
 
-/** Those that should have gone on by now, the longest overdue first. */
+/** Activeflows that should have continued by now, longest overdue first. */
 export async function overdueActiveflows(env: Env, now: Millis, limit: number): Promise<string[]> {
   const overdue = and(eq(activeflows.status, 'running'), lt(activeflows.dueMs, now));
   const found = dbOf(env).select({ id: activeflows.id }).from(activeflows).where(overdue);

@@ -48,7 +48,7 @@ const CONTACTS_WITH_ONLY = `
     AND NOT EXISTS (SELECT 1 FROM contact_memberships AS membership, json_each(membership.addresses) AS held
       WHERE membership.contact_id = contacts.id AND NOT ${IS_AMONG})`;
 
-/** Every conversation that one of them, or one of these addresses, is or was in. */
+/** Every conversation that one of these contacts or addresses is or was in. */
 export async function conversationsWith(
   env: Env,
   customerId: string,
@@ -73,7 +73,7 @@ export const dropAddressHistory = (
 function isEntryOf(customerId: string, contactIds: string[], addresses: ContactAddress[]): SQL {
   const { contactId, type, target } = contactAddressHistory;
   const list = JSON.stringify(addresses);
-  // A contact's id is its customer's alone. Each side goes by an index of its own, and not over all that the customer has.
+  // A contact's id belongs to one customer. Each side of the OR uses its own index instead of scanning all of the customer's rows.
   const isTheirs = sql`${contactId} IN (SELECT value FROM json_each(${JSON.stringify(contactIds)}))`;
   const has = sql`${contactAddressHistory.customerId} = ${customerId} AND ${target} IN (SELECT value ->> 'target' FROM json_each(${list}))
     AND (${type}, ${target}) IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(${list}))`;

@@ -11,7 +11,7 @@ const cache = new DirectoryCache<Agent | null>();
 
 export const insertAgent = (env: Env, agent: Agent): Statement => dbOf(env).insert(agents).values(agent);
 
-/** One living agent of this customer, read from D1 as it is now. */
+/** One agent of this customer that is not deleted, read without the cache. */
 export async function findAgent(env: Env, customerId: string, id: string): Promise<Agent | null> {
   return (
     (
@@ -23,14 +23,14 @@ export async function findAgent(env: Env, customerId: string, id: string): Promi
   );
 }
 
-/** The living ones of these agents, in no order. */
+/** Those of these agents that are not deleted, in no particular order. */
 export function findAgents(env: Env, customerId: string, ids: string[]): Promise<Agent[]> {
   const named = sql`${agents.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
   const mine = and(named, eq(agents.customerId, customerId), isNull(agents.deletedAt));
   return ids.length === 0 ? Promise.resolve([]) : Promise.resolve(dbOf(env).select().from(agents).where(mine));
 }
 
-/** Whoever a token names, at most a few seconds old; also while D1 is away. */
+/** The agent that a token names. Cached for a few seconds, and longer while D1 is unavailable. */
 export const findSignedIn = (env: Env, id: string): Promise<Agent | null> =>
   cache.get(id, async () => (await dbOf(env).select().from(agents).where(living(id)))[0] ?? null);
 
@@ -60,7 +60,7 @@ export const updateAgent = (env: Env, id: string, changes: AgentChanges, updated
 
 type Rights = Partial<Pick<Agent, 'permission' | 'passwordHash'>>;
 
-/** A change of what an agent may do, or of how it proves itself: every token made before it ends. */
+/** Changes an agent's permission or password and invalidates all of its tokens. */
 export function changeRights(env: Env, id: string, rights: Rights, updatedAt: Micros): Statement {
   const tokenVersion = sql`${agents.tokenVersion} + 1`;
   return dbOf(env)
@@ -69,7 +69,7 @@ export function changeRights(env: Env, id: string, rights: Rights, updatedAt: Mi
     .where(living(id));
 }
 
-/** Soft. The user name is free again: it moves out of the way of the unique index. */
+/** Soft delete. The user name becomes free again: the row is renamed because of the unique index. */
 export const deleteAgent = (env: Env, agent: Agent, deletedAt: Micros): Statement =>
   dbOf(env)
     .update(agents)

@@ -7,13 +7,13 @@ import type { Micros } from '../domain/time.ts';
 import { configOf } from '../env.ts';
 import { seal, unseal } from '../security/secret-box.ts';
 
-/** An assistant; its webhook secret stays sealed until a request is signed. */
+/** An assistant. Its webhook secret stays sealed until a request is signed. */
 export type Assistant = typeof assistants.$inferSelect;
 
-/** What an assistant does whose maker says nothing: a pause long enough for a contact that writes in short lines. */
+/** Defaults. The debounce is long enough for a contact that writes in several short messages. */
 export const ASSISTANT_DEFAULTS = { debounceMs: 1500, timeoutMs: 10_000, maxFailures: 3, history: 20 };
 
-/** Also those that were deleted, so that they are known to be while D1 is away. */
+/** Includes deleted ones, so that they are known as deleted while D1 is unavailable. */
 const cache = new DirectoryCache<Assistant | null>();
 
 const living = (id: string) => and(eq(assistants.id, id), isNull(assistants.deletedAt));
@@ -26,7 +26,7 @@ export const sealSecret = (env: Env, secret: string): Promise<string> => seal(se
 export const secretOf = (env: Env, assistant: Assistant): Promise<string> =>
   unseal(assistant.secretSealed, configOf(env).ENCRYPTION_KEY);
 
-/** Whoever's it is. At most a few seconds old, also while D1 is away. */
+/** The assistant of any customer. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findAnyAssistant(env: Env, id: string): Promise<Assistant | null> {
   const load = async () => (await dbOf(env).select().from(assistants).where(eq(assistants.id, id)))[0] ?? null;
   const assistant = await cache.get(id, load);

@@ -1,8 +1,8 @@
 import type { Millis } from '../domain/time.ts';
 
-/** Short enough that a revocation bites within the 5 s of spec section 2, wherever it was made. */
+/** Short enough for a revocation to take effect within the 5 s of spec section 2, wherever it was made. */
 const FRESH_MS: Millis = 3000;
-/** While D1 does not answer, what was known is still good: nothing can have been revoked in it either. */
+/** While D1 does not respond, cached rows stay usable. */
 const STALE_MS: Millis = 60 * 60 * 1000;
 const MAX_ENTRIES = 5000;
 
@@ -11,11 +11,11 @@ interface Entry<T> {
   loadedAt: Millis;
 }
 
-/** Directory rows of this isolate's last few seconds: one D1 query for many requests, and none while D1 is away. */
+/** Directory rows that this isolate read in the last few seconds: one D1 query serves many requests, and none are made while D1 is unavailable. */
 export class DirectoryCache<T> {
   readonly #entries = new Map<string, Entry<T>>();
 
-  /** @throws what `load` throws, when nothing usable is known. */
+  /** @throws what `load` throws, if nothing usable is cached. */
   async get(key: string, load: () => Promise<T>): Promise<T> {
     const known = this.#entries.get(key);
     const age = known ? Date.now() - known.loadedAt : Infinity;
@@ -28,12 +28,12 @@ export class DirectoryCache<T> {
     }
   }
 
-  /** After a change made here, so that it is seen here at once. */
+  /** Called after a change made in this isolate, so that it takes effect here immediately. */
   forget(key: string): void {
     this.#entries.delete(key);
   }
 
-  /** What is not there is not remembered: made-up keys must not push out what keeps the hub working while D1 is away. */
+  /** Misses are not cached: made-up keys must not evict the rows that keep the hub working while D1 is unavailable. */
   #put(key: string, value: T): T {
     this.#entries.delete(key);
     if (value === null) return value;

@@ -13,7 +13,7 @@ type Membership = typeof contactMemberships.$inferSelect;
 type MergeRow = typeof contactMerges.$inferSelect;
 export type ContactMerge = Omit<MergeRow, 'journal'> & { journal: MergeJournal };
 
-/** The contact with this id, or the one that it was merged into. Null where this customer has none. `seen`: ids that have led here. */
+/** The contact with this id, or the one that it was merged into. Null if this customer has no such contact. `seen`: the ids already followed. */
 export async function findContact(
   env: Env,
   customerId: string,
@@ -28,7 +28,7 @@ export async function findContact(
   return (await withMemberships(env, [row]))[0] ?? null;
 }
 
-/** Newest first, without those that were merged into others. `address`: only those that have it. */
+/** Newest first, without contacts that were merged into others. `address`: only contacts that hold it. */
 export async function listContacts(
   env: Env,
   customerId: string,
@@ -88,7 +88,7 @@ function contactOf(row: Row, also: Row[], memberships: Membership[]): Contact {
   };
 }
 
-/** False where another merger or its undoing has changed one of the contacts since they were read. */
+/** False if another merger or its undoing has changed one of the contacts since they were read. */
 export async function insertMerge(env: Env, merge: ContactMerge): Promise<boolean> {
   const { id, customerId, winnerId, loserId, journal, createdAt } = merge;
   const moved = JSON.stringify(journal.moved);
@@ -104,7 +104,7 @@ export async function insertMerge(env: Env, merge: ContactMerge): Promise<boolea
   return (await findMerge(env, customerId, id)) !== null;
 }
 
-/** Only if the winner is not merged itself, every contact that moves is still merged where it was, and all of the loser's contacts move. */
+/** Succeeds only if the winner is not merged itself, every moved contact is still merged where it was, and all of the loser's contacts move. */
 const INSERT_MERGE = `
   INSERT INTO contact_merges (id, customer_id, winner_id, loser_id, journal, created_at)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6
@@ -119,14 +119,14 @@ const MOVE_CONTACTS = `
   WHERE id IN (SELECT value ->> 'contactId' FROM json_each(?2))
     AND EXISTS (SELECT 1 FROM contact_merges WHERE id = ?3)`;
 
-/** Written before each step: an undo undoes what the journal has. */
+/** Written before each step, because an undo undoes what the journal contains. */
 export const saveJournal = (env: Env, id: string, journal: MergeJournal): Promise<unknown> =>
   dbOf(env).update(contactMerges).set({ journal }).where(eq(contactMerges.id, id));
 
 export const findMerge = (env: Env, customerId: string, id: string): Promise<ContactMerge | null> =>
   readMerge(env, and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)));
 
-/** The standing merger that made this contact another one's. */
+/** The merger, not undone, that merged this contact into another one. */
 export function mergerOf(env: Env, customerId: string, loserId: string): Promise<ContactMerge | null> {
   const isTheirs = and(eq(contactMerges.customerId, customerId), eq(contactMerges.loserId, loserId));
   return readMerge(env, and(isTheirs, isNull(contactMerges.undoneAt)));
@@ -137,7 +137,7 @@ async function readMerge(env: Env, where: SQL | undefined): Promise<ContactMerge
   return row ? { ...row, journal: upgradeStoredJournal(row.journal) } : null;
 }
 
-/** Both sides of a standing merger, each with the contacts that were its own before. */
+/** Both sides of a merger that is not undone, each with the contacts that belonged to it before. */
 export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactMerge): Promise<Sides | null> {
   const mine = or(eq(contacts.id, winnerId), eq(contacts.mergedInto, winnerId));
   const rows = await dbOf(env).select().from(contacts).where(mine);
@@ -150,7 +150,7 @@ export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactM
   return { winner: contactOf(winner, own(false), memberships), loser: contactOf(loser, own(true), memberships) };
 }
 
-/** Each contact is merged where it was before, or nowhere, under its own name. Only ids of the joined conversations are kept: the people may be erased. */
+/** Each contact is merged where it was before, or not at all, under its own name. Only the ids of the joined conversations are kept, because the people may be erased. */
 export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerge, undoneAt: Micros): Promise<void> {
   const db = dbOf(env);
   const back = journal.moved.map(({ contactId, before }) =>
@@ -165,7 +165,7 @@ export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerg
   await runBatch(db, [...(journal.winnerName === '' ? [unname(env, winnerId, journal)] : []), ...back, ended]);
 }
 
-/** The winner had no name before: if it still has one of theirs, it loses it. */
+/** The winner had no name before the merger: if it still has the name of one of these contacts, it loses it. */
 const unname = (env: Env, winnerId: string, { moved }: MergeJournal): Statement => {
   const ids = JSON.stringify(moved.map(({ contactId }) => contactId));
   const theirs = sql`${contacts.name} IN (SELECT name FROM contacts AS theirs WHERE theirs.id IN (SELECT value FROM json_each(${ids})))`;

@@ -6,14 +6,14 @@ import type { ConversationState } from '../domain/conversation/state.ts';
 import type { LogRow } from '../domain/events.ts';
 import type { Micros } from '../domain/time.ts';
 
-/** One stretch of a conversation's log, with what it is about as it is now. */
+/** One batch of a conversation's log, with the current state of its subjects. */
 export interface ConversationStretch {
   conversation: ConversationState;
   rows: LogRow[];
-  /** The messages that the rows are about, as they are now: a JSON array. */
+  /** The current messages that the rows are about, as a JSON array. */
   messages: string;
   announcements: Announcement[];
-  /** What the conversation is found by from now on, as far as the rows change it. */
+  /** The search documents that the rows change. */
   found: SearchDocument[];
 }
 
@@ -49,7 +49,7 @@ const INSERT_MEMBERSHIPS = `
   SELECT ?1, value ->> 'contactId', value -> 'addresses' FROM json_each(?2) WHERE true
   ON CONFLICT (conversation_id, contact_id) DO UPDATE SET addresses = excluded.addresses`;
 
-/** From the rows and from the present state: whoever joined and left within one batch was there too. */
+/** From the rows and from the current state, so that somebody who joined and left within one batch is included. */
 const INSERT_ADDRESS_HISTORY = `
   INSERT INTO contact_address_history (customer_id, contact_id, conversation_id, type, target)
   SELECT DISTINCT ?1, person.value ->> 'contactId', ?2, address.value ->> 'type', address.value ->> 'target'
@@ -64,7 +64,7 @@ const INSERT_USES = `
   WHERE media.value ->> 'providerRef' LIKE 'stored:%'
   ON CONFLICT (media_id, conversation_id) DO NOTHING`;
 
-/** The people, where a row may have changed them. */
+/** The people, if a row may have changed them. */
 function peopleStatements(db: D1Database, { conversation, rows }: ConversationStretch): D1PreparedStatement[] {
   if (rows.every(({ messageId }) => messageId !== null)) return [];
   const { id, customerId, updatedAt } = conversation;
@@ -78,7 +78,7 @@ function peopleStatements(db: D1Database, { conversation, rows }: ConversationSt
   ];
 }
 
-/** With what they hold. What somebody has only claimed is not in the directory of contacts. */
+/** With the addresses that they hold. Claimed addresses are not in the directory of contacts. */
 const peopleIn = (conversation: ConversationState) =>
   peopleOf(conversation).map((person) => ({ ...person, addresses: heldAddresses(person).map(plainAddress) }));
 
@@ -87,7 +87,7 @@ const peopleAt = ({ messageId, facts }: LogRow) => (messageId === null ? peopleI
 const usesOf = (db: D1Database, { conversation, messages }: ConversationStretch): D1PreparedStatement[] =>
   messages.includes('"stored:') ? [db.prepare(INSERT_USES).bind(conversation.id, messages)] : [];
 
-/** @returns the ids of the webhook deliveries that wait for their first attempt. */
+/** @returns the ids of the webhook deliveries whose first attempt is due. */
 export function projectConversation(db: D1Database, batch: ConversationStretch, nowMs: number): Promise<string[]> {
   const { conversation, messages, rows, announcements, found } = batch;
   const { customerId, id } = conversation;

@@ -6,7 +6,7 @@ import type { ConversationState } from '../domain/conversation/state.ts';
 import { readConversation } from '../domain/conversation/events.ts';
 import type { Micros } from '../domain/time.ts';
 
-/** Each one that is given must match. */
+/** All given filters must match. */
 export interface ConversationFilter {
   ownerId?: string;
   type?: string;
@@ -14,14 +14,14 @@ export interface ConversationFilter {
   tag?: string;
   archived?: boolean;
   accountId?: string;
-  /** One of these. */
+  /** Any of these. */
   accountIds?: string[];
   peer?: string;
   /** An expression of domain/conversation/search.ts, over messages, names and addresses. */
   search?: string | undefined;
 }
 
-/** A customer's conversations, newest first, as D1 knows them: within a second of the objects. */
+/** A customer's conversations, newest first, from D1, which follows the objects within a second. */
 export async function listConversations(
   env: Env,
   customerId: string,
@@ -32,7 +32,7 @@ export async function listConversations(
   return { ...page, rows: page.rows.map((row) => readConversation(row.data)) };
 }
 
-/** One row more than the page, which tells whether another follows. */
+/** One row more than the page, to know whether another page follows. */
 export function newestOf(env: Env, customerId: string, filter: ConversationFilter, { size, cursor }: PageRequest) {
   const mine = and(eq(conversations.customerId, customerId), isNull(conversations.deletedAt));
   const where = and(mine, ...conditions(filter), afterCursor(conversations, cursor));
@@ -46,8 +46,8 @@ export function newestOf(env: Env, customerId: string, filter: ConversationFilte
 }
 
 /**
- * As many of each account as may be on the page, each account's by the index. SQLite would answer a plain IN by going through the
- * conversations of all other accounts too, or by sorting all of these.
+ * Reads one page per account through the index and merges them. For a plain IN, SQLite would scan the conversations of all other accounts
+ * too, or sort all of these.
  */
 const isNewestOn = (accountIds: string[], where: SQL | undefined, count: number): SQL =>
   sql`${conversations.id} IN (
@@ -87,7 +87,7 @@ const isArchived = (archived: boolean): SQL =>
 const hasTag = (tag: string): SQL =>
   sql`EXISTS (SELECT 1 FROM json_each(${conversations.data}, '$.tags') AS tag WHERE tag.value = ${tag})`;
 
-/** The ids of those that anything happened to since then, the last ones first, for the cron's look at objects that may lag. */
+/** The ids of conversations with activity since then, latest first, for the cron's backstop. */
 export async function recentlyActive(env: Env, since: Micros, limit: number): Promise<string[]> {
   const query = dbOf(env).select({ id: conversations.id }).from(conversations).where(gt(conversations.activeAt, since));
   return (await query.orderBy(desc(conversations.activeAt)).limit(limit)).map((row) => row.id);

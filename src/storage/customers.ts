@@ -16,7 +16,7 @@ export const insertCustomer = (env: Env, customer: Customer): Statement => dbOf(
 export const findCustomer = (env: Env, id: string): Promise<Customer | null> =>
   cache.get(id, async () => (await dbOf(env).select().from(customers).where(eq(customers.id, id)))[0] ?? null);
 
-/** The silences that a conversation of this customer lives by, in milliseconds. */
+/** A customer's idle and close timeouts, in milliseconds. */
 export async function findTimeouts(env: Env, id: string): Promise<{ idleMs: number; closeMs: number }> {
   const { idleTimeoutS, closeTimeoutS } = (await findCustomer(env, id)) ?? DEFAULT_TIMEOUTS;
   return { idleMs: idleTimeoutS * SECOND, closeMs: closeTimeoutS * SECOND };

@@ -6,7 +6,7 @@ export const dbOf = (env: Env) => drizzle(env.DB);
 
 export type Db = ReturnType<typeof dbOf>;
 
-/** A write that has not run yet, for `db.batch`: D1 has no other transactions. */
+/** A write that has not run yet, for `db.batch`, which is D1's only kind of transaction. */
 export type Statement = BatchItem<'sqlite'>;
 
 /** Runs writes in one transaction. */
@@ -15,7 +15,7 @@ export async function runBatch(db: Db, statements: Statement[]): Promise<void> {
   if (first) await db.batch([first, ...rest]);
 }
 
-/** Whether a write failed because this column holds the value already. D1 tells it in words only. */
+/** Whether a write failed on the unique constraint of this column. D1 says so only in the error text. */
 export function isTaken(error: unknown, column: string): boolean {
   if (!(error instanceof Error)) return false;
   return error.message.includes(`UNIQUE constraint failed: ${column}`) || isTaken(error.cause, column);

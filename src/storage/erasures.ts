@@ -13,7 +13,7 @@ export const insertErasure = (env: Env, erasure: Erasure): Promise<unknown> =>
 export const finishErasure = (env: Env, { id, messages, files, doneAt }: Erasure): Promise<unknown> =>
   dbOf(env).update(erasures).set({ messages, files, doneAt }).where(eq(erasures.id, id));
 
-/** Those that broke off. */
+/** Erasures that were interrupted. */
 export const openErasures = (env: Env, before: Micros, limit: number): Promise<Erasure[]> =>
   dbOf(env)
     .select()
@@ -37,7 +37,7 @@ const DELETED: [table: string, key: string][] = [
 
 const IS_ONE = 'IN (SELECT value FROM json_each(?1))';
 
-/** Everything that D1 has of these conversations. Repeating it deletes nothing more. */
+/** Deletes everything that D1 has of these conversations. Idempotent. */
 export async function dropConversations(env: Env, ids: string[]): Promise<void> {
   const list = JSON.stringify(ids);
   const deletion = ([table, key]: [string, string]) =>
@@ -49,14 +49,14 @@ const SCRUBBED = [
   `DELETE FROM search_texts WHERE conversation_id ${IS_ONE}`,
   `DELETE FROM media_uses WHERE conversation_id ${IS_ONE}`,
   `DELETE FROM idempotency_keys WHERE conversation_id ${IS_ONE}`,
-  // Older than anything that the rebuild brings: it overwrites them, and meanwhile nobody misses what the others said.
+  // Older than anything that the rebuild writes, which overwrites these rows; until then the other people's messages stay readable.
   `UPDATE messages SET version = 0 WHERE conversation_id ${IS_ONE}`,
   `UPDATE conversations SET sequence = 0 WHERE id ${IS_ONE}`,
 ];
 
 /**
- * Before the rebuild of conversations that go on without somebody: what the rebuild does not overwrite goes. The others' webhooks, flows
- * and what the sandbox has sent them stay.
+ * Deletes what the rebuild of a conversation that continues without the contact would not overwrite. The other people's webhooks, flows and
+ * sandbox messages stay.
  */
 export async function dropPartsOf(
   env: Env,
@@ -75,7 +75,7 @@ export async function dropPartsOf(
   ]);
 }
 
-/** The contacts themselves, where they were, and who was merged into whom. */
+/** Deletes the contacts, their memberships and address history, and their mergers. */
 export async function dropContacts(
   env: Env,
   customerId: string,
@@ -113,7 +113,7 @@ const SCRUB_JOURNALS = `
       WHERE (held.value ->> 'type', held.value ->> 'target') IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(?3)))
   )`;
 
-/** Of these uploads, those that stand in no conversation's messages any more. */
+/** Those of these uploads that no message refers to any more. */
 export async function unusedUploads(env: Env, ids: string[]): Promise<string[]> {
   const isMeant = sql`${mediaUses.mediaId} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
   const used = await dbOf(env).selectDistinct({ id: mediaUses.mediaId }).from(mediaUses).where(isMeant);

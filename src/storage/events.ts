@@ -31,16 +31,16 @@ const withMessages = (env: Env, where: SQL | undefined) =>
     .where(where)
     .orderBy(asc(events.position));
 
-/** One event, with its content as it is now. */
+/** One event with its current content. */
 export async function findEvent(env: Env, sourceId: string, sequence: number): Promise<StoredEvent | null> {
   const found = (await withMessages(env, and(eq(events.sourceId, sourceId), eq(events.sequence, sequence))))[0];
   return found ? toStored(found) : null;
 }
 
 interface EventFilter {
-  /** Leaves out what happened before. */
+  /** Leaves out earlier events. */
   since?: Micros;
-  /** False for people, who see only the talks that they are in. */
+  /** False for people, who only see events of their own talks. */
   withTalks: boolean;
 }
 
@@ -57,7 +57,7 @@ export async function eventsAfter(
   return (await withMessages(env, where).limit(limit)).map(toStored);
 }
 
-/** Something that concerns a webhook endpoint itself. */
+/** A notice about a webhook endpoint itself. */
 export interface Notice {
   customerId: string;
   endpointId: string;

@@ -11,29 +11,29 @@ export interface IdempotencyScope {
   fingerprint: string;
 }
 
-/** One attempt at the request of a key. */
+/** One attempt at the request with this key. */
 export interface Attempt {
   scope: IdempotencyScope;
-  /** Made up for each attempt: what an attempt does after its lease has gone to another one has no effect on the row. */
+  /** Random for each attempt: once another attempt has taken over the lease, this one cannot change the row. */
   holder: string;
 }
 
 export type Reservation =
-  /** The caller is to run the request. `conversationId`: where an earlier attempt that did not come to its end has sent it. */
+  /** The caller must run the request. `conversationId`: where an earlier, unfinished attempt sent it. */
   | { kind: 'reserved'; conversationId: string | null }
   | { kind: 'answered'; body: string }
-  /** Another attempt runs. */
+  /** Another attempt is running. */
   | { kind: 'running' }
-  /** The key belongs to another request. */
+  /** The key was used with another request. */
   | { kind: 'reused' };
 
 const KEY_LIFE_MS = 24 * HOUR;
 
-/** After a crash a repeat has to wait for the rest of it, so it is short, and an attempt that takes longer renews it. */
+/** After a crash a repeat has to wait until the lease ends, so the lease is short and a longer attempt renews it. */
 const LEASE_MS = 3 * SECOND;
 export const RENEW_MS = SECOND;
 
-/** Reserves the key, or tells what has become of it. One statement decides, so of any number at once one is `reserved`. */
+/** Reserves the key, or returns its state. One statement decides, so exactly one of any number of concurrent attempts gets `reserved`. */
 export async function reserve(env: Env, { scope, holder }: Attempt, now: Millis): Promise<Reservation> {
   const db = dbOf(env);
   const isExpired = sql`${idempotencyKeys.expiresMs} <= ${now}`;
@@ -71,22 +71,22 @@ export const renewLease = (env: Env, attempt: Attempt, now: Millis): Promise<unk
     .where(isHeld(attempt))
     .run();
 
-/** Notes where the request goes, before it goes there. False: another attempt has the key now. */
+/** Records the conversation before the request is sent to it. False: another attempt holds the key now. */
 export async function noteConversation(env: Env, attempt: Attempt, conversationId: string): Promise<boolean> {
   const noted = await dbOf(env).update(idempotencyKeys).set({ conversationId }).where(isHeld(attempt)).run();
   return noted.meta.changes > 0;
 }
 
-/** What is kept under a key. */
+/** What is stored under a key. */
 export interface Kept {
   body: string;
-  /** Whose people it names, or null. */
+  /** The conversation whose people the answer names, or null. */
   conversationId: string | null;
 }
 
 /**
- * Runs the writes and keeps the answer under the key in one batch: there is no moment at which one is there without the other.
- * False, with nothing written: the attempt does not hold the key any more.
+ * Runs the writes and stores the answer under the key, in one batch.
+ * False, with nothing written, if the attempt no longer holds the key.
  */
 export async function commitAnswer(
   env: Env,
@@ -95,7 +95,7 @@ export async function commitAnswer(
   { body, conversationId }: Kept,
 ): Promise<boolean> {
   const answerSealed = await seal(body, configOf(env).ENCRYPTION_KEY);
-  // NULL where the key is not held: the column refuses it, and the batch with it.
+  // NULL if the key is not held: the column rejects it, and so the whole batch fails.
   const released = sql`(SELECT '' FROM ${idempotencyKeys} WHERE ${isHeld(attempt)})`;
   const answered = { answerSealed, conversationId, holder: released, leaseMs: 0 };
   const keep = dbOf(env)
@@ -111,17 +111,17 @@ export async function commitAnswer(
   }
 }
 
-/** D1 tells it in words only. */
+/** D1 says so only in the error text. */
 function isRefusedNull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return error.message.includes('NOT NULL constraint failed: idempotency_keys.holder') || isRefusedNull(error.cause);
 }
 
-/** The attempt has failed and left nothing: its key is free, for another request too. */
+/** The attempt failed and left nothing behind: the key is free, also for another request. */
 export const releaseKey = (env: Env, attempt: Attempt): Promise<unknown> =>
   dbOf(env).delete(idempotencyKeys).where(isHeld(attempt)).run();
 
-/** The attempt has failed, and what it did is not known: the next one may run at once, and is told where this one went. */
+/** The attempt failed in an unknown state: the next one may run immediately, and learns where this one sent the request. */
 export const endLease = (env: Env, attempt: Attempt): Promise<unknown> =>
   dbOf(env).update(idempotencyKeys).set({ leaseMs: 0 }).where(isHeld(attempt)).run();
 

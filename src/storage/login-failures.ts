@@ -6,8 +6,8 @@ import { MINUTE, type Millis } from '../domain/time.ts';
 const minuteOf = (now: Millis): number => Math.floor(now / MINUTE);
 
 /**
- * Counts an attempt before its password is looked at, so that many guesses at once are counted too.
- * @returns how many there were in this minute, this one included.
+ * Counts an attempt before its password is checked, so that concurrent guesses are counted too.
+ * @returns the number of attempts in this minute, including this one.
  */
 export async function countAttempt(env: Env, username: string, now: Millis): Promise<number> {
   const row = { username, minute: minuteOf(now), count: 1 };
@@ -20,7 +20,7 @@ export async function countAttempt(env: Env, username: string, now: Millis): Pro
   return result?.count ?? 1;
 }
 
-/** A right password is no failure. */
+/** Takes back the count of an attempt with the right password. */
 export async function forgiveAttempt(env: Env, username: string, now: Millis): Promise<void> {
   const counted = and(eq(loginFailures.username, username), eq(loginFailures.minute, minuteOf(now)));
   await dbOf(env)

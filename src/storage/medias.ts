@@ -1,12 +1,12 @@
 import { readAtMost } from '../security/bounded-body.ts';
 
 /**
- * Files in R2: `customers/<customer>/uploads/<id>` are uploads, `customers/<customer>/conversations/<conversation>/<message>/<index>` copies of
- * what contacts sent. A customer's own prefix holds everything of it.
+ * Files in R2: `customers/<customer>/uploads/<id>` are uploads, `customers/<customer>/conversations/<conversation>/<message>/<index>` are
+ * copies of contacts' files. All files of a customer are below its prefix.
  */
 export interface StoredFile {
   id: string;
-  /** By what stands in it (security/file-kind.ts). */
+  /** Detected from the content (security/file-kind.ts). */
   type: string;
   filename: string;
   /** Bytes. */
@@ -15,7 +15,7 @@ export interface StoredFile {
 
 const keyOf = (customerId: string, id: string): string => `customers/${customerId}/uploads/${id}`;
 
-/** @throws when the body breaks off or R2 fails; nothing is stored then. */
+/** @throws when the body ends early or R2 fails; then nothing is stored. */
 export async function putFile(
   env: Env,
   customerId: string,
@@ -24,7 +24,7 @@ export async function putFile(
 ): Promise<void> {
   await env.MEDIA.put(keyOf(customerId, file.id), body, {
     httpMetadata: { contentType: file.type },
-    // Metadata travels in headers, which hold no other letters.
+    // Metadata is sent in headers, which are ASCII only.
     customMetadata: { filename: encodeURIComponent(file.filename) },
   });
 }
@@ -34,7 +34,7 @@ export async function findFile(env: Env, customerId: string, id: string): Promis
   return found && { id, ...describe(found) };
 }
 
-/** With its bytes, or the range of them that the headers ask for. */
+/** With its content, or the range that the headers ask for. */
 export const openFile = (env: Env, customerId: string, id: string, headers: Headers): Promise<OpenFile | null> =>
   openKey(env, keyOf(customerId, id), headers);
 
@@ -66,7 +66,7 @@ const copyKey = (location: CopyLocation & { index: number }): string => `${copie
 export const hasCopy = async (env: Env, location: CopyLocation & { index: number }): Promise<boolean> =>
   (await env.MEDIA.head(copyKey(location))) !== null;
 
-/** False when it could not be kept now. One that is larger than `maxBytes`, or does not say its length and is, is not kept at all. */
+/** False if the file could not be stored now. A file larger than `maxBytes` is not stored at all. */
 export async function keepCopy(
   env: Env,
   location: CopyLocation & { index: number },
@@ -87,7 +87,7 @@ export async function keepCopy(
   }
 }
 
-/** The same for bytes that are here. @throws when R2 fails. */
+/** The same for bytes in memory. @throws when R2 fails. */
 export async function putCopy(
   env: Env,
   location: CopyLocation & { index: number },
@@ -100,12 +100,12 @@ export async function putCopy(
   });
 }
 
-/** R2 takes a stream of known length only: the others are held in memory, as far as there is some. */
+/** R2 only accepts streams of known length. Others are buffered in memory, up to a limit. */
 const UNKNOWN_LENGTH_BYTES = 16 * 1024 * 1024;
 
 function knownLength(body: ReadableStream, length: number): ReadableStream {
   const { readable, writable } = new FixedLengthStream(length);
-  // A break reaches the reading side.
+  // An error reaches the reading side.
   body.pipeTo(writable).catch(() => undefined);
   return readable;
 }
@@ -114,10 +114,10 @@ export const dropCopies = async (env: Env, location: CopyLocation): Promise<void
   await dropPrefix(env, copiesOf(location));
 };
 
-/** The same. @returns how many there were. */
+/** The same. @returns the number of files. */
 export const dropFiles = (env: Env, location: CopyLocation): Promise<number> => dropPrefix(env, copiesOf(location));
 
-/** What contacts sent in one conversation. @returns how many files there were. */
+/** Deletes all copies of one conversation. @returns the number of files. */
 export const dropConversationFiles = (
   env: Env,
   { customerId, conversationId }: Pick<CopyLocation, 'customerId' | 'conversationId'>,
@@ -127,7 +127,7 @@ export async function dropUploads(env: Env, customerId: string, ids: string[]): 
   if (ids.length > 0) await env.MEDIA.delete(ids.map((id) => keyOf(customerId, id)));
 }
 
-/** R2 lists, and deletes, a thousand at a time. */
+/** R2 lists and deletes at most 1,000 objects at a time. */
 async function dropPrefix(env: Env, prefix: string): Promise<number> {
   let dropped = 0;
   for (;;) {
@@ -138,7 +138,7 @@ async function dropPrefix(env: Env, prefix: string): Promise<number> {
   }
 }
 
-/** Our copy of one, or the range of it that the headers ask for. */
+/** Our copy of a contact's file, or the range that the headers ask for. */
 export async function openCopy(
   env: Env,
   location: CopyLocation & { index: number },

@@ -1,16 +1,16 @@
 import type { LogRow } from '../domain/events.ts';
 
-/** One stretch of one object's log. */
+/** One batch of one object's log. */
 export interface LogStretch {
   sourceId: string;
   customerId: string;
   rows: LogRow[];
-  /** The webhook events that the rows stand for (dialects/). */
+  /** The webhook events of these rows (dialects/). */
   announcements: Announcement[];
 }
 
 export interface Announcement {
-  /** The log that it stands in. */
+  /** The object whose log it is. */
   sourceId: string;
   dialect: string;
   eventId: string;
@@ -18,7 +18,7 @@ export interface Announcement {
   sequence: number;
 }
 
-/** Other facts has a row only after an erasure took some out of the log. It keeps its position: readers of the feed are past it. */
+/** A row's facts differ only after an erasure removed some from the log. The row keeps its position, because readers are already past it. */
 const INSERT_EVENTS = `
   INSERT INTO events (customer_id, source_id, sequence, type, message_id, facts, at)
   SELECT ?1, ?2, value ->> 'sequence', value ->> 'type', value ->> 'messageId', value ->> 'facts', value ->> 'at'
@@ -26,8 +26,8 @@ const INSERT_EVENTS = `
   ON CONFLICT (source_id, sequence) DO UPDATE SET facts = excluded.facts WHERE excluded.facts <> events.facts`;
 
 /**
- * Joined with the endpoints inside D1: the endpoints as they are at this moment, and no list of them on the way of a message.
- * ?4 names the one endpoint that is meant, or is null for all of the customer's.
+ * Joined with the endpoints inside D1, so that a message needs no list of them and the current ones count.
+ * ?4 is one endpoint, or null for all of the customer's endpoints.
  */
 const INSERT_DELIVERIES = `
   INSERT INTO webhook_deliveries (id, customer_id, endpoint_id, event_id, event_type, source_id, sequence, status, attempts, next_attempt_ms, error, created_at, updated_at)
@@ -45,10 +45,9 @@ const DUE_DELIVERIES = `
   WHERE source_id = ?1 AND sequence BETWEEN ?2 AND ?3 AND status = 'pending' AND attempts = 0`;
 
 /**
- * Brings D1 up to a stretch of a log: history, lists (`subjects`: what the rows are about) and pending webhook deliveries in one
- * batch, all or nothing.
- * Repeating a stretch changes nothing, and an older one never overwrites a newer one.
- * @returns the ids of the webhook deliveries that wait for their first attempt.
+ * Writes one batch of a log to D1: history, lists (`subjects`: what the rows are about) and pending webhook deliveries, in one transaction.
+ * Idempotent; an older batch never overwrites a newer one.
+ * @returns the ids of the webhook deliveries whose first attempt is due.
  */
 export async function projectLog(
   db: D1Database,
@@ -68,7 +67,7 @@ export async function projectLog(
   return (results.at(-1)?.results ?? []).map((row) => row.id);
 }
 
-/** A pending delivery of each announcement to each endpoint that wants it, or to the one that is named. Repeating it adds nothing. */
+/** Creates a pending delivery of each announcement for each subscribed endpoint, or for the given one. Idempotent. */
 export const announceStatement = (
   db: D1Database,
   customerId: string,

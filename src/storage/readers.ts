@@ -4,13 +4,13 @@ import { dbOf } from './db.ts';
 import { accessKeys, accounts, agents } from './schema.ts';
 import { microsOf } from '../domain/time.ts';
 
-/** Who holds a live stream open (objects/live/protocol.ts); named by what can be revoked. */
+/** Who has a live stream open (objects/live/protocol.ts), named by the credential that can be revoked. */
 export type StreamReader =
   | { kind: 'agent'; customerId: string; agentId: string; version: number }
   | { kind: 'accesskey'; customerId: string; keyId: string }
   | { kind: 'visitor'; customerId: string; accountId: string };
 
-/** Those of the readers whose credential no longer stands, as D1 has it now. @throws while D1 does not answer. */
+/** The readers whose credential is no longer valid, read from D1. @throws while D1 does not respond. */
 export async function revokedReaders<R extends StreamReader>(env: Env, readers: R[]): Promise<Set<R>> {
   const standing = new Set([
     ...(await standingAgents(
@@ -60,6 +60,6 @@ async function standingAccounts(env: Env, ids: string[]): Promise<string[]> {
   return (await dbOf(env).select({ id: accounts.id }).from(accounts).where(living)).map(({ id }) => id);
 }
 
-/** Any number of ids in one parameter: D1 takes a hundred. */
+/** Passes any number of ids as one parameter, because D1 allows 100 parameters. */
 const isOneOf = (column: SQLiteColumn, ids: string[]): SQL =>
   sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;

@@ -6,7 +6,7 @@ import { sandboxFaults, sandboxMessages } from './schema.ts';
 export type SandboxMessage = typeof sandboxMessages.$inferSelect;
 export type SandboxFault = typeof sandboxFaults.$inferSelect;
 
-/** What the contact's phone receives; a repeat with the same key is dropped. @returns the id of the message that is there now. */
+/** Stores a message on the contact's phone. A repeat with the same key is dropped. @returns the id of the stored message. */
 export async function receiveOnPhone(env: Env, message: SandboxMessage): Promise<string> {
   await dbOf(env)
     .insert(sandboxMessages)
@@ -19,7 +19,7 @@ export async function receiveOnPhone(env: Env, message: SandboxMessage): Promise
   return (await dbOf(env).select({ id: sandboxMessages.id }).from(sandboxMessages).where(same))[0]?.id ?? message.id;
 }
 
-/** Later than everything that this phone has: the outbox shows the order of arrival, also within one millisecond. */
+/** Later than every message on this phone, so that the outbox shows the order of arrival even within one millisecond. */
 const arrivalTime = ({ accountId, createdAt }: SandboxMessage): SQL<number> =>
   sql`max(${createdAt}, 1 + coalesce((SELECT max(created_at) FROM sandbox_messages WHERE account_id = ${accountId}), 0))`;
 
@@ -29,11 +29,11 @@ export async function listOnPhone(env: Env, accountId: string, request: PageRequ
   return pageOf(await query.orderBy(...newestFirst(sandboxMessages)).limit(request.size + 1), request.size);
 }
 
-/** Replaces whatever was to go wrong. `remaining` 0 ends it. */
+/** Replaces the planned faults. `remaining` 0 ends them. */
 export const setFault = (env: Env, fault: SandboxFault): Statement =>
   dbOf(env).insert(sandboxFaults).values(fault).onConflictDoUpdate({ target: sandboxFaults.accountId, set: fault });
 
-/** Uses up one fault of the account, if any is left. */
+/** Consumes one planned fault of the account, if any is left. */
 export async function takeFault(env: Env, accountId: string): Promise<SandboxFault | null> {
   const left = and(eq(sandboxFaults.accountId, accountId), gt(sandboxFaults.remaining, 0));
   const used = dbOf(env)

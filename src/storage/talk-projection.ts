@@ -2,11 +2,11 @@ import { projectLog, type Announcement } from './projection.ts';
 import type { LogRow } from '../domain/events.ts';
 import type { Participant, Talk } from '../domain/talk/state.ts';
 
-/** One stretch of a talk's log, with what it is about as it is now. */
+/** One batch of a talk's log, with the current state of its subjects. */
 export interface TalkStretch {
   talk: Talk;
   rows: LogRow[];
-  /** The messages that the rows are about, as they are now: a JSON array. */
+  /** The current messages that the rows are about, as a JSON array. */
   messages: string;
   /** The participants whose read position D1 does not have. */
   reads: Participant[];
@@ -27,7 +27,7 @@ const UPSERT_TALK = `
     deleted_at = excluded.deleted_at, active_at = excluded.active_at
   WHERE excluded.sequence > talks.sequence`;
 
-/** Participants are written behind the talk's own row: a batch that comes late finds a newer sequence there, and does nothing. */
+/** Participants are guarded by the talk's own row: a late batch finds a newer sequence there and does nothing. */
 const IS_NEWEST = `(SELECT sequence FROM talks WHERE id = ?1) = ?2`;
 
 const DROP_PARTICIPANTS = `

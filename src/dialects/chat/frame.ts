@@ -4,7 +4,7 @@ import { isMessageEvent, type ConversationEvent } from '../../domain/conversatio
 import type { ConversationState, ContactAddress } from '../../domain/conversation/state.ts';
 import { isVisibleTo, visibleAddresses } from '../../domain/conversation/identity/participants.ts';
 
-/** One event of the log as a visitor's socket has it. What is not for visitors is a `skip`, which only moves their place in the log. */
+/** One event of the log as a visitor's socket gets it. Events that are not for visitors become a `skip`, which only advances the cursor. */
 export function visitorFrame(state: ConversationState, visitor: ContactAddress, event: ConversationEvent) {
   const { sequence } = event;
   if (!isMessageEvent(event)) return { type: event.type === 'conversation.closed' ? 'closed' : 'skip', sequence };

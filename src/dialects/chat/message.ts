@@ -1,6 +1,6 @@
 import type { Message } from '../../domain/conversation/state.ts';
 
-/** A message as a visitor of the web chat sees it: who answers has at most a name, and where else it went is nobody's business. */
+/** A message as a visitor of the web chat sees it: at most the sender's name is shown, and no other deliveries. */
 export const presentForVisitor = (message: Message, visitor: string) => ({
   id: message.id,
   conversation_id: message.conversationId,
@@ -16,7 +16,7 @@ export const presentForVisitor = (message: Message, visitor: string) => ({
   ),
 });
 
-/** People and assistants have names for the public; flows and keys have them for their makers. */
+/** Names of people and assistants are public; names of flows and access keys are internal. */
 function senderOf({ direction, sender }: Message): { type: 'visitor' | 'person' | 'automatic'; name: string } {
   if (direction === 'incoming') return { type: 'visitor', name: '' };
   if (sender.type === 'agent') return { type: 'person', name: sender.name };

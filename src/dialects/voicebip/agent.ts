@@ -12,7 +12,7 @@ interface Assistant {
   updatedAt: Micros;
 }
 
-/** `secret` only where it has just been made. */
+/** `secret`: only in the answer that creates it. */
 export const presentAgent = (assistant: Assistant, secret?: string) => ({
   agent_id: writeId('agt', assistant.id),
   name: assistant.name,

@@ -9,7 +9,7 @@ export const presentChannel = (type: string): string => (type === 'message' ? 's
 
 export const readChannel = (channel: string): string => (channel === 'sms' ? 'message' : channel);
 
-/** Also of its last message: clients ask again for what this time has passed by. */
+/** Includes the last message, because clients poll by this time. */
 const touchedAt = ({ updatedAt, lastMessageAt }: ConversationState): Micros => Math.max(updatedAt, lastMessageAt ?? 0);
 
 const windowOf = ({ window }: ConversationState): string | null =>
@@ -17,7 +17,7 @@ const windowOf = ({ window }: ConversationState): string | null =>
 
 /**
  * A row of seed 003's list. `from_number` is ours and `to_number` the contact's, as in `POST /v1/messages`: on channels without
- * numbers they are what the provider calls the two. `agentId`: the assistant of the account, or null.
+ * numbers they are the provider's ids. `agentId`: the assistant of the account, or null.
  */
 export const presentConversation = (state: ConversationState, agentId: string | null) => ({
   conversation_id: writeId('conv', state.id),

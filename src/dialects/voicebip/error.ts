@@ -1,4 +1,4 @@
-/** Voicebip's own words (facts/voicebip.md, "Error shape"); what it has none for says our reason. */
+/** Voicebip's error codes (facts/voicebip.md, "Error shape"). Where it has none, our reason is used. */
 const CODES: Partial<Record<number, string>> = {
   400: 'INVALID_ARGUMENT',
   401: 'UNAUTHENTICATED',

@@ -1,7 +1,7 @@
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import type { Message } from '../../domain/conversation/state.ts';
 
-/** The states of a message to the contact that this dialect has a name for: one that waits, or is tried again, is no event. */
+/** The delivery states that this dialect has an event for. Waiting and retrying are not events. */
 export const ANNOUNCED_STATUSES = ['sent', 'delivered', 'read', 'failed'] as const;
 
 /** Every name that an endpoint of this dialect may have in `events[]` (spec section 8). */
@@ -17,11 +17,11 @@ export const VOICEBIP_EVENT_NAMES = [
 
 export type VoicebipEventName = (typeof VOICEBIP_EVENT_NAMES)[number];
 
-/** The events of this dialect that one logged event stands for. Changes of mode go to the stream alone (seed 003). */
+/** This dialect's events for one logged event. Mode changes go only to the stream (seed 003). */
 function webhookNames(event: ConversationEvent): VoicebipEventName[] {
   if (isMessageEvent(event)) return messageNames(event.type, event.message);
   if (event.type === 'conversation.window_closing') return ['window.closing'];
-  // What one conversation has heard the contact's other ones are told: for a receiver it is one opt-out.
+  // An opt-out heard in one conversation is passed on to the contact's other conversations. For a receiver it is one opt-out.
   const isHeardHere = event.change?.optOut === true && event.change.reason !== 'elsewhere';
   return isHeardHere ? ['message.opt_out'] : [];
 }
@@ -33,14 +33,14 @@ function messageNames(
   if (direction === 'incoming') return type === 'message.created' ? ['message.received'] : [];
   const status = ANNOUNCED_STATUSES.find((announced) => announced === delivery?.status);
   if (status === undefined || type === 'message.deleted') return [];
-  // A receipt may overtake the provider's own answer, and every message that got there was sent.
+  // A receipt may overtake the provider's response, and every delivered message was sent.
   const isBeyondSent = status === 'delivered' || status === 'read';
   return isBeyondSent ? ['message.sent', `message.${status}`] : [`message.${status}`];
 }
 
 const hex = (uuid: string): string => uuid.replaceAll('-', '');
 
-/** Of a message and its status, not of the place in the log: a status that a later event still shows is not told again. */
+/** Derived from the message and its status, not from the position in the log, so that a repeated status is not announced again. */
 const eventIdOf = (event: ConversationEvent, name: VoicebipEventName): string =>
   isMessageEvent(event)
     ? `evt_${hex(event.message.id)}_${name.slice('message.'.length)}`

@@ -1,7 +1,7 @@
 import { presentConversation } from './conversation.ts';
 import type { ConversationState } from '../../domain/conversation/state.ts';
 
-/** One conversation of an export: the row of the list, and what the list leaves out to be cheap. */
+/** One exported conversation: the list's row, plus fields that the list leaves out to stay cheap. */
 export const presentExported = (state: ConversationState, agentId: string) => ({
   ...presentConversation(state, agentId),
   ai_mode: state.aiMode,
@@ -28,16 +28,16 @@ const COLUMNS: (keyof Exported)[] = [
 const NUMBER = /^\+\d+$/;
 
 /**
- * Where a spreadsheet would begin a formula (https://owasp.org/www-community/attacks/CSV_Injection): it gets a `'` there. Not only at
- * the beginning: a program that splits cells at semicolons, bars, tabs or lines, whatever the quotes say, begins another one behind each.
+ * Positions at which a spreadsheet would start a formula (https://owasp.org/www-community/attacks/CSV_Injection); a `'` is inserted there. Not
+ * only at the start: some programs split cells at semicolons, bars, tabs or line breaks despite the quotes.
  */
 const FORMULA = /(?<=^|[;|\t\r\n])(?=[=+\-@＝＋－＠])|^(?=[\t\r\n])/g;
 
-/** A plain telephone number is no formula, and must read back as it was. */
+/** A plain telephone number is not a formula, and must read back unchanged. */
 const harmless = (cell: Exported[keyof Exported]) =>
   typeof cell === 'string' && !NUMBER.test(cell) ? cell.replaceAll(FORMULA, "'") : cell;
 
-/** RFC 4180: a cell with a comma, a quote or a line break stands in quotes, with its own quotes doubled. */
+/** RFC 4180: a cell with a comma, a quote or a line break is quoted, and its own quotes are doubled. */
 function quoted(cell: Exported[keyof Exported]): string {
   const text = String(cell ?? '');
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -45,7 +45,7 @@ function quoted(cell: Exported[keyof Exported]): string {
 
 const lineOf = (row: Exported): string => COLUMNS.map((column) => quoted(harmless(row[column]))).join(',') + NEWLINE;
 
-/** A file in pieces: what comes before the rows, each page of rows, what comes after. `isFirst`: of the pages. */
+/** A file in parts: the head, each page of rows, the tail. `isFirst`: whether it is the first page. */
 export interface ExportFormat {
   contentType: string;
   head: string;

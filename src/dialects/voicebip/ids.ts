@@ -1,6 +1,6 @@
 import { isUuid, NIL_UUID } from '../../domain/ids.ts';
 
-/** Spec section 9: the same UUID as on `/v1.0`, in base58 behind a word that says what it names. */
+/** Spec section 9: the same UUID as on `/v1.0`, in base58, with a prefix that says what it identifies. */
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
 export type IdKind = 'conv' | 'agt' | 'msg';
@@ -15,7 +15,7 @@ export function writeId(kind: IdKind, uuid: string): string {
   return `${kind}_${text}`;
 }
 
-/** The UUID, or null: of another kind, malformed, another spelling of what `writeId` gives, or the nil UUID, which names nobody. */
+/** The UUID, or null if the id is of another kind, malformed, not in the canonical form of `writeId`, or the nil UUID. */
 export function readId(kind: IdKind, id: string): string | null {
   const text = id.startsWith(`${kind}_`) ? id.slice(kind.length + 1) : '';
   if (!/^[1-9A-HJ-NP-Za-km-z]{1,22}$/.test(text)) return null;

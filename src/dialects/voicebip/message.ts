@@ -7,7 +7,7 @@ import { second } from './times.ts';
 /** Seed 003's `direction`. */
 const directionOf = (message: Message) => (message.direction === 'incoming' ? 'inbound' : 'outbound');
 
-/** A delivery's own status; `sending` is `queued` to a client of this dialect. */
+/** The first delivery's status. This dialect shows `sending` as `queued`. */
 const statusOf = ({ direction, deliveries: [delivery] }: Message): string => {
   if (direction === 'incoming') return 'received';
   return delivery === undefined || delivery.status === 'sending' ? 'queued' : delivery.status;
@@ -43,7 +43,7 @@ export const presentMessage = (message: Message) => ({
   created_at: second(message.createdAt),
 });
 
-/** The answer to `POST /v1/messages`: what the provider will bill is known beforehand. */
+/** The answer to `POST /v1/messages`. The number of segments is known before sending. */
 export const presentAccepted = (message: Message) => ({
   message_id: writeId('msg', message.id),
   conversation_id: writeId('conv', message.conversationId),

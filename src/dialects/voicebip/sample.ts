@@ -6,7 +6,7 @@ import { newDelivery, newMessage } from '../../domain/conversation/decide-messag
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 import { HOUR, microsOf, type Micros } from '../../domain/time.ts';
 
-/** An event as a receiver under test gets it: of a contact and a conversation that do not exist. */
+/** A sample event for testing a receiver, about a contact and a conversation that do not exist. */
 export function sampleEvent(name: VoicebipEventName, customerId: string, at: Micros): ConversationEvent {
   const conversation = sampleConversation(name, customerId, at);
   const placed = { sequence: 1, at };
@@ -40,7 +40,7 @@ function sampleConversation(name: VoicebipEventName, customerId: string, at: Mic
   return { ...opened, window: { until: at + microsOf(HOUR), humanExtraMs: 0, warned: true } };
 }
 
-/** A receiver reads why: no real failure is without it. */
+/** Every real failure has an error, so the sample has one too. */
 const FAILED = { status: 'failed', error: { code: 'SAMPLE', text: 'The provider’s words stand here' } } as const;
 
 function sampleMessage(name: VoicebipEventName, state: ConversationState, at: Micros): Message {

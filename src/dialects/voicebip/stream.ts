@@ -6,14 +6,14 @@ import { second } from './times.ts';
 import { isMessageEvent, type ConversationEvent, type Change } from '../../domain/conversation/events.ts';
 import type { ConversationState, Message } from '../../domain/conversation/state.ts';
 
-/** One event of the log as a reader in this dialect has it. What seed 003 has no event for is a `skip`, which only moves its place in the log. */
+/** One event of the log in this dialect. Events that seed 003 does not have become a `skip`, which only advances the cursor. */
 export function presentStreamFrame(event: ConversationEvent) {
   const { sequence } = event;
   const data = presentStreamEvent(event);
   return data === null ? { type: 'skip', sequence } : { type: 'event', sequence, data };
 }
 
-/** Seed 003's event for one of the log; null where this dialect has none. */
+/** Seed 003's event for a logged one; null if this dialect has none. */
 function presentStreamEvent(event: ConversationEvent) {
   if (isMessageEvent(event)) {
     const status = statusOf(event.message, event.type);

@@ -5,21 +5,21 @@ import { second, secondOrNull } from './times.ts';
 import { isMessageEvent, type ConversationEvent } from '../../domain/conversation/events.ts';
 import type { ConversationState, Message, Segments } from '../../domain/conversation/state.ts';
 
-/** What a webhook says beside its event. */
+/** Context of a webhook besides its event. */
 export interface WebhookContext {
   eventId: string;
   name: string;
   /** The assistant of the account, if one answers there. */
   agentId: string | null;
-  /** How an SMS text is coded; null on other channels. */
+  /** The encoding of an SMS text; null on other channels. */
   encoding: Segments['encoding'] | null;
 }
 
-/** The text whose `encoding` a webhook says; empty where there is none to say. */
+/** The text whose `encoding` a webhook states; empty for other messages. */
 export const smsTextOf = (event: ConversationEvent): string =>
   isMessageEvent(event) && event.message.channel === 'message' ? event.message.text : '';
 
-/** Voicebip's envelope (facts/voicebip.md, "Webhook envelope"): `number` is ours, `from` the contact's, whichever way it goes. */
+/** Voicebip's envelope (facts/voicebip.md, "Webhook envelope"): `number` is ours and `from` the contact's, in both directions. */
 export function presentWebhook(event: ConversationEvent, context: WebhookContext) {
   const { channel, ours, theirs } = endsOf(event);
   return {
@@ -51,7 +51,7 @@ function messagePayload(message: Message, { name, encoding }: WebhookContext) {
   return { ...shown, status, ...(encoding ? { encoding } : {}), ...inboundPart(message, name) };
 }
 
-/** WhatsApp's inbound messages are nested in Voicebip's guide, those by SMS are not: both forms stand here. */
+/** Voicebip's guide nests inbound WhatsApp messages, but not inbound SMS: both forms are supported. */
 function inboundPart(message: Message, name: string) {
   if (message.channel !== 'whatsapp' || name !== 'message.received') return {};
   const { message_id, body, message_type: type, created_at: received_at } = presentMessage(message);
@@ -64,7 +64,7 @@ const conversationPayload = ({ id, window, optOut }: ConversationState) => ({
   window_expires_at: secondOrNull(window && window.until > 0 ? window.until : null),
 });
 
-/** What concerns the endpoint itself: a test that somebody asked for, another endpoint's being switched off. */
+/** A notice about the endpoint itself: a requested test, or that another endpoint was disabled. */
 export const presentNotice = (eventId: string, name: string, at: number, data: Record<string, string>) => ({
   event_id: eventId,
   event_type: name,

@@ -16,7 +16,7 @@ interface Account {
   deletedAt: Micros | null;
 }
 
-/** Seed 000's account, named field by field, so that no secret can slip in; beside it what spec section 4.1 adds. */
+/** Seed 000's account, field by field, so that no secret can slip in, plus what spec section 4.1 adds. */
 export const presentAccount = (account: Account, publicUrl: string) => ({
   id: account.id,
   customer_id: account.customerId,

@@ -44,7 +44,7 @@ interface Activeflow extends Row {
   variables: Variables;
 }
 
-/** `secret`: only for the answer that makes or changes it. */
+/** `secret`: only in the answer that creates or changes it. */
 export const presentAssistant = (assistant: Assistant, secret?: string) => ({
   id: assistant.id,
   customer_id: assistant.customerId,

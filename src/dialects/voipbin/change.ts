@@ -14,7 +14,7 @@ interface Entry {
 
 const presentActor = ({ type, id }: Change['actor']) => ({ type, id });
 
-/** Who turned what over, beside the `data` of the event that did it. */
+/** Who changed the mode, owner or consent. Shown next to the event's `data`. */
 export const presentChange = ({ actor, reason, mode, owner, optOut }: Change) => ({
   actor: presentActor(actor),
   reason,

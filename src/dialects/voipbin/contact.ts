@@ -30,7 +30,7 @@ export const presentMerge = ({ id, winnerId, loserId, journal, createdAt, undone
   undone: undoneAt !== null,
 });
 
-/** What an erasure leaves: counts, and no content. */
+/** The receipt of an erasure: counts only, no content. */
 interface Receipt {
   id: string;
   contactId: string;

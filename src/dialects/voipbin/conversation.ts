@@ -17,7 +17,7 @@ export const presentAddress = (address: Address) => ({
   detail: address.detail,
 });
 
-/** Seed 002's participant: its first address as the seed has it, and beside it all of them. */
+/** Seed 002's participant: its first address, as in the seed, and all addresses beside it. */
 export function presentPerson(conversationId: string, participant: Person) {
   const held = heldAddresses(participant);
   return {
@@ -34,7 +34,7 @@ export function presentPerson(conversationId: string, participant: Person) {
   };
 }
 
-/** Seed 000's conversation, and beside it what spec section 3 adds. */
+/** Seed 000's conversation, plus what spec section 3 adds. */
 export const presentConversation = (state: ConversationState) => ({
   id: state.id,
   customer_id: state.customerId,

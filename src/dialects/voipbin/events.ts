@@ -15,7 +15,7 @@ const NAMES = {
   'conversation.deleted': 'conversation_deleted',
   'conversation.participant_added': 'conversation_participant_added',
   'conversation.participant_removed': 'conversation_participant_removed',
-  // The wire has no events of mergers: what they change is the conversation (`state`, `merged_into`, `participants`).
+  // The wire has no merger events: a merger changes the conversation (`state`, `merged_into`, `participants`).
   'conversation.merged': 'conversation_updated',
   'conversation.merged_from': 'conversation_updated',
   'conversation.unmerged': 'conversation_updated',
@@ -39,7 +39,7 @@ const NAMES = {
 
 const EXTRA_NAMES = ['conversation_message_received', 'conversation_message_sent'] as const;
 
-/** An endpoint's own affairs: a test that somebody asked for, and its being switched off. */
+/** Notices about an endpoint itself: a requested test, and that it was disabled. */
 export const NOTICE_NAMES = ['webhook_test', 'webhook_endpoint_disabled'] as const;
 
 export type WireEventName = (typeof NAMES)[EventType] | (typeof EXTRA_NAMES | typeof NOTICE_NAMES)[number];
@@ -53,7 +53,7 @@ type LoggedEvent = ConversationEvent | TalkEvent;
 
 const isOfConversation = (event: LoggedEvent): event is ConversationEvent => !event.type.startsWith('talk.');
 
-/** The names under which one logged event goes to webhooks; the first one is also its name on live streams. */
+/** The webhook event names of one logged event. The first one is also its name on live streams. */
 export function wireNames(event: LoggedEvent): WireEventName[] {
   const names: WireEventName[] = [NAMES[event.type]];
   if (!isOfConversation(event) || !isMessageEvent(event)) return names;
@@ -64,14 +64,14 @@ export function wireNames(event: LoggedEvent): WireEventName[] {
 
 /**
  * The constant id of one wire event: `webhook-id` over all attempts and endpoints, and `id` in `GET /v1.0/events`.
- * It follows from the event's place alone, so that projecting a log again cannot make a second one. No dots (Standard Webhooks).
+ * Derived only from the event's position, so that projecting a log again cannot create a second one. No dots (Standard Webhooks).
  */
 export const wireEventId = (sourceId: string, sequence: number, name: string): string => {
   const extra = EXTRA_NAMES.findIndex((known) => known === name);
   return `evt_${sourceId.replaceAll('-', '')}_${sequence}${extra === -1 ? '' : `_${extra + 1}`}`;
 };
 
-/** `{type, sequence, data}`, and `change` where a mode, an owner or a consent was turned over: a webhook's body, a socket's frame, an SSE event's data (spec section 11). */
+/** `{type, sequence, data}`, and `change` if the mode, owner or consent changed. The body of a webhook, a socket frame and the data of an SSE event (spec section 11). */
 export function presentEvent(event: LoggedEvent, name: string) {
   const data = isOfConversation(event) ? conversationSubject(event, name) : talkSubject(event);
   const change = 'change' in event && event.change ? { change: presentChange(event.change) } : {};
@@ -94,11 +94,11 @@ function talkSubject(event: TalkEvent) {
 
 export const presentFrame = (event: LoggedEvent) => presentEvent(event, NAMES[event.type]);
 
-/** The webhook events that one logged event stands for. */
+/** The webhook events of one logged event. */
 export const announce = (sourceId: string, event: LoggedEvent) =>
   wireNames(event).map((type) => announcement(sourceId, event.sequence, type));
 
-/** An event of Talk is always one, whatever it says: its row in the log is enough. */
+/** A Talk event is always exactly one webhook event, so its row in the log is enough. */
 export const announceTalk = (sourceId: string, { sequence, type }: LogRow) =>
   announcement(sourceId, sequence, NAMES[type]);
 
@@ -116,7 +116,7 @@ export const presentStored = (stored: StoredEvent, name: string) =>
     ? { type: name, sequence: stored.sequence, data: stored.data }
     : presentEvent(stored.event, name);
 
-/** The webhook events that one stored event stands for, with their constant ids. */
+/** The webhook events of one stored event, with their constant ids. */
 export function wireEventsOf(stored: StoredEvent): { id: string; type: string; sequence: number }[] {
   const { sequence } = stored.kind === 'notice' ? stored : stored.event;
   const names: string[] = stored.kind === 'notice' ? [stored.type] : wireNames(stored.event);

@@ -29,7 +29,7 @@ interface Customer extends Row {
   closeTimeoutS: number;
 }
 
-/** The endpoint that stands for the customer's own webhook. */
+/** The endpoint that represents the customer's own webhook. */
 interface CustomerHook {
   method: string;
   status: string;
@@ -47,7 +47,7 @@ export const presentAgent = (agent: Agent) => ({
   ...presentStamps(agent),
 });
 
-/** `token` only where it has just been made: nobody knows it afterwards. */
+/** `token`: only in the answer that creates the key; it cannot be shown again. */
 export const presentAccessKey = (key: AccessKey, token?: string) => ({
   id: key.id,
   customer_id: key.customerId,
@@ -59,7 +59,7 @@ export const presentAccessKey = (key: AccessKey, token?: string) => ({
   ...presentStamps(key),
 });
 
-/** `secret` undefined where the caller is not to see it. The webhook fields are those of the customer's own endpoint. */
+/** `secret` is undefined if the caller may not see it. The webhook fields are those of the customer's own endpoint. */
 export const presentCustomer = (customer: Customer, hook: CustomerHook | null, secret: string | undefined) => ({
   id: customer.id,
   name: customer.name,

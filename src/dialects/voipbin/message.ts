@@ -30,7 +30,7 @@ const presentDelivery = (delivery: Delivery) => ({
   tm_update: blankTime(delivery.updatedAt),
 });
 
-/** Why a message goes to a participant as it does. */
+/** Why this channel was chosen for a participant. */
 export const presentChoice = ({ participantId, chosen, rejected }: Choice) => ({
   participant_id: participantId,
   chosen: chosen && presentOption(chosen),
@@ -46,7 +46,7 @@ const presentOption = ({ channel, accountId, target }: NonNullable<Choice['chose
 const statusOf = (message: Message): string =>
   message.direction === 'incoming' ? 'received' : progressOfMessage(message.deliveries);
 
-/** Seed 000's message, and beside it what spec section 3 adds. */
+/** Seed 000's message, plus what spec section 3 adds. */
 export const presentMessage = (message: Message) => ({
   id: message.id,
   customer_id: message.customerId,
@@ -71,7 +71,7 @@ export const presentMessage = (message: Message) => ({
   routing: message.routing.map(presentChoice),
 });
 
-/** What seed 000 calls the channel of an inbound message: SMS and MMS are one conversation type, and two channels. */
+/** What seed 000 calls the channel of an inbound message: SMS and MMS share one conversation type, but are two channels. */
 const channelName = (message: Message): string => {
   if (message.channel !== 'message') return message.channel;
   return message.medias.length === 0 ? 'sms' : 'mms';

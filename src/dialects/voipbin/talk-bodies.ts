@@ -4,7 +4,7 @@ import { isUuid } from '../../domain/ids.ts';
 import type { TalkEdit, TalkSend } from '../../domain/talk/commands.ts';
 import { defined } from '../../domain/optional.ts';
 
-/** What clients say in Talk, in REST bodies and in socket frames alike (spec section 11). */
+/** Talk's request bodies, shared by REST and socket frames (spec section 11). */
 
 export const uuidText = z
   .string()
@@ -72,7 +72,7 @@ export const talkFrameSchema = z.discriminatedUnion('type', [
 
 export type TalkFrame = z.infer<typeof talkFrameSchema>;
 
-/** What a client says, as the talk takes it. */
+/** A client's message as the talk's command. */
 export const talkSendOf = (body: z.infer<z.ZodObject<typeof said>>): TalkSend => ({
   text: body.text,
   medias: body.medias,

@@ -3,10 +3,10 @@ import { NIL_UUID } from '../../domain/ids.ts';
 import type { Micros } from '../../domain/time.ts';
 import { blankTime } from './times.ts';
 
-/** Talk says "not yet" and "never" with an empty text (spec section 9). */
+/** Talk writes "not yet" and "never" as an empty string (spec section 9). */
 const timeOrEmpty = (at: Micros | null): string => (at === null ? '' : blankTime(at));
 
-/** Seed 004's talk, and beside it what spec section 6 adds. */
+/** Seed 004's talk, plus what spec section 6 adds. */
 export const presentTalk = (state: TalkState) => ({
   id: state.id,
   customer_id: state.customerId,
@@ -43,7 +43,7 @@ const presentReaction = ({ emoji, agentId, createdAt }: Reaction) => ({
 
 const presentMedia = ({ type, url, name }: TalkMedia) => ({ type, url, name });
 
-/** Seed 004's message, with `agent_id` as its overview has it, and beside them what spec section 6 adds. */
+/** Seed 004's message, with `agent_id` as in its overview, plus what spec section 6 adds. */
 export const presentTalkMessage = (message: TalkMessage) => ({
   id: message.id,
   customer_id: message.customerId,
@@ -65,13 +65,13 @@ export const presentTalkMessage = (message: TalkMessage) => ({
   client_id: message.clientId,
 });
 
-/** What `reaction_added` and `reaction_removed` carry: the message as it is now, and the reaction that it is about. */
+/** What `reaction_added` and `reaction_removed` carry: the current message and the reaction. */
 export const presentReacted = (message: TalkMessage, reaction: Reaction) => ({
   ...presentTalkMessage(message),
   reaction: presentReaction(reaction),
 });
 
-/** A version of a message that was edited since; `tm_create` is when it was written. */
+/** An earlier version of an edited message; `tm_create` is when that version was written. */
 export const presentEdit = (edit: { text: string; medias: TalkMedia[]; at: Micros }) => ({
   text: edit.text,
   medias: edit.medias.map(presentMedia),

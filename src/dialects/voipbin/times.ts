@@ -16,7 +16,7 @@ export const isoTime = (at: Micros): string => `${isoSeconds(at)}.${fraction(at)
 /** `2024-01-15T10:30:00Z`: seed 000's inbound webhook. */
 export const isoSecond = (at: Micros): string => `${isoSeconds(at)}Z`;
 
-/** When a row of the directory was made, changed and deleted. */
+/** Creation, update and deletion times of a directory row. */
 export const presentStamps = (row: { createdAt: Micros; updatedAt: Micros; deletedAt: Micros | null }) => ({
   tm_create: blankTime(row.createdAt),
   tm_update: blankTime(row.updatedAt),
@@ -25,14 +25,14 @@ export const presentStamps = (row: { createdAt: Micros; updatedAt: Micros; delet
 
 const FORM = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?$/;
 
-/** Both forms, read back; null for anything else. */
+/** Parses both forms; null for anything else. */
 export function parseTime(text: string): Micros | null {
   const match = FORM.exec(text);
   if (!match) return null;
   const [, day, time, digits = ''] = match;
   const seconds = Date.parse(`${day}T${time}Z`);
   if (Number.isNaN(seconds)) return null;
-  // A date that no calendar has (February 30) is moved on by Date.parse instead of refused.
+  // Date.parse accepts impossible dates (February 30) and rolls them over.
   if (!new Date(seconds).toISOString().startsWith(day ?? '')) return null;
   return seconds * 1000 + Number(digits.padEnd(6, '0'));
 }

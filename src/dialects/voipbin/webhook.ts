@@ -36,7 +36,7 @@ interface Delivery {
   updatedAt: Micros;
 }
 
-/** `secret` only where it has just been made or changed. */
+/** `secret`: only in the answer that creates or changes it. */
 export const presentEndpoint = (endpoint: Endpoint, secret?: string) => ({
   id: endpoint.id,
   customer_id: endpoint.customerId,

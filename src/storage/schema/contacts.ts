@@ -23,7 +23,7 @@ export const contacts = sqliteTable(
   ],
 );
 
-/** In which conversations a contact is, and which addresses it holds there. */
+/** The conversations of a contact, and the addresses that it holds in each. */
 export const contactMemberships = sqliteTable(
   'contact_memberships',
   {
@@ -57,7 +57,7 @@ export const contactAddressHistory = sqliteTable(
   ],
 );
 
-/** The mergers of contacts, with what it takes to undo them beyond what the logs of the conversations say. */
+/** Mergers of contacts, with what an undo needs beyond the conversations' logs. */
 export const contactMerges = sqliteTable(
   'contact_merges',
   {
@@ -70,7 +70,7 @@ export const contactMerges = sqliteTable(
     undoneAt: integer('undone_at'),
   },
   (table) => [
-    // Of two mergers of one contact at once, one is made.
+    // Of two concurrent mergers of one contact, only one succeeds.
     uniqueIndex('contact_merges_standing')
       .on(table.loserId)
       .where(sql`undone_at IS NULL`),
@@ -78,7 +78,7 @@ export const contactMerges = sqliteTable(
   ],
 );
 
-/** What was erased, by ids alone; one that is running is brought to its end by the cron. */
+/** Erasures, by ids only. The cron finishes interrupted ones. */
 export const erasures = sqliteTable(
   'erasures',
   {

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { stamps } from './stamps.ts';
 
-/** The customers' directory: the truth about who and what there is. */
+/** The customers' directory. D1 is the source of truth for it. */
 
 export const customers = sqliteTable('customers', {
   id: text('id').primaryKey(),
@@ -24,7 +24,7 @@ export const agents = sqliteTable(
     passwordHash: text('password_hash').notNull(),
     permission: integer('permission').notNull(),
     status: text('status').notNull(),
-    /** Part of every token; growing it ends all tokens of this agent. */
+    /** Part of every token; increasing it invalidates all tokens of this agent. */
     tokenVersion: integer('token_version').notNull(),
     ...stamps,
   },
@@ -73,7 +73,7 @@ export const accounts = sqliteTable(
   },
   (table) => [
     index('accounts_list').on(table.customerId, table.createdAt, table.id),
-    // A mail names its address and nothing else, so that no two accounts may have one.
+    // A mail names only its address, so no two accounts may share one.
     uniqueIndex('accounts_mail_address')
       .on(sql`${table.providerData} ->> 'address'`)
       .where(sql`type = 'email' AND deleted_at IS NULL`),

@@ -1,8 +1,8 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
-/** What requests leave behind for a while, and the sandbox provider's own memory. */
+/** Short-lived rows of requests, and the sandbox provider's state. */
 
-/** POSTs that carried an Idempotency-Key: one that runs, or the answer of one that has ended (storage/idempotency.ts). Kept 24 hours. */
+/** POSTs with an Idempotency-Key: running, or finished with their answer (storage/idempotency.ts). Kept for 24 hours. */
 export const idempotencyKeys = sqliteTable(
   'idempotency_keys',
   {
@@ -14,9 +14,9 @@ export const idempotencyKeys = sqliteTable(
     /** The conversation that the request went to, or whose people the answer names: an erasure there deletes the row. */
     conversationId: text('conversation_id'),
     expiresMs: integer('expires_ms').notNull(),
-    /** The attempt that runs; empty once the answer is there. */
+    /** The running attempt; empty once there is an answer. */
     holder: text('holder').notNull().default(''),
-    /** When the attempt that runs is given up as crashed. */
+    /** When the running attempt counts as crashed. */
     leaseMs: integer('lease_ms').notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.customerId, table.key] })],
@@ -41,7 +41,7 @@ export const loginFailures = sqliteTable(
   (table) => [primaryKey({ columns: [table.username, table.minute] })],
 );
 
-/** The sandbox provider's own memory: what the contact's phone would have received. */
+/** The sandbox provider's state: what the contact's phone would have received. */
 export const sandboxMessages = sqliteTable(
   'sandbox_messages',
   {
@@ -63,7 +63,7 @@ export const sandboxMessages = sqliteTable(
   ],
 );
 
-/** What the sandbox provider will do wrong next. */
+/** Faults that the sandbox provider will simulate next. */
 export const sandboxFaults = sqliteTable('sandbox_faults', {
   accountId: text('account_id').primaryKey(),
   kind: text('kind').notNull(),

@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { stamps } from './stamps.ts';
 
-/** The history across conversations and talks: copies of what the objects own, which can be rebuilt from them. */
+/** The history across conversations and talks: a projection that can be rebuilt from the objects. */
 
 export const conversations = sqliteTable(
   'conversations',
@@ -14,7 +14,7 @@ export const conversations = sqliteTable(
     ownerId: text('owner_id'),
     peerTarget: text('peer_target').notNull(),
     sequence: integer('sequence').notNull(),
-    /** The whole ConversationState; the columns beside it are what lists filter and sort by. */
+    /** The whole ConversationState; the other columns are for filtering and sorting lists. */
     data: text('data').notNull(),
     /** The time of the newest event that D1 knows. */
     activeAt: integer('active_at').notNull(),
@@ -43,7 +43,7 @@ export const messages = sqliteTable(
   (table) => [primaryKey({ columns: [table.conversationId, table.id] })],
 );
 
-/** Which uploads stand in which conversation's messages: they go when the last of these is erased. */
+/** Which conversations refer to which uploads. An upload is deleted when the last of them is erased. */
 export const mediaUses = sqliteTable(
   'media_uses',
   { mediaId: text('media_id').notNull(), conversationId: text('conversation_id').notNull() },
@@ -53,12 +53,12 @@ export const mediaUses = sqliteTable(
   ],
 );
 
-/** What conversations are found by (domain/conversation/search.ts). The index over it, `search`, is FTS5 and kept by triggers. */
+/** The search documents of conversations (domain/conversation/search.ts). The index over it, `search`, is FTS5 and kept by triggers. */
 export const searchTexts = sqliteTable(
   'search_texts',
   {
     id: integer('id').primaryKey(),
-    /** A message's id, or a conversation's for its names and addresses. */
+    /** A message's id, or a conversation's id for its names and addresses. */
     key: text('key').notNull(),
     conversationId: text('conversation_id').notNull(),
     customer: text('customer').notNull(),
@@ -77,7 +77,7 @@ export const talks = sqliteTable(
     customerId: text('customer_id').notNull(),
     type: text('type').notNull(),
     sequence: integer('sequence').notNull(),
-    /** The whole TalkState; the columns beside it are what lists filter and sort by. */
+    /** The whole TalkState; the other columns are for filtering and sorting lists. */
     data: text('data').notNull(),
     /** The time of the newest event that D1 knows. */
     activeAt: integer('active_at').notNull(),
@@ -113,7 +113,7 @@ export const talkMessages = sqliteTable(
     version: integer('version').notNull(),
     /** Its place in the talk. */
     sequence: integer('sequence').notNull(),
-    /** The agent to whom it is never unread; null for the system's, which is unread to nobody. */
+    /** The author, for whom it is never unread; null for system messages, which are never unread. */
     ownerId: text('owner_id'),
     deleted: integer('deleted').notNull(),
     /** The whole TalkMessage. A deleted one holds no text and no medias. */
@@ -138,7 +138,7 @@ export const events = sqliteTable(
     sequence: integer('sequence').notNull(),
     type: text('type').notNull(),
     messageId: text('message_id'),
-    /** What the event itself fixed (domain/events.ts); a message's content is read from its row. */
+    /** The facts of the event itself (domain/events.ts); a message's content is read from its own row. */
     facts: text('facts').notNull(),
     at: integer('at').notNull(),
   },

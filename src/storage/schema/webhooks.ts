@@ -1,14 +1,14 @@
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { stamps } from './stamps.ts';
 
-/** Who is told of events, and what became of it. */
+/** Webhook endpoints and deliveries. */
 
 export const webhookEndpoints = sqliteTable(
   'webhook_endpoints',
   {
     id: text('id').primaryKey(),
     customerId: text('customer_id').notNull(),
-    /** `customer`: the customer's own webhook_uri, under the customer's id. `endpoint`: one made over the API. */
+    /** `customer`: the customer's own webhook_uri, under the customer's id. `endpoint`: one created through the API. */
     kind: text('kind').notNull(),
     name: text('name').notNull(),
     url: text('url').notNull(),
@@ -17,12 +17,12 @@ export const webhookEndpoints = sqliteTable(
     /** Wire names; empty means all of the dialect. */
     eventTypes: text('event_types', { mode: 'json' }).$type<string[]>().notNull(),
     secretSealed: text('secret_sealed').notNull(),
-    /** The secret before the last rotation, signed with as well until `previousUntil`. */
+    /** The secret before the last rotation, also used for signing until `previousUntil`. */
     previousSealed: text('previous_sealed'),
     previousUntil: integer('previous_until'),
     status: text('status').notNull(),
     disabledReason: text('disabled_reason').notNull(),
-    /** Since when nothing succeeded; null while it works. */
+    /** Since when no delivery has succeeded; null while the endpoint works. */
     failingSince: integer('failing_since'),
     /** Counts this endpoint's own notices (tests, disabling): their sequence. */
     notices: integer('notices').notNull(),
@@ -44,11 +44,11 @@ export const webhookDeliveries = sqliteTable(
     sequence: integer('sequence').notNull(),
     status: text('status').notNull(),
     attempts: integer('attempts').notNull(),
-    /** While pending: not before then. A claim moves it past its own lease. */
+    /** While pending: the time of the next attempt. A claim moves it past its own lease. */
     nextAttemptMs: integer('next_attempt_ms').notNull(),
     responseStatus: integer('response_status'),
     responseTimeMs: integer('response_time_ms'),
-    /** Why the last attempt failed, in our words: never a body, never a secret. */
+    /** Why the last attempt failed, in our own words: never a body or a secret. */
     error: text('error').notNull(),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
