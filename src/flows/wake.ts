@@ -1,6 +1,6 @@
 import { errorName, log } from '../log.ts';
 import { MINUTE, SECOND } from '../domain/time.ts';
-import { endActiveflow, overdueActiveflows, putOff } from '../storage/activeflows.ts';
+import { endActiveflow, overdueActiveflows, postponeCheck } from '../storage/activeflows.ts';
 
 const AT_ONCE = 20;
 const LOOKS = 20;
@@ -18,7 +18,7 @@ export async function wakeFlows(env: Env, now: number): Promise<void> {
 
 async function wake(env: Env, id: string, now: number): Promise<void> {
   // First, so that an activeflow that cannot be woken does not block the others.
-  await putOff(env, id, now + MINUTE);
+  await postponeCheck(env, id, now + MINUTE);
   try {
     await resume(env, id);
   } catch (error) {

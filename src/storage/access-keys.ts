@@ -11,7 +11,7 @@ const byHash = new DirectoryCache<AccessKey | null>();
 
 export const insertAccessKey = (env: Env, key: AccessKey): Statement => dbOf(env).insert(accessKeys).values(key);
 
-const living = (id: string) => and(eq(accessKeys.id, id), isNull(accessKeys.deletedAt));
+const notDeleted = (id: string) => and(eq(accessKeys.id, id), isNull(accessKeys.deletedAt));
 
 export async function findAccessKey(env: Env, customerId: string, id: string): Promise<AccessKey | null> {
   return (
@@ -24,7 +24,7 @@ export async function findAccessKey(env: Env, customerId: string, id: string): P
   );
 }
 
-/** The working key with this token hash. Cached for a few seconds, and longer while D1 is unavailable. */
+/** The key with this token hash, if it is neither revoked nor expired. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findWorkingKey(env: Env, tokenHash: string): Promise<AccessKey | null> {
   const unrevoked = and(eq(accessKeys.tokenHash, tokenHash), isNull(accessKeys.deletedAt));
   const key = await byHash.get(
@@ -35,7 +35,7 @@ export async function findWorkingKey(env: Env, tokenHash: string): Promise<Acces
 }
 
 export async function isKeyWorking(env: Env, id: string): Promise<boolean> {
-  const key = (await dbOf(env).select().from(accessKeys).where(living(id)))[0];
+  const key = (await dbOf(env).select().from(accessKeys).where(notDeleted(id)))[0];
   return key !== undefined && key.expiresAt > microsOf(Date.now());
 }
 
@@ -58,9 +58,9 @@ export const updateAccessKey = (
   dbOf(env)
     .update(accessKeys)
     .set({ ...changes, updatedAt })
-    .where(living(id));
+    .where(notDeleted(id));
 
 export const revokeAccessKey = (env: Env, key: AccessKey, deletedAt: Micros): Statement =>
-  dbOf(env).update(accessKeys).set({ deletedAt, updatedAt: deletedAt }).where(living(key.id));
+  dbOf(env).update(accessKeys).set({ deletedAt, updatedAt: deletedAt }).where(notDeleted(key.id));
 
 export const forgetAccessKey = (key: AccessKey): void => byHash.forget(key.tokenHash);

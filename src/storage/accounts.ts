@@ -32,16 +32,16 @@ async function openRow(env: Env, row: Row | undefined): Promise<Account | null> 
   return { ...account, secret: await unseal(secretSealed, key), token: await unseal(tokenSealed, key) };
 }
 
-const living = (id: string) => and(eq(accounts.id, id), isNull(accounts.deletedAt));
+const notDeleted = (id: string) => and(eq(accounts.id, id), isNull(accounts.deletedAt));
 
 export const insertAccount = (env: Env, sealed: Row): Statement => dbOf(env).insert(accounts).values(sealed);
 
-const findEver = (env: Env, id: string): Promise<Account | null> =>
+const findIncludingDeleted = (env: Env, id: string): Promise<Account | null> =>
   cache.get(id, async () => openRow(env, (await dbOf(env).select().from(accounts).where(eq(accounts.id, id)))[0]));
 
 /** The account of any customer, because a provider's hook names only the account. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findAnyAccount(env: Env, id: string): Promise<Account | null> {
-  const account = await findEver(env, id);
+  const account = await findIncludingDeleted(env, id);
   return account?.deletedAt === null ? account : null;
 }
 
@@ -72,7 +72,7 @@ export async function listAccounts(env: Env, customerId: string, request: PageRe
   return pageOf(await query.orderBy(...newestFirst(accounts)).limit(request.size + 1), request.size);
 }
 
-const answering = and(eq(assistants.id, accounts.assistantId), isNull(assistants.deletedAt));
+const hasAssistant = and(eq(assistants.id, accounts.assistantId), isNull(assistants.deletedAt));
 
 /** All accounts of one customer with their secrets, oldest first. */
 export async function findAllAccounts(env: Env, customerId: string): Promise<Account[]> {
@@ -84,7 +84,7 @@ export async function findAllAccounts(env: Env, customerId: string): Promise<Acc
 
 const listed = new DirectoryCache<Account[]>();
 
-/** The same, cached for a few seconds, and longer while D1 is unavailable. */
+/** The same as `findAllAccounts`, but cached for a few seconds, and longer while D1 is unavailable. */
 export const knownAccounts = (env: Env, customerId: string): Promise<Account[]> =>
   listed.get(customerId, () => findAllAccounts(env, customerId));
 
@@ -93,13 +93,13 @@ export async function findAssistantIds(env: Env, customerId: string, ids: string
   if (ids.length === 0) return new Map();
   const named = sql`${accounts.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
   const query = dbOf(env).select({ id: accounts.id, assistantId: assistants.id }).from(accounts);
-  const rows = await query.innerJoin(assistants, answering).where(and(eq(accounts.customerId, customerId), named));
+  const rows = await query.innerJoin(assistants, hasAssistant).where(and(eq(accounts.customerId, customerId), named));
   return new Map(rows.map(({ id, assistantId }) => [id, assistantId]));
 }
 
-/** The same for one account, cached for a few seconds, and longer while D1 is unavailable. */
+/** The assistant of one account. Cached for a few seconds, and longer while D1 is unavailable. */
 export async function findAssistantId(env: Env, customerId: string, accountId: string): Promise<string | null> {
-  const account = await findEver(env, accountId);
+  const account = await findIncludingDeleted(env, accountId);
   if (account?.customerId !== customerId || account.assistantId === NIL_UUID) return null;
   return (await findAssistant(env, customerId, account.assistantId))?.id ?? null;
 }
@@ -108,10 +108,10 @@ export async function findAssistantId(env: Env, customerId: string, accountId: s
 export async function findAnsweredBy(env: Env, customerId: string, assistantId: string): Promise<string[]> {
   const mine = and(eq(accounts.customerId, customerId), eq(accounts.assistantId, assistantId));
   const query = dbOf(env).select({ id: accounts.id }).from(accounts);
-  return (await query.innerJoin(assistants, answering).where(mine)).map(({ id }) => id);
+  return (await query.innerJoin(assistants, hasAssistant).where(mine)).map(({ id }) => id);
 }
 
-/** A number as a client names it. */
+/** How a client of the voicebip dialect names one of its numbers. */
 export interface Line {
   type: string;
   number: string;
@@ -126,13 +126,13 @@ export async function findByNumber(env: Env, customerId: string, line: Line): Pr
   const load = () => readByNumber(env, customerId, line);
   const id = await byNumber.get(key, load);
   const account = id === null ? null : await findAnyAccount(env, id);
-  if (id === null || (account && isOn(account, line))) return id;
+  if (id === null || (account && matchesLine(account, line))) return id;
   // The account has changed since it was cached, possibly under another number.
   byNumber.forget(key);
   return byNumber.get(key, load);
 }
 
-const isOn = (account: Account, { number, assistantId }: Line): boolean =>
+const matchesLine = (account: Account, { number, assistantId }: Line): boolean =>
   account.providerData['number'] === number && account.assistantId === assistantId;
 
 async function readByNumber(env: Env, customerId: string, line: Line): Promise<string | null> {
@@ -183,11 +183,11 @@ export async function updateAccount(env: Env, id: string, changes: AccountChange
   await dbOf(env)
     .update(accounts)
     .set({ ...plain, ...sealed, updatedAt })
-    .where(living(id));
+    .where(notDeleted(id));
   cache.forget(id);
 }
 
 export async function deleteAccount(env: Env, id: string, deletedAt: Micros): Promise<void> {
-  await dbOf(env).update(accounts).set({ deletedAt, updatedAt: deletedAt }).where(living(id));
+  await dbOf(env).update(accounts).set({ deletedAt, updatedAt: deletedAt }).where(notDeleted(id));
   cache.forget(id);
 }

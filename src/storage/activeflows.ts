@@ -14,7 +14,7 @@ export type Activeflow = typeof activeflows.$inferSelect;
 
 /** How long an action may take, retries included, before the sweep checks on it. */
 export const ACTION_MS = 30 * SECOND;
-/** The same for waking up after a sleep. */
+/** How late the wake-up after a sleep may be before the sweep checks on it. */
 export const WAKING_MS = 5 * SECOND;
 
 /** Creates the row of a started flow. Idempotent. False if the flow no longer exists. */
@@ -140,8 +140,8 @@ export async function endActiveflow(env: Env, id: string, status: ActiveflowStat
     .where(and(eq(activeflows.id, id), eq(activeflows.status, 'running')));
 }
 
-/** Postpones the sweep's check until then. */
-export async function putOff(env: Env, id: string, dueMs: Millis): Promise<void> {
+/** Postpones the sweep's check until `dueMs`. */
+export async function postponeCheck(env: Env, id: string, dueMs: Millis): Promise<void> {
   await dbOf(env).update(activeflows).set({ dueMs }).where(eq(activeflows.id, id));
 }
 

@@ -3,18 +3,18 @@ import { dbOf, type Statement } from './db.ts';
 import { contactAddressHistory } from './schema.ts';
 import type { ContactAddress } from '../domain/conversation/state.ts';
 
-const IS_MEANT = 'IN (SELECT value FROM json_each(?2))';
+const IN_LIST = 'IN (SELECT value FROM json_each(?2))';
 
 /**
- * Every address of these contacts, also past ones; but not one that another contact holds now, because contacts that were merged by mistake
- * had each other's.
+ * Every address that these contacts hold or have held, without past ones that another contact holds now: contacts that were merged by
+ * mistake had each other's addresses.
  */
 export async function addressesOf(env: Env, customerId: string, contactIds: string[]): Promise<ContactAddress[]> {
   const query = env.DB.prepare(ADDRESSES).bind(customerId, JSON.stringify(contactIds));
   return (await query.all<ContactAddress>()).results;
 }
 
-/** Whether one of the customer's contacts that a condition names holds the address now. */
+/** SQL: whether a contact of the customer that meets the condition holds the address now. */
 const heldBy = (whose: string): string => `
   EXISTS (
     SELECT 1 FROM contact_address_history AS other
@@ -26,10 +26,10 @@ const heldBy = (whose: string): string => `
 
 const ADDRESSES = `
   SELECT DISTINCT entry.type, entry.target FROM contact_address_history AS entry
-  WHERE entry.customer_id = ?1 AND entry.contact_id ${IS_MEANT}
-    AND (${heldBy(IS_MEANT)} OR NOT ${heldBy(`NOT ${IS_MEANT}`)})`;
+  WHERE entry.customer_id = ?1 AND entry.contact_id ${IN_LIST}
+    AND (${heldBy(IN_LIST)} OR NOT ${heldBy(`NOT ${IN_LIST}`)})`;
 
-/** Contacts, not merged with others, that hold these addresses and no others: the same person through another channel. */
+/** Unmerged contacts that hold some of these addresses and no others: the same person through another channel. */
 export async function contactsWithOnly(env: Env, customerId: string, addresses: ContactAddress[]): Promise<string[]> {
   const query = env.DB.prepare(CONTACTS_WITH_ONLY).bind(customerId, JSON.stringify(addresses));
   return (await query.all<{ id: string }>()).results.map(({ id }) => id);

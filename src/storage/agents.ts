@@ -23,7 +23,7 @@ export async function findAgent(env: Env, customerId: string, id: string): Promi
   );
 }
 
-/** Those of these agents that are not deleted, in no particular order. */
+/** The agents with these ids that are not deleted, in no particular order. */
 export function findAgents(env: Env, customerId: string, ids: string[]): Promise<Agent[]> {
   const named = sql`${agents.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
   const mine = and(named, eq(agents.customerId, customerId), isNull(agents.deletedAt));
@@ -32,9 +32,9 @@ export function findAgents(env: Env, customerId: string, ids: string[]): Promise
 
 /** The agent that a token names. Cached for a few seconds, and longer while D1 is unavailable. */
 export const findSignedIn = (env: Env, id: string): Promise<Agent | null> =>
-  cache.get(id, async () => (await dbOf(env).select().from(agents).where(living(id)))[0] ?? null);
+  cache.get(id, async () => (await dbOf(env).select().from(agents).where(notDeleted(id)))[0] ?? null);
 
-const living = (id: string) => and(eq(agents.id, id), isNull(agents.deletedAt));
+const notDeleted = (id: string) => and(eq(agents.id, id), isNull(agents.deletedAt));
 
 export const findByUsername = async (env: Env, username: string): Promise<Agent | null> =>
   (
@@ -56,7 +56,7 @@ export const updateAgent = (env: Env, id: string, changes: AgentChanges, updated
   dbOf(env)
     .update(agents)
     .set({ ...changes, updatedAt })
-    .where(living(id));
+    .where(notDeleted(id));
 
 type Rights = Partial<Pick<Agent, 'permission' | 'passwordHash'>>;
 
@@ -66,7 +66,7 @@ export function changeRights(env: Env, id: string, rights: Rights, updatedAt: Mi
   return dbOf(env)
     .update(agents)
     .set({ ...rights, tokenVersion, updatedAt })
-    .where(living(id));
+    .where(notDeleted(id));
 }
 
 /** Soft delete. The user name becomes free again: the row is renamed because of the unique index. */

@@ -16,7 +16,7 @@ export const ASSISTANT_DEFAULTS = { debounceMs: 1500, timeoutMs: 10_000, maxFail
 /** Includes deleted ones, so that they are known as deleted while D1 is unavailable. */
 const cache = new DirectoryCache<Assistant | null>();
 
-const living = (id: string) => and(eq(assistants.id, id), isNull(assistants.deletedAt));
+const notDeleted = (id: string) => and(eq(assistants.id, id), isNull(assistants.deletedAt));
 
 export const insertAssistant = (env: Env, assistant: Assistant): Statement =>
   dbOf(env).insert(assistants).values(assistant);
@@ -54,6 +54,6 @@ export async function updateAssistant(env: Env, id: string, changes: AssistantCh
   await dbOf(env)
     .update(assistants)
     .set({ ...changes, updatedAt })
-    .where(living(id));
+    .where(notDeleted(id));
   cache.forget(id);
 }

@@ -126,7 +126,7 @@ export const saveJournal = (env: Env, id: string, journal: MergeJournal): Promis
 export const findMerge = (env: Env, customerId: string, id: string): Promise<ContactMerge | null> =>
   readMerge(env, and(eq(contactMerges.id, id), eq(contactMerges.customerId, customerId)));
 
-/** The merger, not undone, that merged this contact into another one. */
+/** The merger that merged this contact into another one and has not been undone. */
 export function mergerOf(env: Env, customerId: string, loserId: string): Promise<ContactMerge | null> {
   const isTheirs = and(eq(contactMerges.customerId, customerId), eq(contactMerges.loserId, loserId));
   return readMerge(env, and(isTheirs, isNull(contactMerges.undoneAt)));
@@ -150,7 +150,10 @@ export async function sidesOf(env: Env, { winnerId, loserId, journal }: ContactM
   return { winner: contactOf(winner, own(false), memberships), loser: contactOf(loser, own(true), memberships) };
 }
 
-/** Each contact is merged where it was before, or not at all, under its own name. Only the ids of the joined conversations are kept, because the people may be erased. */
+/**
+ * Restores which contact each one was merged into before, if any, and the winner's own name. The journal keeps only the ids of the joined
+ * conversations, because the people in them may be erased later.
+ */
 export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerge, undoneAt: Micros): Promise<void> {
   const db = dbOf(env);
   const back = journal.moved.map(({ contactId, before }) =>
@@ -159,14 +162,18 @@ export async function undoMerge(env: Env, { id, winnerId, journal }: ContactMerg
       .set({ mergedInto: before })
       .where(and(eq(contacts.id, contactId), eq(contacts.mergedInto, winnerId))),
   );
-  const joined = journal.joined.map(({ from, into }) => ({ from, into }));
-  const undone = { undoneAt, journal: { moved: journal.moved, joined } };
+  const joinedIds = journal.joined.map(({ from, into }) => ({ from, into }));
+  const undone = { undoneAt, journal: { moved: journal.moved, joined: joinedIds } };
   const ended = db.update(contactMerges).set(undone).where(eq(contactMerges.id, id));
-  await runBatch(db, [...(journal.winnerName === '' ? [unname(env, winnerId, journal)] : []), ...back, ended]);
+  await runBatch(db, [
+    ...(journal.winnerName === '' ? [removeInheritedName(env, winnerId, journal)] : []),
+    ...back,
+    ended,
+  ]);
 }
 
 /** The winner had no name before the merger: if it still has the name of one of these contacts, it loses it. */
-const unname = (env: Env, winnerId: string, { moved }: MergeJournal): Statement => {
+const removeInheritedName = (env: Env, winnerId: string, { moved }: MergeJournal): Statement => {
   const ids = JSON.stringify(moved.map(({ contactId }) => contactId));
   const theirs = sql`${contacts.name} IN (SELECT name FROM contacts AS theirs WHERE theirs.id IN (SELECT value FROM json_each(${ids})))`;
   return dbOf(env)

@@ -7,14 +7,14 @@ import type { LogRow } from '../domain/events.ts';
 import type { Micros } from '../domain/time.ts';
 
 /** One batch of a conversation's log, with the current state of its subjects. */
-export interface ConversationStretch {
+export interface ConversationBatch {
   conversation: ConversationState;
   rows: LogRow[];
   /** The current messages that the rows are about, as a JSON array. */
   messages: string;
   announcements: Announcement[];
   /** The search documents that the rows change. */
-  found: SearchDocument[];
+  searchDocuments: SearchDocument[];
 }
 
 const UPSERT_MESSAGES = `
@@ -56,7 +56,7 @@ const INSERT_ADDRESS_HISTORY = `
   FROM json_each(?3) AS person, json_each(person.value, '$.addresses') AS address WHERE true
   ON CONFLICT DO NOTHING`;
 
-/** The providerRef of an upload: storage/medias.ts. */
+/** An upload's providerRef is `stored:<media id>` (domain/content.ts). */
 const INSERT_USES = `
   INSERT INTO media_uses (media_id, conversation_id)
   SELECT substr(media.value ->> 'providerRef', 8), ?1
@@ -64,8 +64,8 @@ const INSERT_USES = `
   WHERE media.value ->> 'providerRef' LIKE 'stored:%'
   ON CONFLICT (media_id, conversation_id) DO NOTHING`;
 
-/** The people, if a row may have changed them. */
-function peopleStatements(db: D1Database, { conversation, rows }: ConversationStretch): D1PreparedStatement[] {
+/** Writes the people of the conversation, if one of the rows may have changed them. */
+function peopleStatements(db: D1Database, { conversation, rows }: ConversationBatch): D1PreparedStatement[] {
   if (rows.every(({ messageId }) => messageId !== null)) return [];
   const { id, customerId, updatedAt } = conversation;
   const present = peopleIn(conversation);
@@ -78,18 +78,18 @@ function peopleStatements(db: D1Database, { conversation, rows }: ConversationSt
   ];
 }
 
-/** With the addresses that they hold. Claimed addresses are not in the directory of contacts. */
+/** The people with the addresses that they hold. The directory of contacts leaves out claimed addresses. */
 const peopleIn = (conversation: ConversationState) =>
   peopleOf(conversation).map((person) => ({ ...person, addresses: heldAddresses(person).map(plainAddress) }));
 
 const peopleAt = ({ messageId, facts }: LogRow) => (messageId === null ? peopleIn(readConversation(facts)) : []);
 
-const usesOf = (db: D1Database, { conversation, messages }: ConversationStretch): D1PreparedStatement[] =>
+const usesOf = (db: D1Database, { conversation, messages }: ConversationBatch): D1PreparedStatement[] =>
   messages.includes('"stored:') ? [db.prepare(INSERT_USES).bind(conversation.id, messages)] : [];
 
 /** @returns the ids of the webhook deliveries whose first attempt is due. */
-export function projectConversation(db: D1Database, batch: ConversationStretch, nowMs: number): Promise<string[]> {
-  const { conversation, messages, rows, announcements, found } = batch;
+export function projectConversation(db: D1Database, batch: ConversationBatch, nowMs: number): Promise<string[]> {
+  const { conversation, messages, rows, announcements, searchDocuments } = batch;
   const { customerId, id } = conversation;
   const last = rows.at(-1);
   const subjects = [
@@ -97,7 +97,7 @@ export function projectConversation(db: D1Database, batch: ConversationStretch, 
     conversationStatement(db, conversation, last?.at ?? conversation.updatedAt),
     ...peopleStatements(db, batch),
     ...usesOf(db, batch),
-    ...(found.length === 0 ? [] : [db.prepare(UPSERT_SEARCH).bind(id, JSON.stringify(found))]),
+    ...(searchDocuments.length === 0 ? [] : [db.prepare(UPSERT_SEARCH).bind(id, JSON.stringify(searchDocuments))]),
   ];
   return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);
 }

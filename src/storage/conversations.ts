@@ -14,10 +14,10 @@ export interface ConversationFilter {
   tag?: string;
   archived?: boolean;
   accountId?: string;
-  /** Any of these. */
+  /** Any of these accounts. */
   accountIds?: string[];
   peer?: string;
-  /** An expression of domain/conversation/search.ts, over messages, names and addresses. */
+  /** A search expression (domain/conversation/search.ts) over messages, names and addresses. */
   search?: string | undefined;
 }
 
@@ -68,8 +68,8 @@ const conditions = (filter: ConversationFilter): SQL[] => [
 ];
 
 /**
- * By whichever of its bindings, and by whatever its people hold. `parked` is what the first release called `inactiveBindings`: a row of its
- * has that until its conversation changes (domain/conversation/identity/stored-state.ts).
+ * Matches the peer of any binding and any address that the people hold. `parked` is the first release's name of `inactiveBindings`: its
+ * rows keep that name until their conversation changes (domain/conversation/identity/stored-state.ts).
  */
 const isWith = (peer: string): SQL =>
   sql`(${conversations.peerTarget} = ${peer}

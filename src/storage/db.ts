@@ -15,7 +15,7 @@ export async function runBatch(db: Db, statements: Statement[]): Promise<void> {
   if (first) await db.batch([first, ...rest]);
 }
 
-/** Whether a write failed on the unique constraint of this column. D1 says so only in the error text. */
+/** Whether a write failed on the unique constraint of this column. D1 names the constraint only in the error text. */
 export function isTaken(error: unknown, column: string): boolean {
   if (!(error instanceof Error)) return false;
   return error.message.includes(`UNIQUE constraint failed: ${column}`) || isTaken(error.cause, column);

@@ -13,7 +13,7 @@ export const insertErasure = (env: Env, erasure: Erasure): Promise<unknown> =>
 export const finishErasure = (env: Env, { id, messages, files, doneAt }: Erasure): Promise<unknown> =>
   dbOf(env).update(erasures).set({ messages, files, doneAt }).where(eq(erasures.id, id));
 
-/** Erasures that were interrupted. */
+/** Erasures that were begun before `before` and are not finished: they were interrupted. */
 export const openErasures = (env: Env, before: Micros, limit: number): Promise<Erasure[]> =>
   dbOf(env)
     .select()
@@ -35,23 +35,23 @@ const DELETED: [table: string, key: string][] = [
   ['idempotency_keys', 'conversation_id'],
 ];
 
-const IS_ONE = 'IN (SELECT value FROM json_each(?1))';
+const IN_LIST = 'IN (SELECT value FROM json_each(?1))';
 
 /** Deletes everything that D1 has of these conversations. Idempotent. */
 export async function dropConversations(env: Env, ids: string[]): Promise<void> {
   const list = JSON.stringify(ids);
   const deletion = ([table, key]: [string, string]) =>
-    env.DB.prepare(`DELETE FROM ${table} WHERE ${key} ${IS_ONE}`).bind(list);
+    env.DB.prepare(`DELETE FROM ${table} WHERE ${key} ${IN_LIST}`).bind(list);
   await env.DB.batch(DELETED.map(deletion));
 }
 
 const SCRUBBED = [
-  `DELETE FROM search_texts WHERE conversation_id ${IS_ONE}`,
-  `DELETE FROM media_uses WHERE conversation_id ${IS_ONE}`,
-  `DELETE FROM idempotency_keys WHERE conversation_id ${IS_ONE}`,
-  // Older than anything that the rebuild writes, which overwrites these rows; until then the other people's messages stay readable.
-  `UPDATE messages SET version = 0 WHERE conversation_id ${IS_ONE}`,
-  `UPDATE conversations SET sequence = 0 WHERE id ${IS_ONE}`,
+  `DELETE FROM search_texts WHERE conversation_id ${IN_LIST}`,
+  `DELETE FROM media_uses WHERE conversation_id ${IN_LIST}`,
+  `DELETE FROM idempotency_keys WHERE conversation_id ${IN_LIST}`,
+  // Any row that the rebuild writes is newer than version 0 and overwrites these. Until then the other people's messages stay readable.
+  `UPDATE messages SET version = 0 WHERE conversation_id ${IN_LIST}`,
+  `UPDATE conversations SET sequence = 0 WHERE id ${IN_LIST}`,
 ];
 
 /**
@@ -66,7 +66,7 @@ export async function dropPartsOf(
   const list = JSON.stringify(ids);
   const among = (table: string, key: string, values: string[]) =>
     env.DB.prepare(
-      `DELETE FROM ${table} WHERE conversation_id ${IS_ONE} AND ${key} IN (SELECT value FROM json_each(?2))`,
+      `DELETE FROM ${table} WHERE conversation_id ${IN_LIST} AND ${key} IN (SELECT value FROM json_each(?2))`,
     ).bind(list, JSON.stringify(values));
   await env.DB.batch([
     ...SCRUBBED.map((query) => env.DB.prepare(query).bind(list)),
@@ -84,15 +84,15 @@ export async function dropContacts(
 ): Promise<void> {
   const list = JSON.stringify(ids);
   await env.DB.batch([
-    env.DB.prepare(`DELETE FROM contacts WHERE id ${IS_ONE}`).bind(list),
-    env.DB.prepare(`DELETE FROM contact_memberships WHERE contact_id ${IS_ONE}`).bind(list),
-    env.DB.prepare(`DELETE FROM contact_merges WHERE winner_id ${IS_ONE} OR loser_id ${IS_ONE}`).bind(list),
+    env.DB.prepare(`DELETE FROM contacts WHERE id ${IN_LIST}`).bind(list),
+    env.DB.prepare(`DELETE FROM contact_memberships WHERE contact_id ${IN_LIST}`).bind(list),
+    env.DB.prepare(`DELETE FROM contact_merges WHERE winner_id ${IN_LIST} OR loser_id ${IN_LIST}`).bind(list),
     env.DB.prepare(SCRUB_JOURNALS).bind(customerId, list, JSON.stringify(addresses)),
   ]);
   await runBatch(dbOf(env), [dropAddressHistory(env, customerId, ids, addresses)]);
 }
 
-/** A merger of others may name them as well: by their ids, and in what the first release kept of the conversations by their addresses. */
+/** Mergers of other contacts may name the erased ones too: by id, and in journals of the first release by address. */
 const SCRUB_JOURNALS = `
   UPDATE contact_merges SET journal = json_set(journal,
     '$.moved', json((
@@ -113,9 +113,9 @@ const SCRUB_JOURNALS = `
       WHERE (held.value ->> 'type', held.value ->> 'target') IN (SELECT value ->> 'type', value ->> 'target' FROM json_each(?3)))
   )`;
 
-/** Those of these uploads that no message refers to any more. */
+/** The uploads among these that no message refers to any more. */
 export async function unusedUploads(env: Env, ids: string[]): Promise<string[]> {
-  const isMeant = sql`${mediaUses.mediaId} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
-  const used = await dbOf(env).selectDistinct({ id: mediaUses.mediaId }).from(mediaUses).where(isMeant);
+  const isListed = sql`${mediaUses.mediaId} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const used = await dbOf(env).selectDistinct({ id: mediaUses.mediaId }).from(mediaUses).where(isListed);
   return ids.filter((id) => !used.some((each) => each.id === id));
 }

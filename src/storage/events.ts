@@ -40,7 +40,7 @@ export async function findEvent(env: Env, sourceId: string, sequence: number): P
 interface EventFilter {
   /** Leaves out earlier events. */
   since?: Micros;
-  /** False for people, who only see events of their own talks. */
+  /** False for agents: this list would show them talks that they are not in. */
   withTalks: boolean;
 }
 

@@ -52,7 +52,7 @@ export async function reserve(env: Env, { scope, holder }: Attempt, now: Millis)
       setWhere: sql`${isExpired} OR (${isCrashed})`,
     });
   const [, [row]] = await db.batch([insert, db.select().from(idempotencyKeys).where(isKey(scope))]);
-  if (!row) throw new Error('a key that was just inserted is not there');
+  if (!row) throw new Error('the idempotency key was inserted, but cannot be read');
   if (row.holder === holder) return { kind: 'reserved', conversationId: row.conversationId };
   if (row.fingerprint !== scope.fingerprint) return { kind: 'reused' };
   if (row.holder !== '') return { kind: 'running' };
@@ -77,7 +77,7 @@ export async function noteConversation(env: Env, attempt: Attempt, conversationI
   return noted.meta.changes > 0;
 }
 
-/** What is stored under a key. */
+/** The answer that is stored under a key. */
 export interface Kept {
   body: string;
   /** The conversation whose people the answer names, or null. */
@@ -106,15 +106,15 @@ export async function commitAnswer(
     await runBatch(dbOf(env), [keep, ...statements]);
     return true;
   } catch (error) {
-    if (isRefusedNull(error)) return false;
+    if (isNotHeldError(error)) return false;
     throw error;
   }
 }
 
-/** D1 says so only in the error text. */
-function isRefusedNull(error: unknown): boolean {
+/** D1 names the violated constraint only in the error text. */
+function isNotHeldError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return error.message.includes('NOT NULL constraint failed: idempotency_keys.holder') || isRefusedNull(error.cause);
+  return error.message.includes('NOT NULL constraint failed: idempotency_keys.holder') || isNotHeldError(error.cause);
 }
 
 /** The attempt failed and left nothing behind: the key is free, also for another request. */

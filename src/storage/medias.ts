@@ -34,7 +34,7 @@ export async function findFile(env: Env, customerId: string, id: string): Promis
   return found && { id, ...describe(found) };
 }
 
-/** With its content, or the range that the headers ask for. */
+/** An upload with its content, or with the range that the headers ask for. */
 export const openFile = (env: Env, customerId: string, id: string, headers: Headers): Promise<OpenFile | null> =>
   openKey(env, keyOf(customerId, id), headers);
 
@@ -87,7 +87,7 @@ export async function keepCopy(
   }
 }
 
-/** The same for bytes in memory. @throws when R2 fails. */
+/** Stores a copy from bytes in memory. @throws when R2 fails. */
 export async function putCopy(
   env: Env,
   location: CopyLocation & { index: number },
@@ -114,7 +114,7 @@ export const dropCopies = async (env: Env, location: CopyLocation): Promise<void
   await dropPrefix(env, copiesOf(location));
 };
 
-/** The same. @returns the number of files. */
+/** Deletes the copies of one message. @returns the number of files. */
 export const dropFiles = (env: Env, location: CopyLocation): Promise<number> => dropPrefix(env, copiesOf(location));
 
 /** Deletes all copies of one conversation. @returns the number of files. */

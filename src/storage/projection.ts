@@ -1,7 +1,7 @@
 import type { LogRow } from '../domain/events.ts';
 
 /** One batch of one object's log. */
-export interface LogStretch {
+export interface ProjectedBatch {
   sourceId: string;
   customerId: string;
   rows: LogRow[];
@@ -26,7 +26,7 @@ const INSERT_EVENTS = `
   ON CONFLICT (source_id, sequence) DO UPDATE SET facts = excluded.facts WHERE excluded.facts <> events.facts`;
 
 /**
- * Joined with the endpoints inside D1, so that a message needs no list of them and the current ones count.
+ * Joins with the endpoints inside D1, so that no object has to know them and the current ones count.
  * ?4 is one endpoint, or null for all of the customer's endpoints.
  */
 const INSERT_DELIVERIES = `
@@ -45,13 +45,14 @@ const DUE_DELIVERIES = `
   WHERE source_id = ?1 AND sequence BETWEEN ?2 AND ?3 AND status = 'pending' AND attempts = 0`;
 
 /**
- * Writes one batch of a log to D1: history, lists (`subjects`: what the rows are about) and pending webhook deliveries, in one transaction.
+ * Writes one batch of a log to D1 in one transaction: history, lists (`subjects`: the writes for what the rows are about) and pending
+ * webhook deliveries.
  * Idempotent; an older batch never overwrites a newer one.
  * @returns the ids of the webhook deliveries whose first attempt is due.
  */
 export async function projectLog(
   db: D1Database,
-  batch: LogStretch,
+  batch: ProjectedBatch,
   subjects: D1PreparedStatement[],
   nowMs: number,
 ): Promise<string[]> {

@@ -12,21 +12,21 @@ export type StreamReader =
 
 /** The readers whose credential is no longer valid, read from D1. @throws while D1 does not respond. */
 export async function revokedReaders<R extends StreamReader>(env: Env, readers: R[]): Promise<Set<R>> {
-  const standing = new Set([
-    ...(await standingAgents(
+  const valid = new Set([
+    ...(await validAgents(
       env,
       idsOf(readers, (reader) => reader.kind === 'agent' && reader.agentId),
     )),
-    ...(await standingKeys(
+    ...(await validKeys(
       env,
       idsOf(readers, (reader) => reader.kind === 'accesskey' && reader.keyId),
     )),
-    ...(await standingAccounts(
+    ...(await validAccounts(
       env,
       idsOf(readers, (reader) => reader.kind === 'visitor' && reader.accountId),
     )),
   ]);
-  return new Set(readers.filter((reader) => !standing.has(nameOf(reader))));
+  return new Set(readers.filter((reader) => !valid.has(nameOf(reader))));
 }
 
 function nameOf(reader: StreamReader): string {
@@ -40,24 +40,24 @@ const idsOf = <R>(readers: R[], idOf: (reader: R) => string | false): string[] =
   ...new Set(readers.map(idOf).filter((id) => id !== false)),
 ];
 
-async function standingAgents(env: Env, ids: string[]): Promise<string[]> {
+async function validAgents(env: Env, ids: string[]): Promise<string[]> {
   if (ids.length === 0) return [];
-  const living = and(isOneOf(agents.id, ids), isNull(agents.deletedAt));
-  const rows = await dbOf(env).select().from(agents).where(living);
+  const notDeleted = and(isOneOf(agents.id, ids), isNull(agents.deletedAt));
+  const rows = await dbOf(env).select().from(agents).where(notDeleted);
   return rows.map((agent) => agentName(agent.id, agent.customerId, agent.tokenVersion));
 }
 
-async function standingKeys(env: Env, ids: string[]): Promise<string[]> {
+async function validKeys(env: Env, ids: string[]): Promise<string[]> {
   if (ids.length === 0) return [];
-  const living = and(isOneOf(accessKeys.id, ids), isNull(accessKeys.deletedAt));
-  const rows = await dbOf(env).select().from(accessKeys).where(living);
+  const notDeleted = and(isOneOf(accessKeys.id, ids), isNull(accessKeys.deletedAt));
+  const rows = await dbOf(env).select().from(accessKeys).where(notDeleted);
   return rows.filter((key) => key.expiresAt > microsOf(Date.now())).map((key) => key.id);
 }
 
-async function standingAccounts(env: Env, ids: string[]): Promise<string[]> {
+async function validAccounts(env: Env, ids: string[]): Promise<string[]> {
   if (ids.length === 0) return [];
-  const living = and(isOneOf(accounts.id, ids), isNull(accounts.deletedAt));
-  return (await dbOf(env).select({ id: accounts.id }).from(accounts).where(living)).map(({ id }) => id);
+  const notDeleted = and(isOneOf(accounts.id, ids), isNull(accounts.deletedAt));
+  return (await dbOf(env).select({ id: accounts.id }).from(accounts).where(notDeleted)).map(({ id }) => id);
 }
 
 /** Passes any number of ids as one parameter, because D1 allows 100 parameters. */

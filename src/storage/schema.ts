@@ -1,6 +1,6 @@
 /**
  * D1: the customers' directory, and the history across conversations and talks. Times are microseconds unless the name says `_ms`.
- * The customer is the first column of every key that a list walks: no query can cross customers by accident.
+ * The customer is the first column of every index that a list uses, so that no query can cross customers by accident.
  */
 export * from './schema/automation.ts';
 export * from './schema/directory.ts';

@@ -3,7 +3,7 @@ import type { LogRow } from '../domain/events.ts';
 import type { Participant, Talk } from '../domain/talk/state.ts';
 
 /** One batch of a talk's log, with the current state of its subjects. */
-export interface TalkStretch {
+export interface TalkBatch {
   talk: Talk;
   rows: LogRow[];
   /** The current messages that the rows are about, as a JSON array. */
@@ -40,8 +40,8 @@ const UPSERT_PARTICIPANTS = `
   ON CONFLICT (talk_id, agent_id) DO UPDATE SET read_sequence = excluded.read_sequence
   WHERE excluded.read_sequence > talk_participants.read_sequence`;
 
-/** @returns the ids of the webhook deliveries that wait for their first attempt. */
-export function projectTalk(db: D1Database, batch: TalkStretch, nowMs: number): Promise<string[]> {
+/** @returns the ids of the webhook deliveries whose first attempt is due. */
+export function projectTalk(db: D1Database, batch: TalkBatch, nowMs: number): Promise<string[]> {
   const { talk, messages, rows, announcements } = batch;
   const { id, customerId } = talk.state;
   const subjects = [
@@ -52,7 +52,7 @@ export function projectTalk(db: D1Database, batch: TalkStretch, nowMs: number): 
   return projectLog(db, { sourceId: id, customerId, rows, announcements }, subjects, nowMs);
 }
 
-function participantStatements(db: D1Database, { talk, rows, reads }: TalkStretch): D1PreparedStatement[] {
+function participantStatements(db: D1Database, { talk, rows, reads }: TalkBatch): D1PreparedStatement[] {
   const { id, sequence } = talk.state;
   const moved = rows.some(({ type }) => type.startsWith('talk.participant_'));
   const written = JSON.stringify((moved ? [...talk.participants.values()] : reads).map(participantRow));
@@ -63,7 +63,7 @@ function participantStatements(db: D1Database, { talk, rows, reads }: TalkStretc
 
 const participantRow = ({ agentId, readSequence }: Participant) => ({ agentId, readSequence });
 
-function talkStatement(db: D1Database, { talk: { state }, rows }: TalkStretch): D1PreparedStatement {
+function talkStatement(db: D1Database, { talk: { state }, rows }: TalkBatch): D1PreparedStatement {
   const { id, customerId, type, sequence, createdAt, updatedAt, deletedAt } = state;
   const activeAt = rows.at(-1)?.at ?? state.lastMessageAt ?? updatedAt;
   return db

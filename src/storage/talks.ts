@@ -6,7 +6,7 @@ import { readOwnJson } from '../domain/events.ts';
 import type { TalkMessage, TalkState } from '../domain/talk/state.ts';
 import type { Micros } from '../domain/time.ts';
 
-/** A talk in a list: `unread` of who asked, at most 1,000. */
+/** A talk in a list. `unread`: how many messages the asking agent has not read, at most 1,000. */
 export interface ListedTalk {
   state: TalkState;
   unread: number;
@@ -16,11 +16,11 @@ interface Row {
   id: string;
   createdAt: Micros;
   data: string;
-  /** Null for who is not in it. */
+  /** Null if the agent is not a participant. */
   readSequence: number | null;
 }
 
-/** From the agent's participations, and not from all talks of the customer: `CROSS` keeps SQLite to this order. */
+/** Starts from the agent's participations instead of scanning all talks of the customer: `CROSS JOIN` makes SQLite keep this order. */
 const TALKS_OF = `
   SELECT talk.id, talk.created_at AS createdAt, talk.data, participant.read_sequence AS readSequence
   FROM talk_participants AS participant
@@ -28,7 +28,7 @@ const TALKS_OF = `
   WHERE participant.agent_id = ?2 AND (talk.created_at < ?3 OR (talk.created_at = ?3 AND talk.id < ?4))
   ORDER BY talk.created_at DESC, talk.id DESC LIMIT ?5`;
 
-/** The talks that an agent is in, newest first, as D1 knows them: within a second of the objects. */
+/** The talks that an agent is in, newest first, from D1, which follows the objects within a second. */
 export async function listTalksOf(
   env: Env,
   customerId: string,
@@ -36,17 +36,17 @@ export async function listTalksOf(
   request: PageRequest,
 ): Promise<Page<ListedTalk>> {
   const { results } = await env.DB.prepare(TALKS_OF)
-    .bind(customerId, agentId, ...borderOf(request))
+    .bind(customerId, agentId, ...pageParameters(request))
     .all<Row>();
   return withUnread(env, agentId, pageOf(results, request.size));
 }
 
-/** Where a page begins and how many rows it takes: time, id and limit. */
-function borderOf({ size, cursor }: PageRequest): [number, string, number] {
+/** The bound parameters of a page: the time and id that it starts after, and its limit. */
+function pageParameters({ size, cursor }: PageRequest): [number, string, number] {
   return [cursor?.at ?? Number.MAX_SAFE_INTEGER, cursor?.id ?? '', size + 1];
 }
 
-/** All channels of a customer, newest first, whoever is in them. */
+/** All channels of a customer, newest first, including those that the agent is not in. */
 export async function listChannels(
   env: Env,
   customerId: string,
@@ -64,7 +64,7 @@ export async function listChannels(
   return withUnread(env, agentId, pageOf(rows, request.size));
 }
 
-/** Derived from the read positions, never counted up and down: it cannot drift. Asked for the rows of one page only. */
+/** Computed from the read positions instead of a counter, so that it cannot drift. Runs for the rows of one page only. */
 const UNREAD = `
   SELECT talk.value ->> 'id' AS id, (
     SELECT count(*) FROM (
@@ -75,9 +75,9 @@ const UNREAD = `
   FROM json_each(?1) AS talk`;
 
 async function withUnread(env: Env, agentId: string, page: Page<Row>): Promise<Page<ListedTalk>> {
-  const joined = page.rows.filter(({ readSequence }) => readSequence !== null);
-  const asked = JSON.stringify(joined.map(({ id, readSequence }) => ({ id, readSequence })));
-  const { results } = await env.DB.prepare(UNREAD).bind(asked, agentId).all<{ id: string; unread: number }>();
+  const participating = page.rows.filter(({ readSequence }) => readSequence !== null);
+  const positions = JSON.stringify(participating.map(({ id, readSequence }) => ({ id, readSequence })));
+  const { results } = await env.DB.prepare(UNREAD).bind(positions, agentId).all<{ id: string; unread: number }>();
   const counts = new Map(results.map(({ id, unread }) => [id, unread]));
   const rows = page.rows.map(({ id, data }) => ({
     state: readOwnJson<TalkState>(data),
@@ -86,7 +86,7 @@ async function withUnread(env: Env, agentId: string, page: Page<Row>): Promise<P
   return { ...page, rows };
 }
 
-/** Of each talk that the agent is in as many as a page can hold, and of those the newest: what is in other talks is not walked over. */
+/** Takes at most one page of messages from each of the agent's talks, then the newest of those: messages of other talks are not scanned. */
 const MESSAGES_OF = `
   SELECT message.id, message.created_at AS createdAt, message.data
   FROM talk_participants AS participant
@@ -107,13 +107,13 @@ export async function listTalkMessagesOf(
   request: PageRequest,
 ): Promise<Page<TalkMessage>> {
   const { results } = await env.DB.prepare(MESSAGES_OF)
-    .bind(customerId, agentId, ...borderOf(request))
+    .bind(customerId, agentId, ...pageParameters(request))
     .all<{ id: string; createdAt: Micros; data: string }>();
   const page = pageOf(results, request.size);
   return { ...page, rows: page.rows.map(({ data }) => readOwnJson<TalkMessage>(data)) };
 }
 
-/** The ids of those that anything happened to since then, the last ones first, for the cron's look at objects that may lag. */
+/** The ids of talks with activity since then, latest first, for the cron's backstop. */
 export async function recentlyActiveTalks(env: Env, since: Micros, limit: number): Promise<string[]> {
   const query = dbOf(env).select({ id: talks.id }).from(talks).where(gt(talks.activeAt, since));
   return (await query.orderBy(desc(talks.activeAt)).limit(limit)).map((row) => row.id);

@@ -12,7 +12,7 @@ const principalSchema = z.discriminatedUnion('kind', [
 
 export interface Ticket {
   principal: Principal;
-  /** The agent's token version when the ticket was made: a ticket dies with the tokens. 0 for access keys. */
+  /** The agent's token version when the ticket was issued: what invalidates the agent's tokens invalidates the ticket. 0 for access keys. */
   tokenVersion: number;
 }
 
@@ -21,7 +21,7 @@ export const insertTicket = (env: Env, hash: string, ticket: Ticket, expiresMs: 
     .insert(streamTickets)
     .values({ hash, principal: JSON.stringify(ticket.principal), tokenVersion: ticket.tokenVersion, expiresMs });
 
-/** Takes the ticket: of any number of takers at once, one gets it. */
+/** Deletes and returns the ticket. Of any number of concurrent callers, exactly one gets it. */
 export async function redeemTicket(env: Env, hash: string, now: Millis): Promise<Ticket | null> {
   const valid = and(eq(streamTickets.hash, hash), gt(streamTickets.expiresMs, now));
   const row = (await dbOf(env).delete(streamTickets).where(valid).returning())[0];

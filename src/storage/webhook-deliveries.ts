@@ -7,12 +7,12 @@ import { microsOf, type Micros, type Millis } from '../domain/time.ts';
 export type WebhookDelivery = typeof webhookDeliveries.$inferSelect;
 export type DeliveryState = 'pending' | 'succeeded' | 'failed';
 
-/** Longer than one attempt may take; a claim that is silent for so long has died, and the sweep finds its row. */
+/** Longer than one attempt may take. A claim that has not reported by then has crashed, and the sweep finds its row. */
 const CLAIM_MS = 30_000;
 
 export const webhookDeliveryId = (eventId: string, endpointId: string): string => `${eventId}.${endpointId}`;
 
-/** Takes the next attempt, if it is due: of any number of consumers at once, one gets it. */
+/** Claims the next attempt, if it is due. Of any number of concurrent consumers, exactly one gets it. */
 export async function claimDelivery(env: Env, id: string, now: Millis): Promise<WebhookDelivery | null> {
   const table = webhookDeliveries;
   const due = and(eq(table.id, id), eq(table.status, 'pending'), lte(table.nextAttemptMs, now));
@@ -65,7 +65,7 @@ const conditions = (filter: DeliveryFilter): SQL[] => [
   ...(filter.conversationId === undefined ? [] : [eq(webhookDeliveries.sourceId, filter.conversationId)]),
 ];
 
-/** Starts a delivery over, at once and with the whole schedule before it. */
+/** Restarts a delivery: it is due immediately, with the whole retry schedule ahead of it. */
 export const restartDelivery = (env: Env, id: string, now: Millis): Statement =>
   dbOf(env)
     .update(webhookDeliveries)
@@ -73,8 +73,8 @@ export const restartDelivery = (env: Env, id: string, now: Millis): Statement =>
     .where(eq(webhookDeliveries.id, id));
 
 /**
- * Ids that are due: what the queue lost, and what waited longer than a queue can. Endpoints take turns, the oldest of each first,
- * so that one with a long backlog holds up nobody else's.
+ * The ids of due deliveries: jobs that the queue lost, and delays that are longer than a queue allows. Endpoints take turns, each with its
+ * oldest delivery first, so that a long backlog of one does not delay the others.
  */
 export async function overdueDeliveries(env: Env, now: Millis, limit: number): Promise<string[]> {
   const { results } = await env.DB.prepare(OVERDUE).bind(now, limit).all<{ id: string }>();
@@ -87,7 +87,7 @@ const OVERDUE = `
     FROM webhook_deliveries WHERE status = 'pending' AND next_attempt_ms <= ?1
   ) ORDER BY turn LIMIT ?2`;
 
-/** What an endpoint missed since then goes on its way again. @returns how many failed deliveries that were. */
+/** Restarts the failed deliveries of an endpoint that were created since then. @returns how many there were. */
 export async function restartFailed(env: Env, endpointId: string, since: Micros, now: Millis): Promise<number> {
   const table = webhookDeliveries;
   const missed = and(eq(table.endpointId, endpointId), eq(table.status, 'failed'), gte(table.createdAt, since));
@@ -95,7 +95,7 @@ export async function restartFailed(env: Env, endpointId: string, since: Micros,
   return (await dbOf(env).update(table).set(again).where(missed).returning({ id: table.id })).length;
 }
 
-/** Drops what succeeded before then, some at a time. What failed stays: somebody may still want to retry it. */
+/** Deletes up to `limit` deliveries that succeeded before then. Failed ones stay, because they can still be retried. */
 export async function dropOldDeliveries(env: Env, before: Millis, limit: number): Promise<void> {
   await env.DB.prepare(DROP_OLD).bind(before, limit).run();
 }

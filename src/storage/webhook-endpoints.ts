@@ -8,7 +8,7 @@ import { seal, unseal } from '../security/secret-box.ts';
 
 export type WebhookEndpoint = typeof webhookEndpoints.$inferSelect;
 
-/** How long the secret before a rotation is signed with as well. */
+/** How long webhooks are also signed with the previous secret after a rotation. */
 export const ROTATION_MS = DAY;
 
 export type NewEndpoint = Pick<
@@ -16,7 +16,7 @@ export type NewEndpoint = Pick<
   'id' | 'customerId' | 'kind' | 'name' | 'url' | 'method' | 'dialect' | 'eventTypes'
 >;
 
-/** A whole row out of what a caller chooses. */
+/** A complete row from the fields that the caller chooses. */
 export async function newEndpointRow(
   env: Env,
   chosen: NewEndpoint,
@@ -41,10 +41,10 @@ export async function newEndpointRow(
 export const insertEndpoint = (env: Env, row: WebhookEndpoint): Statement =>
   dbOf(env).insert(webhookEndpoints).values(row);
 
-const living = (id: string) => and(eq(webhookEndpoints.id, id), isNull(webhookEndpoints.deletedAt));
+const notDeleted = (id: string) => and(eq(webhookEndpoints.id, id), isNull(webhookEndpoints.deletedAt));
 
-/** The same for the API, to which the customer's own webhook_uri is no endpoint: it is changed with the customer. */
-export async function findMadeEndpoint(env: Env, customerId: string, id: string): Promise<WebhookEndpoint | null> {
+/** An endpoint that was created through the API. The customer's own webhook_uri is not one: it is changed through the customer. */
+export async function findApiEndpoint(env: Env, customerId: string, id: string): Promise<WebhookEndpoint | null> {
   const endpoint = await findEndpoint(env, customerId, id);
   return endpoint?.kind === 'endpoint' ? endpoint : null;
 }
@@ -54,15 +54,15 @@ export async function findEndpoint(env: Env, customerId: string, id: string): Pr
   return (await dbOf(env).select().from(webhookEndpoints).where(isTheirs))[0] ?? null;
 }
 
-/** The newest one made over the API with that URL. */
+/** The newest endpoint with this URL that was created through the API. */
 export async function findEndpointAt(env: Env, customerId: string, url: string): Promise<WebhookEndpoint | null> {
   const { customerId: customer, kind, url: target, deletedAt, createdAt } = webhookEndpoints;
-  const there = and(eq(customer, customerId), eq(kind, 'endpoint'), eq(target, url), isNull(deletedAt));
-  const query = dbOf(env).select().from(webhookEndpoints).where(there).orderBy(desc(createdAt));
+  const isAtUrl = and(eq(customer, customerId), eq(kind, 'endpoint'), eq(target, url), isNull(deletedAt));
+  const query = dbOf(env).select().from(webhookEndpoints).where(isAtUrl).orderBy(desc(createdAt));
   return (await query.limit(1))[0] ?? null;
 }
 
-/** Those made over the API; the customer's own webhook_uri is shown with the customer. */
+/** The endpoints that were created through the API. The customer's own webhook_uri is shown with the customer. */
 export async function listEndpoints(
   env: Env,
   customerId: string,
@@ -83,8 +83,8 @@ export const updateEndpoint = (env: Env, id: string, changes: EndpointChanges): 
   dbOf(env).update(webhookEndpoints).set(changes).where(eq(webhookEndpoints.id, id));
 
 /**
- * The next secret, with the present one kept beside it for a day: receivers change over without losing a webhook.
- * The same secret again is no rotation, and must not end the day of one.
+ * The changes that set a new secret. The current one is kept beside it for a day, so that receivers can switch without losing a webhook.
+ * Setting the same secret again is not a rotation, and does not cut short a running one.
  */
 export async function rotatedSecret(
   env: Env,
@@ -102,7 +102,7 @@ export async function rotatedSecret(
   };
 }
 
-/** The secrets to sign with now, the present one first. */
+/** The secrets to sign with now, the current one first. */
 export async function signingSecrets(env: Env, endpoint: WebhookEndpoint, now: Millis): Promise<string[]> {
   const key = configOf(env).ENCRYPTION_KEY;
   const rotating =
@@ -112,21 +112,21 @@ export async function signingSecrets(env: Env, endpoint: WebhookEndpoint, now: M
   return secrets.filter((secret) => secret !== '');
 }
 
-/** The secrets of the customer's own webhook, which sign what its flows send. */
+/** The secrets of the customer's own webhook, which also sign the requests of its flows. */
 export async function customerSecrets(env: Env, customerId: string, now: Millis): Promise<string[]> {
   const endpoint = await findEndpoint(env, customerId, customerId);
   return endpoint ? signingSecrets(env, endpoint, now) : [];
 }
 
-/** Switches an endpoint off, once: false when somebody has done so already. */
-export async function switchOff(env: Env, id: string, disabledReason: string, now: Millis): Promise<boolean> {
-  const off = { status: 'disabled', disabledReason, updatedAt: microsOf(now) };
-  const enabled = and(living(id), eq(webhookEndpoints.status, 'enabled'));
-  const switched = dbOf(env).update(webhookEndpoints).set(off).where(enabled);
-  return (await switched.returning({ id: webhookEndpoints.id })).length > 0;
+/** Disables an endpoint. False if it was disabled already. */
+export async function disableEndpoint(env: Env, id: string, disabledReason: string, now: Millis): Promise<boolean> {
+  const disabled = { status: 'disabled', disabledReason, updatedAt: microsOf(now) };
+  const enabled = and(notDeleted(id), eq(webhookEndpoints.status, 'enabled'));
+  const updated = dbOf(env).update(webhookEndpoints).set(disabled).where(enabled);
+  return (await updated.returning({ id: webhookEndpoints.id })).length > 0;
 }
 
-/** The next number of this endpoint's own notices. */
+/** Counts up and returns the sequence number of this endpoint's next notice. */
 export async function nextNotice(env: Env, id: string): Promise<number> {
   const counted = dbOf(env)
     .update(webhookEndpoints)

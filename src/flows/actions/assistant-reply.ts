@@ -3,7 +3,7 @@ import type { ActionOf } from '../../domain/flow/action.ts';
 import type { ActionResult } from '../../domain/flow/progress.ts';
 import { callObject, getConversation } from '../../objects/stubs.ts';
 import { uuidFrom } from '../../security/encoding.ts';
-import { ACTION_MS, findAnyActiveflow, putOff } from '../../storage/activeflows.ts';
+import { ACTION_MS, findAnyActiveflow, postponeCheck } from '../../storage/activeflows.ts';
 import { findAssistant } from '../../storage/assistants.ts';
 
 /**
@@ -33,6 +33,6 @@ export async function isTurnOver(env: Env, activeflowId: string, turnId: string)
   const activeflow = await findAnyActiveflow(env, activeflowId);
   if (activeflow?.status !== 'running') return true;
   const isOpen = await callObject(() => getConversation(env, activeflow.conversationId).isTurnOpen(turnId));
-  if (isOpen) await putOff(env, activeflowId, Date.now() + 2 * ACTION_MS);
+  if (isOpen) await postponeCheck(env, activeflowId, Date.now() + 2 * ACTION_MS);
   return !isOpen;
 }

@@ -23,7 +23,7 @@ import { defined } from '../../domain/optional.ts';
 import { newWebhookSecret } from '../../security/tokens.ts';
 import { dbOf, runBatch } from '../../storage/db.ts';
 import {
-  findMadeEndpoint,
+  findApiEndpoint,
   insertEndpoint,
   listEndpoints,
   newEndpointRow,
@@ -224,4 +224,4 @@ function checkNames(names: string[], dialect: string): void {
 }
 
 const mine = (c: AppContext, id: string): Promise<WebhookEndpoint> =>
-  ownedOr404(c, findMadeEndpoint, id, 'RESOURCE_NOT_FOUND', 'the webhook endpoint does not exist');
+  ownedOr404(c, findApiEndpoint, id, 'RESOURCE_NOT_FOUND', 'the webhook endpoint does not exist');

@@ -51,8 +51,8 @@ export class ConversationHistory implements HistorySource {
     const events = rows.map((row) => fromLogRow(row, messageOf(batch, row)));
     const unannounced = events.filter(({ sequence }) => sequence > announcedUntil);
     const announcements = unannounced.flatMap((event) => announceAll(conversation.id, event));
-    const found = searchTextsOf(conversation, events);
-    const written = { conversation, rows, messages: messagesJson(batch), announcements, found };
+    const searchDocuments = searchTextsOf(conversation, events);
+    const written = { conversation, rows, messages: messagesJson(batch), announcements, searchDocuments };
     const due = await projectConversation(this.#db, written, Date.now());
     return { cursor: rows.at(-1)?.sequence ?? cursor, due };
   }

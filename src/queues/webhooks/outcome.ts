@@ -6,7 +6,7 @@ import { dbOf, runBatch } from '../../storage/db.ts';
 import { insertNotice } from '../../storage/events.ts';
 import { announceStatement } from '../../storage/projection.ts';
 import { recordOutcome, type DeliveryOutcome, type WebhookDelivery } from '../../storage/webhook-deliveries.ts';
-import { nextNotice, switchOff, updateEndpoint, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
+import { nextNotice, disableEndpoint, updateEndpoint, type WebhookEndpoint } from '../../storage/webhook-endpoints.ts';
 import type { AttemptResult } from '../../webhooks/post.ts';
 import { DISABLE_AFTER_MS, webhookDelay } from '../../webhooks/schedule.ts';
 import { enqueue } from '../jobs.ts';
@@ -55,7 +55,7 @@ async function noteHealth(env: Env, endpoint: WebhookEndpoint, result: AttemptRe
 /** Disables an endpoint and announces it: in its own fields, in `GET /events`, and to the customer's other endpoints. */
 async function disable(env: Env, endpoint: WebhookEndpoint, reason: string, now: Millis): Promise<void> {
   const { id: endpointId, customerId } = endpoint;
-  if (!(await switchOff(env, endpointId, reason, now))) return;
+  if (!(await disableEndpoint(env, endpointId, reason, now))) return;
   const type = 'webhook_endpoint_disabled';
   const sequence = await nextNotice(env, endpointId);
   const data = { endpoint_id: endpointId, url: endpoint.url, reason };

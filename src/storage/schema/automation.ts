@@ -4,7 +4,7 @@ import type { ActiveflowStatus, NextMove } from '../../domain/flow/progress.ts';
 import type { Variables } from '../../domain/flow/variables.ts';
 import { stamps } from './stamps.ts';
 
-/** Who answers while no person does: assistants, flows, and what became of the flows that ran. */
+/** Automation: assistants, flows, and activeflows, which are the runs of flows. */
 
 export const assistants = sqliteTable(
   'assistants',
@@ -39,11 +39,11 @@ export const flows = sqliteTable(
   (table) => [index('flows_list').on(table.customerId, table.createdAt, table.id)],
 );
 
-/** One action that was run. */
+/** One action that has run. */
 export interface ExecutedAction {
   id: string;
   type: string;
-  /** `done`, or the code of what went wrong. */
+  /** `done`, or an error code. */
   outcome: string;
   at: number;
 }
@@ -59,24 +59,24 @@ export const activeflows = sqliteTable(
     conversationId: text('conversation_id').notNull(),
     messageId: text('message_id').notNull(),
     fenced: integer('fenced', { mode: 'boolean' }).notNull(),
-    /** The conversation's mode epoch in which it began; a fenced flow may send in no other. */
+    /** The mode epoch in which the flow started, or that its own last assignment began. A fenced flow may not send in any other. */
     epoch: integer('epoch').notNull(),
     status: text('status').$type<ActiveflowStatus>().notNull(),
     error: text('error').notNull(),
-    /** The flow's actions as they were when it began: a flow that is edited does not change what runs. */
+    /** A copy of the flow's actions at the start: editing a flow does not change its running activeflows. */
     actions: text('actions', { mode: 'json' }).$type<Action[]>().notNull(),
-    /** The action that runs, comes next, or rests. */
+    /** The index of the action that runs, runs next, or sleeps. */
     position: integer('position').notNull(),
-    /** After a rest: the action that comes then. Null while none rests. */
+    /** While sleeping: the index of the action to continue with. Otherwise null. */
     resumeAt: integer('resume_at'),
-    /** How many actions have been run: what a repeated step of the Workflow finds done already. */
+    /** How many actions have run. From it a repeated Workflow step sees that its action is done already. */
     steps: integer('steps').notNull(),
-    /** What the last of them told the Workflow to do: a repeat is told the same. */
+    /** What the Workflow has to do after the last action. A repeated step returns it again. */
     next: text('next', { mode: 'json' }).$type<NextMove>().notNull(),
-    /** Of the conversation. The message's own are read where it is, so that they go when it is deleted. */
+    /** The conversation's variables. The message's are read from the message, so that they disappear when it is deleted. */
     variables: text('variables', { mode: 'json' }).$type<Variables>().notNull(),
     executed: text('executed', { mode: 'json' }).$type<ExecutedAction[]>().notNull(),
-    /** While running: when the next action should be over. Past it, the sweep wakes the Workflow. */
+    /** While running: the time by which the next action should be done. After it, the sweep wakes the Workflow. */
     dueMs: integer('due_ms').notNull(),
     ...stamps,
   },

@@ -4,15 +4,15 @@ import type { AddressType } from '../../domain/addresses.ts';
 import type { ContactAddress } from '../../domain/conversation/state.ts';
 import type { StoredJournal } from '../../domain/conversation/identity/stored-state.ts';
 
-/** People, as conversations know them: a projection, but for who was merged into whom. */
+/** The people of conversations: a projection, except for `mergedInto`, of which D1 is the source of truth. */
 export const contacts = sqliteTable(
   'contacts',
   {
-    /** Made of its first address (app/conversations/participants.ts): the same in every conversation. */
+    /** Derived from the first address (app/conversations/participants.ts), so that it is the same in every conversation. */
     id: text('id').primaryKey(),
     customerId: text('customer_id').notNull(),
     name: text('name').notNull(),
-    /** The contact that it was merged into, which is never merged itself; null for one that stands by itself. */
+    /** The contact that this one was merged into, which is never merged itself. Null if not merged. */
     mergedInto: text('merged_into'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
@@ -38,8 +38,8 @@ export const contactMemberships = sqliteTable(
 );
 
 /**
- * Every address that a contact has ever had in a conversation, also one that it has left: what an erasure goes by. Rows are only added,
- * and go with the contact.
+ * Every address that a contact has ever had in a conversation, including conversations that it has left. Erasures find their data through
+ * it. Rows are only added, and deleted with the contact.
  */
 export const contactAddressHistory = sqliteTable(
   'contact_address_history',

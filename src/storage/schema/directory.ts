@@ -63,7 +63,7 @@ export const accounts = sqliteTable(
     detail: text('detail').notNull(),
     messageFlowId: text('message_flow_id').notNull(),
     assistantId: text('assistant_id').notNull(),
-    /** Whether a message that fails for good by this account is tried by the contact's next channel. */
+    /** Whether a message that fails permanently on this account is sent through the contact's next channel. */
     fallback: integer('fallback', { mode: 'boolean' }).notNull().default(false),
     /** AES-GCM, see security/secret-box.ts. */
     secretSealed: text('secret_sealed').notNull(),

@@ -11,7 +11,7 @@ export const idempotencyKeys = sqliteTable(
     fingerprint: text('fingerprint').notNull(),
     /** The answer's body, sealed because it may hold a token that is shown once. Empty while the request runs. */
     answerSealed: text('answer_sealed').notNull(),
-    /** The conversation that the request went to, or whose people the answer names: an erasure there deletes the row. */
+    /** The conversation that the request went to, or whose people the answer names. Erasing it deletes the row. */
     conversationId: text('conversation_id'),
     expiresMs: integer('expires_ms').notNull(),
     /** The running attempt; empty once there is an answer. */
@@ -47,7 +47,7 @@ export const sandboxMessages = sqliteTable(
   {
     id: text('id').primaryKey(),
     accountId: text('account_id').notNull(),
-    /** Our delivery id: a repeat is dropped, as a real provider's idempotency key would. */
+    /** Our delivery id. Repeats are dropped, as a real provider does with an idempotency key. */
     idempotencyKey: text('idempotency_key').notNull(),
     conversationId: text('conversation_id').notNull(),
     messageId: text('message_id').notNull(),

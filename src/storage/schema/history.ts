@@ -43,7 +43,7 @@ export const messages = sqliteTable(
   (table) => [primaryKey({ columns: [table.conversationId, table.id] })],
 );
 
-/** Which conversations refer to which uploads. An upload is deleted when the last of them is erased. */
+/** Which conversations use which uploads. An upload is deleted when the last conversation that uses it is erased. */
 export const mediaUses = sqliteTable(
   'media_uses',
   { mediaId: text('media_id').notNull(), conversationId: text('conversation_id').notNull() },
@@ -89,7 +89,7 @@ export const talks = sqliteTable(
   ],
 );
 
-/** Who is in a talk now, and how far each has read. */
+/** The current participants of each talk, and their read positions. */
 export const talkParticipants = sqliteTable(
   'talk_participants',
   {
@@ -111,7 +111,7 @@ export const talkMessages = sqliteTable(
     customerId: text('customer_id').notNull(),
     /** The sequence of the last event that changed the message: an older copy never overwrites a newer one. */
     version: integer('version').notNull(),
-    /** Its place in the talk. */
+    /** The position of the message in the talk. */
     sequence: integer('sequence').notNull(),
     /** The author, for whom it is never unread; null for system messages, which are never unread. */
     ownerId: text('owner_id'),
@@ -127,7 +127,7 @@ export const talkMessages = sqliteTable(
   ],
 );
 
-/** The logs of all objects, in the order in which they reached D1. What `GET /v1.0/events` reads and webhooks deliver. */
+/** The logs of all objects, in the order in which they reached D1. `GET /v1.0/events` reads from it, and webhooks deliver it. */
 export const events = sqliteTable(
   'events',
   {

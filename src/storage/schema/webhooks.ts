@@ -14,7 +14,7 @@ export const webhookEndpoints = sqliteTable(
     url: text('url').notNull(),
     method: text('method').notNull(),
     dialect: text('dialect').notNull(),
-    /** Wire names; empty means all of the dialect. */
+    /** Wire names. Empty: all event types of the dialect. */
     eventTypes: text('event_types', { mode: 'json' }).$type<string[]>().notNull(),
     secretSealed: text('secret_sealed').notNull(),
     /** The secret before the last rotation, also used for signing until `previousUntil`. */
