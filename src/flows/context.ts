@@ -4,7 +4,7 @@ import type { ActionResult } from '../domain/flow/progress.ts';
 import type { Variables } from '../domain/flow/variables.ts';
 import type { Activeflow } from '../storage/activeflows.ts';
 
-/** What an action knows when it is run. */
+/** The input of an action. */
 export interface ActionContext {
   env: Env;
   activeflow: Activeflow;

@@ -85,19 +85,19 @@ async function conclude(
   activeflow: Activeflow,
   { id, type }: Action,
   result: ActionResult,
-  learnt: Advance,
+  changes: Advance,
 ): Promise<NextMove> {
   const steps = activeflow.steps + 1;
   const outcome = 'code' in result ? result.code : 'done';
   const executed = [...activeflow.executed, { id, type, outcome, at: microsOf(Date.now()) }].slice(-EXECUTED_KEPT);
   const progress = progressAfter(activeflow.actions, activeflow.position, result, steps);
-  return move(env, activeflow, progress, { ...learnt, steps, executed });
+  return move(env, activeflow, progress, { ...changes, steps, executed });
 }
 
 /** If another run has advanced or stopped the activeflow in the meantime, its result counts. */
-async function move(env: Env, activeflow: Activeflow, progress: Progress, more: Advance): Promise<NextMove> {
+async function move(env: Env, activeflow: Activeflow, progress: Progress, changes: Advance): Promise<NextMove> {
   const now = Date.now();
-  const advance = { ...progress, ...more, dueMs: dueAfter(progress.next, now) };
+  const advance = { ...progress, ...changes, dueMs: dueAfter(progress.next, now) };
   if (await advanceActiveflow(env, activeflow, advance, now)) return progress.next;
   const moved = await findAnyActiveflow(env, activeflow.id);
   return moved?.status === 'running' ? moved.next : OVER;

@@ -2,9 +2,9 @@ import { errorName, log } from '../log.ts';
 import { MINUTE, SECOND } from '../domain/time.ts';
 import { endActiveflow, overdueActiveflows, postponeCheck } from '../storage/activeflows.ts';
 
-const AT_ONCE = 20;
-const LOOKS = 20;
-const LOOK_MS = SECOND / 10;
+const OVERDUE_LIMIT = 20;
+const PAUSE_CHECKS = 20;
+const PAUSE_CHECK_MS = SECOND / 10;
 
 /**
  * The backstop for Workflows: wakes activeflows that should have continued by now. When the local runtime is killed it forgets which
@@ -12,7 +12,7 @@ const LOOK_MS = SECOND / 10;
  * unavailable for a long time; there the pause falls between two steps and ends immediately.
  */
 export async function wakeFlows(env: Env, now: number): Promise<void> {
-  const overdue = await overdueActiveflows(env, now, AT_ONCE);
+  const overdue = await overdueActiveflows(env, now, OVERDUE_LIMIT);
   await Promise.all(overdue.map((id) => wake(env, id, now)));
 }
 
@@ -43,6 +43,6 @@ async function resume(env: Env, id: string): Promise<void> {
 
 async function pause(instance: WorkflowInstance): Promise<void> {
   await instance.pause();
-  for (let looks = 0; looks < LOOKS && (await instance.status()).status !== 'paused'; looks += 1)
-    await scheduler.wait(LOOK_MS);
+  for (let checks = 0; checks < PAUSE_CHECKS && (await instance.status()).status !== 'paused'; checks += 1)
+    await scheduler.wait(PAUSE_CHECK_MS);
 }

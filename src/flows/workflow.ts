@@ -7,13 +7,13 @@ import { errorName } from '../log.ts';
 const paramsSchema = z.object({ activeflowId: z.uuid() });
 
 /** Covers any outage of D1 or of an object. What an action cannot do is a result, not an exception, and is not retried. */
-const PATIENT: WorkflowStepConfig = {
+const RETRYING: WorkflowStepConfig = {
   retries: { limit: 60, delay: '2 seconds', backoff: 'linear' },
   timeout: '1 minute',
 };
 /** How often a flow checks its assistant's turn: enough for the longest possible turn (20 failures of a minute each). */
-const LOOKS = 200;
-const LONGEST_LOOK_S = 30;
+const MAX_CHECKS = 200;
+const MAX_PAUSE_S = 30;
 
 /**
  * Runs one activeflow. Its progress is in its D1 row (storage/activeflows.ts); the Workflow advances it, survives restarts, and sleeps at
@@ -23,8 +23,8 @@ export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsS
   override async run(event: Readonly<WorkflowEvent<unknown>>, step: WorkflowStep): Promise<void> {
     const { activeflowId } = paramsSchema.parse(event.payload);
     for (let count = 0; ; count += 1) {
-      const next = await step.do(`action ${count}`, PATIENT, () =>
-        discreet(async () => {
+      const next = await step.do(`action ${count}`, RETRYING, () =>
+        withoutErrorText(async () => {
           const move = await runNextAction(this.env, activeflowId, count);
           // A Workflow sleeps for a duration, not until a time. A time in the past needs no sleep.
           return move.kind === 'rest' ? { ...move, ms: Math.max(1, move.until - Date.now()) } : move;
@@ -38,10 +38,10 @@ export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsS
 
   /** Waits until the assistant has answered, stayed silent or given up, so that later actions follow its answer. */
   async #waitForTurn(step: WorkflowStep, name: string, activeflowId: string, turnId: string): Promise<void> {
-    for (let look = 0; look < LOOKS; look += 1) {
-      await step.sleep(`${name}, pause ${look}`, `${Math.min(look + 1, LONGEST_LOOK_S)} seconds`);
-      const isOver = await step.do(`${name}, look ${look}`, PATIENT, () =>
-        discreet(() => isTurnOver(this.env, activeflowId, turnId)),
+    for (let check = 0; check < MAX_CHECKS; check += 1) {
+      await step.sleep(`${name}, pause ${check}`, `${Math.min(check + 1, MAX_PAUSE_S)} seconds`);
+      const isOver = await step.do(`${name}, look ${check}`, RETRYING, () =>
+        withoutErrorText(() => isTurnOver(this.env, activeflowId, turnId)),
       );
       if (isOver) return;
     }
@@ -49,7 +49,7 @@ export class FlowWorkflow extends WorkflowEntrypoint<Env, z.infer<typeof paramsS
 }
 
 /** The platform stores and shows what a step throws, and a D1 error quotes the query with all its values. */
-async function discreet<T>(work: () => Promise<T>): Promise<T> {
+async function withoutErrorText<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -18,29 +18,29 @@ type Order = NonNullable<Awaited<ReturnType<ReturnType<typeof getConversation>['
  * One attempt at one delivery: claim, send, report. The object decides what the outcome means; the consumer never retries.
  * @throws when the report could not be delivered: the queue redelivers the job, and the claim's lease decides.
  */
-export async function makeSend(env: Env, job: ChannelSendJob): Promise<void> {
+export async function attemptSend(env: Env, job: ChannelSendJob): Promise<void> {
   const account = await findAccountOrWait(env, job);
   if (account === 'wait') return;
   const channel = account && channelOf(account.type, account.providerData);
   const policy = channel?.policy ?? { idempotent: true, receiptWaitMs: 0 };
-  const asked = Date.now();
+  const claimedFrom = Date.now();
   const order = await getConversation(env, job.conversationId).claim(job.deliveryId, job.attempt, policy);
   if (!order) return;
-  const isLate = Date.now() - asked > BEGIN_WITHIN_MS;
+  const isLate = Date.now() - claimedFrom > START_WITHIN_MS;
   const outcome = isLate
-    ? BEGUN_TOO_LATE
+    ? STARTED_TOO_LATE
     : account && channel
-      ? ((await whyUnwanted(env, order)) ?? (await send(env, order, account, channel)))
+      ? ((await refusalByConsent(env, order)) ?? (await send(env, order, account, channel)))
       : ACCOUNT_GONE;
   await callObject(() => getConversation(env, job.conversationId).report(job.deliveryId, job.attempt, outcome));
 }
 
 /** A takeover waits for attempts under way (objects/conversation/send.ts). An attempt that has not started by then must not start. */
-const BEGIN_WITHIN_MS = 2 * SECOND;
-const BEGUN_TOO_LATE: SendOutcome = {
+const START_WITHIN_MS = 2 * SECOND;
+const STARTED_TOO_LATE: SendOutcome = {
   kind: 'retry',
   code: 'BEGUN_TOO_LATE',
-  text: 'the attempt was not begun in time',
+  text: 'the attempt did not start in time',
   retryAfterMs: null,
 };
 
@@ -57,7 +57,7 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
 }
 
 /** If the contact never wrote through this binding, the conversation does not know whether it opted out elsewhere. The AddressObject does. */
-async function whyUnwanted(env: Env, { askConsentOf: name }: Order): Promise<SendOutcome | null> {
+async function refusalByConsent(env: Env, { askConsentOf: name }: Order): Promise<SendOutcome | null> {
   if (name === null) return null;
   try {
     const hasOptedOut = await callObject(() => env.ADDRESS.getByName(name).hasOptedOut());
@@ -82,14 +82,14 @@ const OPTED_OUT_ELSEWHERE: SendOutcome = {
 /** An adapter that throws has a bug, and we cannot know whether its request was sent. */
 async function send(env: Env, order: Order, account: Account, channel: Channel): Promise<SendOutcome> {
   try {
-    const outcome = await channel.send(await outboundOf(env, order, account), account, channelIo(env));
+    const outcome = await channel.send(await buildOutbound(env, order, account), account, channelIo(env));
     return outcome.kind === 'rejected' ? { ...outcome, ...providerSignal(channel, outcome.code) } : outcome;
   } catch {
     return { kind: 'unknown', code: 'ADAPTER_FAULT', text: 'the channel adapter failed' };
   }
 }
 
-async function outboundOf(env: Env, order: Order, account: Account): Promise<Outbound> {
+async function buildOutbound(env: Env, order: Order, account: Account): Promise<Outbound> {
   const { message, deliveryId, publicUrl, isAfterWindow } = order;
   const query = new URLSearchParams({ conversation: message.conversationId, delivery: deliveryId });
   return {
@@ -99,16 +99,16 @@ async function outboundOf(env: Env, order: Order, account: Account): Promise<Out
     to: order.to,
     from: order.from,
     text: message.text,
-    medias: await Promise.all(message.medias.map((media) => openToProviders(env, publicUrl, account, media))),
+    medias: await Promise.all(message.medias.map((media) => withSignedUrl(env, publicUrl, account, media))),
     template: message.template,
     asHuman: isAfterWindow && message.sender.type === 'agent',
     replyToken: order.replyToken,
-    mail: order.thread && (await mailOf(env, order, order.thread, account)),
+    mail: order.thread && (await buildMail(env, order, order.thread, account)),
     statusCallbackUrl: `${publicUrl}/hooks/${account.id}/status?${query.toString()}`,
   };
 }
 
-async function mailOf(
+async function buildMail(
   env: Env,
   { message, deliveryId }: Order,
   thread: MailThread,
@@ -126,7 +126,7 @@ async function mailOf(
 }
 
 /** Providers have no credentials for Parley, so a file stored here gets a signed link. */
-async function openToProviders(env: Env, publicUrl: string, { customerId }: Account, media: Media): Promise<Media> {
+async function withSignedUrl(env: Env, publicUrl: string, { customerId }: Account, media: Media): Promise<Media> {
   const id = storedIn(media.providerRef);
   return id === null ? media : { ...media, url: await mediaLink(env, publicUrl, { customerId, id }, Date.now()) };
 }

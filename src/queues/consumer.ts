@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { takeTurn } from './assistants/turn.ts';
-import { makeSend } from './channel-sends.ts';
+import { attemptSend } from './channel-sends.ts';
 import { failSend } from './dead-letters.ts';
 import { copyFiles } from './file-copies.ts';
 import { assistantTurnJobSchema, channelSendJobSchema, fileCopyJobSchema, webhookJobSchema } from './jobs.ts';
@@ -19,7 +19,7 @@ const handler =
   };
 
 const HANDLERS: Record<string, Handler> = {
-  'channel-sends': handler(channelSendJobSchema, makeSend),
+  'channel-sends': handler(channelSendJobSchema, attemptSend),
   'channel-sends-dead': handler(channelSendJobSchema, failSend),
   'assistant-turns': handler(assistantTurnJobSchema, takeTurn),
   'file-copies': handler(fileCopyJobSchema, copyFiles),

@@ -3,7 +3,7 @@ import { log } from '../log.ts';
 import { callObject, getConversation } from '../objects/stubs.ts';
 
 /**
- * A send that its consumer repeatedly failed to finish: the delivery visibly ends as failed.
+ * Ends a send that its consumer repeatedly failed to finish: the delivery fails visibly instead of being lost.
  * If another attempt has claimed it in the meantime, that attempt or its lease ends it.
  */
 export async function failSend(env: Env, job: ChannelSendJob): Promise<void> {

@@ -18,20 +18,20 @@ const OVERDUE_LIMIT = 500;
 const BACKSTOP_LIMIT = 50;
 /** Successful deliveries are one row per event and endpoint, in a database of 10 GB. */
 const DELIVERIES_KEPT_MS = 30 * DAY;
-const DROPPED_AT_ONCE = 1000;
-const LATELY_MS = 10 * MINUTE;
+const DELETE_LIMIT = 1000;
+const RECENT_MS = 10 * MINUTE;
 /** A request may still be working on an erasure for this long. */
-const ERASING_MS = 2 * MINUTE;
-const ERASURES = 5;
+const ERASURE_GRACE_MS = 2 * MINUTE;
+const ERASURE_LIMIT = 5;
 
 /** Runs every minute: requeues what queues lost or could not delay long enough, wakes objects that may lag, and deletes expired rows. */
 export async function sweep(env: Env, now: number): Promise<void> {
   await Promise.all([
     logged('overdue webhooks', requeueOverdue(env, now)),
-    logged('old deliveries', dropOldDeliveries(env, now - DELIVERIES_KEPT_MS, DROPPED_AT_ONCE)),
+    logged('old deliveries', dropOldDeliveries(env, now - DELIVERIES_KEPT_MS, DELETE_LIMIT)),
     logged('lagging objects', runBackstop(env, now)),
     logged('overdue activeflows', wakeFlows(env, now)),
-    logged('erasures', endErasures(env, now)),
+    logged('erasures', resumeErasures(env, now)),
     logged(
       'expired rows',
       runBatch(dbOf(env), [dropExpiredKeys(env, now), dropExpiredTickets(env, now), dropOldFailures(env, now)]),
@@ -57,14 +57,14 @@ async function requeueOverdue(env: Env, now: number): Promise<void> {
 }
 
 /** Restarts interrupted erasures; every step is idempotent. One that fails again must not stop the next. */
-async function endErasures(env: Env, now: number): Promise<void> {
-  const open = await openErasures(env, microsOf(now - ERASING_MS), ERASURES);
+async function resumeErasures(env: Env, now: number): Promise<void> {
+  const open = await openErasures(env, microsOf(now - ERASURE_GRACE_MS), ERASURE_LIMIT);
   for (const erasure of open) await logged('erasure', resumeErasure(env, erasure));
 }
 
 /** An object's own alarm runs its drains. This is the backstop for a lost alarm, for the objects that changed last. */
 async function runBackstop(env: Env, now: number): Promise<void> {
-  const since = microsOf(now - LATELY_MS);
+  const since = microsOf(now - RECENT_MS);
   const [conversations, talks] = await Promise.all([
     recentlyActive(env, since, BACKSTOP_LIMIT),
     recentlyActiveTalks(env, since, BACKSTOP_LIMIT),

@@ -1,6 +1,6 @@
 import { env, exports } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { makeSend } from '../../src/queues/channel-sends.ts';
+import { attemptSend } from '../../src/queues/channel-sends.ts';
 import { faults, heal, withFaults } from '../support/faults.ts';
 import { eventually, newHub, newSandbox, ok, ORIGIN, type Json } from '../support/hub.ts';
 import {
@@ -162,7 +162,7 @@ describe('a mail', () => {
     const sent = await send(id, { text: 'with a file', medias: [{ type: 'text/plain', url: upload.url }] });
     faults.r2 = true;
     const deliveryId: string = sent.deliveries[0].id;
-    await makeSend(withFaults(env), {
+    await attemptSend(withFaults(env), {
       v: 1,
       conversationId: id,
       deliveryId,

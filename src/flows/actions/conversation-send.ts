@@ -4,7 +4,10 @@ import type { ActionOf } from '../../domain/flow/action.ts';
 import type { ActionResult } from '../../domain/flow/progress.ts';
 import { expand } from '../../domain/flow/variables.ts';
 
-/** Sends to everybody in the conversation, in the flow's name. Ids are derived from the action's position in the activeflow, so a repeat is the same message. */
+/**
+ * Sends to everybody in the conversation, in the flow's name. The ids are derived from the activeflow and the action's count, so a repeat
+ * is the same message.
+ */
 export async function conversationSend(
   context: ActionContext,
   { option }: ActionOf<'conversation_send'>,

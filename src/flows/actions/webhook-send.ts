@@ -53,7 +53,7 @@ function bodyOf({ method, data }: ActionOf<'webhook_send'>['option'], variables:
   return parsed === undefined ? expand(data, variables) : JSON.stringify(expandJson(parsed, variables));
 }
 
-/** Undefined for what is not JSON, and for JSON that is nested too deep to have been written by hand. */
+/** Undefined if the text is not JSON, or is nested deeper than anybody would write by hand. */
 function parsedJson(text: string): unknown {
   try {
     const parsed: unknown = JSON.parse(text);

@@ -46,8 +46,8 @@ export async function askAssistant(
     });
     return await answerOf(response);
   } catch (error) {
-    const late = error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
-    return err(late ? 'TIMEOUT' : 'NO_ANSWER');
+    const isTimeout = error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
+    return err(isTimeout ? 'TIMEOUT' : 'NO_ANSWER');
   }
 }
 

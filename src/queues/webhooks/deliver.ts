@@ -1,4 +1,4 @@
-import { giveUp, settle } from './outcome.ts';
+import { failDelivery, recordAttempt } from './outcome.ts';
 import { attemptWebhook } from './request.ts';
 import { findEvent } from '../../storage/events.ts';
 import { claimDelivery } from '../../storage/webhook-deliveries.ts';
@@ -10,10 +10,10 @@ export async function deliverWebhook(env: Env, job: WebhookJob): Promise<void> {
   const delivery = await claimDelivery(env, job.webhookDeliveryId, Date.now());
   if (!delivery) return;
   const endpoint = await findEndpoint(env, delivery.customerId, delivery.endpointId);
-  if (!endpoint) return giveUp(env, delivery, 'ENDPOINT_GONE', Date.now());
-  if (endpoint.status !== 'enabled') return giveUp(env, delivery, 'ENDPOINT_DISABLED', Date.now());
+  if (!endpoint) return failDelivery(env, delivery, 'ENDPOINT_GONE', Date.now());
+  if (endpoint.status !== 'enabled') return failDelivery(env, delivery, 'ENDPOINT_DISABLED', Date.now());
   const event = await findEvent(env, delivery.sourceId, delivery.sequence);
-  if (!event) return giveUp(env, delivery, 'EVENT_GONE', Date.now());
+  if (!event) return failDelivery(env, delivery, 'EVENT_GONE', Date.now());
   const result = await attemptWebhook(env, endpoint, delivery, event);
-  await settle(env, endpoint, delivery, result, Date.now());
+  await recordAttempt(env, endpoint, delivery, result, Date.now());
 }

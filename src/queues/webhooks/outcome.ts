@@ -14,11 +14,14 @@ import { enqueue } from '../jobs.ts';
 /** The longest delay that is left to the queue; longer ones wait in D1 for the cron's sweep. */
 const QUEUE_DELAY_MS = MINUTE;
 
-/** No further attempt makes sense: the endpoint is disabled or deleted, or the event is gone. The delivery shows as failed and can be retried. */
-export const giveUp = (env: Env, delivery: WebhookDelivery, error: string, now: Millis): Promise<void> =>
+/**
+ * Ends a delivery without another attempt: the endpoint is disabled or deleted, or the event is gone. The delivery shows as failed and can
+ * be retried.
+ */
+export const failDelivery = (env: Env, delivery: WebhookDelivery, error: string, now: Millis): Promise<void> =>
   save(env, delivery, { status: 'failed', responseStatus: null, responseTimeMs: null, error, nextAttemptMs: now }, now);
 
-export async function settle(
+export async function recordAttempt(
   env: Env,
   endpoint: WebhookEndpoint,
   delivery: WebhookDelivery,
@@ -29,7 +32,7 @@ export async function settle(
   const status = result.delivered ? 'succeeded' : delay === null || result.status === 410 ? 'failed' : 'pending';
   const { status: responseStatus, timeMs: responseTimeMs, error } = result;
   await save(env, delivery, { status, responseStatus, responseTimeMs, error, nextAttemptMs: now + (delay ?? 0) }, now);
-  await noteHealth(env, endpoint, result, now);
+  await updateHealth(env, endpoint, result, now);
   if (status === 'pending' && delay !== null && delay <= QUEUE_DELAY_MS) {
     await enqueue(env.WEBHOOKS, [{ v: 1, webhookDeliveryId: delivery.id }], Math.ceil(delay / 1000));
   }
@@ -39,7 +42,7 @@ const save = (env: Env, delivery: WebhookDelivery, outcome: DeliveryOutcome, now
   runBatch(dbOf(env), [recordOutcome(env, delivery.id, outcome, now)]);
 
 /** A success resets the endpoint's health. A 410 disables the endpoint immediately, and so do five days without a success. */
-async function noteHealth(env: Env, endpoint: WebhookEndpoint, result: AttemptResult, now: Millis): Promise<void> {
+async function updateHealth(env: Env, endpoint: WebhookEndpoint, result: AttemptResult, now: Millis): Promise<void> {
   const { failingSince } = endpoint;
   if (result.delivered) {
     if (failingSince !== null) await runBatch(dbOf(env), [updateEndpoint(env, endpoint.id, { failingSince: null })]);

@@ -21,7 +21,7 @@ export async function attemptWebhook(
 ): Promise<AttemptResult> {
   const options = { allowPrivate: configOf(env).ALLOW_PRIVATE_TARGETS, resolve: resolveHost };
   const target = await checkResolved(endpoint.url, options).catch(() => null);
-  if (!target?.ok) return notTried(target ? 'TARGET_REFUSED' : 'NO_ADDRESS');
+  if (!target?.ok) return notAttempted(target ? 'TARGET_REFUSED' : 'NO_ADDRESS');
   const isVoicebip = endpoint.dialect === 'voicebip';
   const body = JSON.stringify(
     isVoicebip ? await voicebipBody(env, delivery, event) : presentStored(event, delivery.eventType),
@@ -34,7 +34,7 @@ export async function attemptWebhook(
 
 async function voicebipBody(env: Env, { eventId, eventType: name }: WebhookDelivery, stored: StoredEvent) {
   if (stored.kind === 'notice') return presentNotice(eventId, name, stored.at, stored.data);
-  if (stored.kind === 'talk') throw new Error('this dialect is told nothing of talks');
+  if (stored.kind === 'talk') throw new Error('the voicebip dialect has no talk events');
   const { event } = stored;
   const { customerId, accountId } = isMessageEvent(event) ? event.message : event.conversation;
   const agentId = await findAssistantId(env, customerId, accountId);
@@ -42,7 +42,7 @@ async function voicebipBody(env: Env, { eventId, eventType: name }: WebhookDeliv
   return presentWebhook(event, { eventId, name, agentId, encoding });
 }
 
-const notTried = (error: string): AttemptResult => ({
+const notAttempted = (error: string): AttemptResult => ({
   delivered: false,
   status: null,
   retryAfterMs: null,
