@@ -1,5 +1,5 @@
 /**
- * The body as text; null when it has more than `limit` bytes, in which case the rest is never read.
+ * The body as text; null when it has more than `maxBytes`, in which case the rest is never read.
  * @throws when the connection breaks or times out.
  */
 export async function readBounded(response: Response, maxBytes: number): Promise<string | null> {
@@ -20,7 +20,7 @@ export async function readBounded(response: Response, maxBytes: number): Promise
   return text + decoder.decode();
 }
 
-/** The bytes of a stream, or null when there are more than the limit. */
+/** The bytes of a stream, or null when there are more than `maxBytes`. */
 export async function readAtMost(
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number,

@@ -6,7 +6,7 @@ export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(en
 export const toHex = (bytes: ArrayBuffer | Uint8Array): string =>
   [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-/** Far below the number of arguments that a call may have. */
+/** Bytes per call, each of them an argument: far below the limit on a call's arguments. */
 const CHUNK = 8192;
 
 export function toBase64(bytes: ArrayBuffer | Uint8Array): string {

@@ -19,7 +19,7 @@ const PROGRAMS = new Set([
 ]);
 
 /** Container formats used by many document types, which cannot be told apart by their first bytes. */
-const BOXES = new Set(['application/zip', 'application/x-cfb', 'application/xml', 'application/x-ole-storage']);
+const CONTAINERS = new Set(['application/zip', 'application/x-cfb', 'application/xml', 'application/x-ole-storage']);
 
 const isBinaryKind = (type: string): boolean => /^(?:image|audio|video|font)\//.test(type) && type !== 'image/svg+xml';
 
@@ -31,8 +31,9 @@ export async function kindOfFile(head: Uint8Array, declared: string): Promise<Re
   const found = (await fileTypeFromBuffer(head))?.mime.split(';')[0];
   if (found !== undefined && PROGRAMS.has(found)) return err('is a program');
   if (hasInterpreter(head)) return err('is a script');
-  if (found === undefined) return isBinaryKind(declared) ? err(`is no ${declared}`) : ok(declared);
-  return ok(BOXES.has(found) && declared.startsWith('application/') ? declared : found);
+  if (found === undefined)
+    return isBinaryKind(declared) ? err(`is not of the declared type ${declared}`) : ok(declared);
+  return ok(CONTAINERS.has(found) && declared.startsWith('application/') ? declared : found);
 }
 
 /** `#!/bin/sh` */

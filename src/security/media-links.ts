@@ -18,7 +18,7 @@ export async function mediaLink(env: Env, publicUrl: string, media: LinkedMedia,
 }
 
 /** Whether the link is valid and has not expired. */
-export async function opens(
+export async function isValidLink(
   env: Env,
   media: LinkedMedia,
   { expires, signature }: { expires: string; signature: string },

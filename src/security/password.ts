@@ -25,10 +25,10 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /** A hash that no password matches, so that an unknown user takes as long as a wrong password. */
-const NOBODY = encode(new Uint8Array(SALT_BYTES), new Uint8Array(KEY_BYTES));
+const UNMATCHED_HASH = encode(new Uint8Array(SALT_BYTES), new Uint8Array(KEY_BYTES));
 
 export async function verifyPassword(password: string, stored: string | null): Promise<boolean> {
-  const [, N, r, p, salt = '', key = ''] = (stored ?? NOBODY).split('$');
+  const [, N, r, p, salt = '', key = ''] = (stored ?? UNMATCHED_HASH).split('$');
   const expected = fromBase64(key);
   const actual = await derive(password, fromBase64(salt), { N: Number(N), r: Number(r), p: Number(p) });
   return stored !== null && expected.length === actual.length && timingSafeEqual(expected, actual);

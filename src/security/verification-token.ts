@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { utf8 } from './encoding.ts';
 import { HOUR, SECOND, type Millis } from '../domain/time.ts';
 
-/** Which visitor claims which address: whoever opens this link can read that address's mail. */
+/** Which visitor claims which e-mail address. The token is mailed there, so whoever opens its link can read that mailbox. */
 const claimsSchema = z.object({ sub: z.uuid(), email: z.email() });
 
 const ISSUER = 'parley-verification';

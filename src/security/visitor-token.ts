@@ -5,11 +5,11 @@ import { DAY, SECOND, type Millis } from '../domain/time.ts';
 
 const claimsSchema = z.object({ sub: z.uuid(), name: z.string(), email: z.string() });
 
-/** Somebody who writes through the widget. The visitor's AddressObject keeps what it has proved. */
+/** Somebody who writes through the widget. The addresses that a visitor has proved are kept in the visitor's AddressObject. */
 export interface Visitor {
-  /** Its address there. */
+  /** The visitor's address on the account's chat channel. */
   id: string;
-  /** As typed; unverified. */
+  /** As the visitor typed it, like `email`: neither is verified. */
   name: string;
   email: string;
 }

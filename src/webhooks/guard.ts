@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { err, ok, type Result } from '../domain/result.ts';
 
 /**
- * Decides which URLs a customer may have us call. In production the platform keeps Workers out of private networks, but not on a laptop or
+ * Which URLs a customer may have us call. In production the platform keeps Workers out of private networks, but not on a laptop or
  * in a self-hosted runtime (facts/platform.md section 4), and it does not check host names that resolve to private addresses.
  */
 export interface GuardOptions {
@@ -19,16 +19,16 @@ const PORTS = new Set(['', '443', '8443']);
 export function checkTarget(text: string, allowPrivate: boolean): Result<URL, string> {
   const url = URL.parse(text);
   if (!url) return err('is not a URL');
-  if (url.username !== '' || url.password !== '') return err('must not hold a user name or password');
-  const complaint = allowPrivate ? complaintInDevelopment(url) : complaintInPublic(url);
-  return complaint === null ? ok(url) : err(complaint);
+  if (url.username !== '' || url.password !== '') return err('must not contain a user name or password');
+  const problem = allowPrivate ? problemInDevelopment(url) : problemInProduction(url);
+  return problem === null ? ok(url) : err(problem);
 }
 
-const complaintInDevelopment = (url: URL): string | null =>
-  url.protocol === 'https:' || url.protocol === 'http:' ? null : 'must be http or https';
+const problemInDevelopment = (url: URL): string | null =>
+  url.protocol === 'https:' || url.protocol === 'http:' ? null : 'must use http or https';
 
-function complaintInPublic(url: URL): string | null {
-  if (url.protocol !== 'https:') return 'must be https';
+function problemInProduction(url: URL): string | null {
+  if (url.protocol !== 'https:') return 'must use https';
   if (!PORTS.has(url.port)) return 'must use port 443 or 8443';
   const host = hostOf(url);
   if (ipaddr.isValid(host)) return isPublic(host) ? null : 'must not be a private or reserved address';

@@ -20,7 +20,7 @@ export interface AttemptResult {
   error: string;
 }
 
-/** One POST. Never throws. A redirect is a failure, because the guard has not checked its target. */
+/** Makes one attempt. Never throws. A redirect is a failure, because the guard has not checked its target. */
 export async function postWebhook(attempt: Attempt, fetcher: typeof fetch): Promise<AttemptResult> {
   const started = Date.now();
   try {
@@ -34,13 +34,13 @@ export async function postWebhook(attempt: Attempt, fetcher: typeof fetch): Prom
     await response.body?.cancel();
     return answered(response, Date.now() - started);
   } catch (error) {
-    const late = error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
+    const isTimeout = error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
     return {
       delivered: false,
       status: null,
       retryAfterMs: null,
       timeMs: Date.now() - started,
-      error: late ? 'TIMEOUT' : 'NO_ANSWER',
+      error: isTimeout ? 'TIMEOUT' : 'NO_ANSWER',
     };
   }
 }

@@ -4,7 +4,7 @@ import { defined } from '../domain/optional.ts';
 export interface SignedWebhook {
   /** The event's constant id. */
   id: string;
-  /** Of the attempt, in seconds. */
+  /** When the attempt is made: Unix time in seconds. */
   timestamp: number;
   body: string;
 }
@@ -21,32 +21,32 @@ function standardKey(secret: string): Uint8Array<ArrayBuffer> {
 const standardSignature = async (webhook: SignedWebhook, secret: string): Promise<string> =>
   `v1,${toBase64(await hmacSha256(standardKey(secret), `${webhook.id}.${webhook.timestamp}.${webhook.body}`))}`;
 
-/** VoIPBIN's own header: HMAC-SHA256 of the raw body, keyed by the secret's text as the customer sees it (spec section 11). */
+/** VoIPBIN's own signature: HMAC-SHA256 of the raw body, keyed by the secret's text as the customer sees it (spec section 11). */
 const voipbinSignature = async (webhook: SignedWebhook, secret: string): Promise<string> =>
   `sha256=${toHex(await hmacSha256(utf8(secret), webhook.body))}`;
 
-/** Voicebip's: HMAC-SHA256 of `{timestamp}.{raw body}`, keyed by the secret's text (facts/voicebip.md, "Signature"). */
+/** Voicebip's signature: HMAC-SHA256 of `{timestamp}.{raw body}`, keyed by the secret's text (facts/voicebip.md, "Signature"). */
 const voicebipSignature = async ({ timestamp, body }: SignedWebhook, secret: string): Promise<string> =>
   `sha256=${toHex(await hmacSha256(utf8(secret), `${timestamp}.${body}`))}`;
 
 /** The headers of one attempt. `secrets`: the current one first, then the previous one during a rotation. Empty: unsigned. */
 export async function signedHeaders(webhook: SignedWebhook, secrets: string[]): Promise<Record<string, string>> {
   const headers = await standardHeaders(webhook, secrets);
-  const [present] = secrets;
-  return present === undefined
+  const [current] = secrets;
+  return current === undefined
     ? headers
-    : { ...headers, 'X-VoIPBIN-Signature': await voipbinSignature(webhook, present) };
+    : { ...headers, 'X-VoIPBIN-Signature': await voipbinSignature(webhook, current) };
 }
 
-/** The same for an endpoint of the dialect `voicebip`. */
+/** The headers of one attempt for an endpoint of the dialect `voicebip`. */
 export async function voicebipHeaders(webhook: SignedWebhook, secrets: string[]): Promise<Record<string, string>> {
   const headers = await standardHeaders(webhook, secrets);
-  const [present, previous] = await Promise.all(secrets.map((secret) => voicebipSignature(webhook, secret)));
+  const [current, previous] = await Promise.all(secrets.map((secret) => voicebipSignature(webhook, secret)));
   return {
     ...headers,
     'X-Voicebip-Timestamp': String(webhook.timestamp),
     'X-Voicebip-Event-ID': webhook.id,
-    ...defined({ 'X-Voicebip-Signature': present, 'X-Voicebip-Signature-Previous': previous }),
+    ...defined({ 'X-Voicebip-Signature': current, 'X-Voicebip-Signature-Previous': previous }),
   };
 }
 

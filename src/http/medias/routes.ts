@@ -8,7 +8,7 @@ import { storeUpload } from '../../app/media/upload.ts';
 import { uploadUrl } from '../../dialects/media-url.ts';
 import { wellFormed } from '../../domain/content.ts';
 import { openFile, type OpenFile } from '../../storage/medias.ts';
-import { mediaLink, opens } from '../../security/media-links.ts';
+import { mediaLink, isValidLink } from '../../security/media-links.ts';
 
 /** Bytes. What a request may carry on every plan of Cloudflare's. */
 const MAX_UPLOAD = 100 * 1024 * 1024;
@@ -90,7 +90,7 @@ export const linkedMediaRoutes = newRouter();
 
 linkedMediaRoutes.openapi(linkRoute, async (c) => {
   const { customer_id: customerId, id } = c.req.valid('param');
-  if (!(await opens(c.env, { customerId, id }, c.req.valid('query'), Date.now())))
+  if (!(await isValidLink(c.env, { customerId, id }, c.req.valid('query'), Date.now())))
     throw new ApiError('INVALID_SIGNATURE', 'the link is invalid or has expired');
   return found(await openFile(c.env, customerId, id, c.req.raw.headers));
 });
