@@ -1,14 +1,17 @@
 import { z } from 'zod';
 
-/** The vars and secrets, parsed. Bindings stay on `Env`; this is what each of them is for.
+const origin = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
+
+/**
+ * The vars and secrets, parsed. Bindings stay on `Env`; this is what each of them is for.
  *
  * DB              D1: the directory and the history across conversations.
  * CONVERSATION    one ConversationObject per conversation id.
  * ADDRESS         one AddressObject per customer, channel, address of ours and address of a contact.
- * TALK            one TalkObject per talk, by the talk's key (domain/talk/ids.ts).
+ * TALK            one TalkObject per talk, named by the talk's key (domain/talk/ids.ts).
  * FEED            one FeedObject per customer.
  * DIRECTORY       one DirectoryObject per customer.
- * MEDIA           R2: files that were uploaded (storage/medias.ts).
+ * MEDIA           R2: uploads, and copies of the files that contacts sent (storage/medias.ts).
  * CHANNEL_SENDS   queue of channel deliveries to attempt (queues/jobs.ts).
  * ASSISTANT_TURNS queue of turns in which an assistant is asked to answer.
  * FLOWS           the Workflow that runs activeflows (flows/workflow.ts); an instance has the activeflow's id.
@@ -19,8 +22,6 @@ import { z } from 'zod';
  * CHAT_LIMIT      rate limit per web chat visitor, and per network address that starts sessions.
  * VERIFY_LIMIT    rate limit per e-mail address that a visitor asks to verify.
  */
-const origin = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
-
 const configSchema = z.object({
   /** The public origin of this deployment. Empty: the origin of each request. */
   PUBLIC_URL: z.union([z.literal(''), origin]),

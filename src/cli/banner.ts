@@ -6,7 +6,7 @@ const LINE = '─'.repeat(96);
 
 /** What a newcomer needs to know, in one block. */
 export function banner(settings: Settings, demo: Marker | null): string {
-  const unknown = `not known here (${shown(markerFile(settings))} is missing; an administrator can make another)`;
+  const unknown = `not known here (${shown(markerFile(settings))} is missing; an administrator can create another one)`;
   const rows: [string, string][] = [
     ['URL', settings.origin],
     ['API docs', `${settings.origin}/docs`],

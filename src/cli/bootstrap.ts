@@ -14,7 +14,7 @@ async function bootstrap(args: string[]): Promise<void> {
   console.log(`Username    ${textAt(answer, 'agent', 'username')}`);
   console.log(`Password    ${textAt(answer, 'password')}`);
   console.log(`Access key  ${textAt(answer, 'accesskey', 'token')}`);
-  console.log('The password and the access key are shown this once.');
+  console.log('The password and the access key are shown only once.');
 }
 
 interface Args {

@@ -4,7 +4,7 @@ import { guidePages, referencePage } from './docs-pages.ts';
 import { root } from './settings.ts';
 
 /**
- * Fills `dist/assets`, the folder that `[assets]` in wrangler.toml names: the web chat's widget and everything under /docs.
+ * Builds `dist/assets`, the folder that `[assets]` in wrangler.toml names: the web chat's widget and everything under /docs.
  * The platform serves it without the Worker. wrangler refuses to start while the folder is missing, so this runs first.
  */
 const TARGET = join(root, 'dist', 'assets');
@@ -13,7 +13,7 @@ const GUIDES = join(root, 'src', 'docs');
 const PAGE = join(GUIDES, 'page');
 const SCALAR = join(root, 'node_modules', '@scalar', 'api-reference', 'dist', 'browser');
 
-/** By path. Everything here is text. */
+/** File contents by path. All files are text. */
 type Files = Map<string, string>;
 
 export function buildAssets(): void {
@@ -22,7 +22,7 @@ export function buildAssets(): void {
   removeStale(files);
 }
 
-/** Each part brings the headers of its own paths. */
+/** Joins the `_headers` files of the parts, each of which covers its own paths. */
 const headers = (): string =>
   [WIDGET, PAGE].map((folder) => readFileSync(join(folder, '_headers'), 'utf8').trim()).join('\n\n') + '\n';
 
@@ -36,7 +36,7 @@ function docsFiles(): Files {
     ...guidePages(new Map(guides)),
     ['docs/reference.html', referencePage()],
     ...copies(PAGE, '*.{css,js}', 'docs'),
-    // The viewer's build in modules, so that a reader loads only what is used; its source maps stay out.
+    // The viewer's build in modules, so that a browser loads only the chunks that it needs. Without source maps.
     ...copies(SCALAR, '{standalone.esm.js,chunks/*.js}', 'docs/scalar'),
   ]);
 }
@@ -44,7 +44,7 @@ function docsFiles(): Files {
 const copies = (folder: string, pattern: string, to: string): Files =>
   new Map(globSync(pattern, { cwd: folder }).map((name) => [join(to, name), readFileSync(join(folder, name), 'utf8')]));
 
-/** `wrangler dev` reloads the Worker when an asset changes, and another one may be serving this folder right now. */
+/** Writes only what has changed: `wrangler dev` reloads the Worker when an asset changes, and another one may be serving this folder now. */
 function write(path: string, content: string): void {
   const file = join(TARGET, path);
   if (existsSync(file) && readFileSync(file, 'utf8') === content) return;

@@ -1,6 +1,6 @@
 import { Marked, type Tokens } from 'marked';
 
-/** The guides as pages: Markdown in, whole HTML documents out. The pages run without a Markdown library. */
+/** Renders the guides: Markdown in, complete HTML documents out, so that the pages need no Markdown library. */
 
 /** A guide's name (`sending`) and its Markdown. `README` is the front page; the order of its links is the order of the guides. */
 type Guides = Map<string, string>;
@@ -29,11 +29,11 @@ function namesInOrder(guides: Guides): string[] {
   const front = guides.get(FRONT) ?? '';
   const linked = [...front.matchAll(/\]\((\w[\w-]*)\.md\)/g)].map(([, name]) => name ?? '');
   const names = [...new Set([FRONT, ...linked])];
-  const lost = [...guides.keys()].filter((name) => !names.includes(name));
+  const unlinked = [...guides.keys()].filter((name) => !names.includes(name));
   const missing = names.filter((name) => !guides.has(name));
-  if (lost.length + missing.length === 0) return names;
+  if (unlinked.length + missing.length === 0) return names;
   throw new Error(
-    `src/docs/README.md must link every guide. Not linked: ${lost.join(', ')}. Missing: ${missing.join(', ')}.`,
+    `src/docs/README.md must link every guide. Not linked: ${unlinked.join(', ')}. Missing: ${missing.join(', ')}.`,
   );
 }
 
@@ -56,7 +56,7 @@ function read(name: string, markdown: string): Guide {
       link({ href, tokens }: Tokens.Link): string {
         return `<a href="${escape(onSite(href))}">${this.parser.parseInline(tokens)}</a>`;
       },
-      // A box that scrolls must be reachable by keyboard.
+      // A scrollable box must be reachable by keyboard.
       code({ text }: Tokens.Code): string {
         return `<pre tabindex="0"><code>${escape(text)}</code></pre>\n`;
       },
@@ -74,7 +74,7 @@ function read(name: string, markdown: string): Guide {
   return { name, title, html, sections };
 }
 
-/** As GitHub makes them, so that a link to a section works there too. */
+/** The same anchors as on GitHub, so that a link to a section works there too. */
 const anchorOf = (title: string): string =>
   title
     .toLowerCase()
@@ -115,7 +115,7 @@ function entry({ name, title, sections }: Guide, isCurrent: boolean): string {
   return `<li><a href="${urlOf(name)}" aria-current="page">${label}</a>${items.length > 0 ? `<ul>${items.join('')}</ul>` : ''}</li>`;
 }
 
-/** Where `reference.js` puts the viewer. */
+/** The page in which `reference.js` mounts the viewer. */
 export const referencePage = (): string =>
   page(
     'API reference · Parley',
@@ -125,7 +125,7 @@ export const referencePage = (): string =>
 <script type="module" src="/docs/reference.js"></script>`,
   );
 
-/** `guides`: where the header's link to the list of guides leads. */
+/** `guides`: the target of the header's link to the guides. */
 const page = (title: string, guides: string, body: string): string => `<!doctype html>
 <html lang="en">
 <head>

@@ -8,7 +8,7 @@ export function lockStateDir({ stateDir }: Settings): void {
   const holder = readHolder(file);
   if (holder !== null && holder !== process.pid && isAlive(holder)) {
     throw new UsageError(
-      `Another Parley (process ${holder}) runs on ${shown(stateDir)}. Stop it, or choose another folder with STATE_DIR=… npm start. If process ${holder} is something else, delete ${shown(file)}.`,
+      `Another Parley (process ${holder}) is using ${shown(stateDir)}. Stop it, or choose another folder with STATE_DIR=… npm start. If process ${holder} is not a Parley, delete ${shown(file)}.`,
     );
   }
   mkdirSync(stateDir, { recursive: true });

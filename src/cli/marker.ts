@@ -7,7 +7,7 @@ export interface Marker {
   accountId: string | null;
 }
 
-/** Null when there is no readable marker: then the server is asked. */
+/** Null if there is no readable marker. The caller then asks the server. */
 export function readMarker(file: string): Marker | null {
   try {
     const { accessKey, accountId } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Marker>;

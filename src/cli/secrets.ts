@@ -6,7 +6,7 @@ import { root } from './settings.ts';
 
 const FILE = join(root, '.dev.vars');
 
-const makers = {
+const generators = {
   JWT_SECRET: () => randomBytes(32).toString('base64url'),
   ENCRYPTION_KEY: () => randomBytes(32).toString('base64'),
   BOOTSTRAP_TOKEN: () => randomBytes(24).toString('base64url'),
@@ -20,8 +20,8 @@ export function readSecrets(): NodeJS.Dict<string> {
 /** Generates what is missing and never changes what exists: ENCRYPTION_KEY decrypts what the local database holds. */
 export function ensureSecrets(): NodeJS.Dict<string> {
   const known = readSecrets();
-  const missing = Object.entries(makers).filter(([name]) => !known[name]);
-  if (missing.length > 0) append(missing.map(([name, make]) => `${name}="${make()}"\n`).join(''));
+  const missing = Object.entries(generators).filter(([name]) => !known[name]);
+  if (missing.length > 0) append(missing.map(([name, generate]) => `${name}="${generate()}"\n`).join(''));
   return readSecrets();
 }
 

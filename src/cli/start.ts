@@ -10,9 +10,10 @@ import { ensureSecrets } from './secrets.ts';
 import { markerFile, readSettings, root, type Settings, UsageError } from './settings.ts';
 import { killGroup, migrate, startDev, stopAll } from './wrangler.ts';
 
-/** `npm start`: everything between a fresh clone and a running Parley. */
+/** Aborted as soon as this process begins to stop. */
 const stopping = new AbortController();
 
+/** `npm start`: everything between a fresh clone and a running Parley. */
 async function start(settings: Settings, extraArgs: string[]): Promise<void> {
   await requireFreePort(settings.port);
   lockStateDir(settings);
@@ -34,7 +35,7 @@ function runServer(settings: Settings, extraArgs: string[]): void {
   server.once('exit', () => {
     if (stopping.signal.aborted) return;
     killGroup(server);
-    console.error('wrangler dev has ended by itself; its last lines above say why.');
+    console.error('wrangler dev stopped unexpectedly. Its last lines above say why.');
     void finish(1);
   });
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { root, type Settings } from './settings.ts';
 
 const BIN = join(root, 'node_modules', 'wrangler', 'bin', 'wrangler.js');
-const PATIENCE_MS = 5_000;
+const STOP_TIMEOUT_MS = 5_000;
 
 const running = new Set<ChildProcess>();
 // The backstop for exits that bypass stopAll: a crash must not leave a server running.
@@ -24,7 +24,7 @@ function wrangler(args: string[], settings: Settings, output: 'inherit' | 'pipe'
   return child;
 }
 
-// No questions, no calls to Cloudflare, nothing written outside the project. A shared registry of local Workers would mix up two Parleys.
+// No prompts, no calls to Cloudflare, no files outside the project. A shared registry of local Workers would mix up two Parleys.
 const localEnv = (settings: Settings): NodeJS.Dict<string> => ({
   CI: 'true',
   WRANGLER_SEND_METRICS: 'false',
@@ -38,10 +38,11 @@ const localEnv = (settings: Settings): NodeJS.Dict<string> => ({
 export async function migrate(settings: Settings): Promise<void> {
   const args = ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', settings.stateDir];
   const child = wrangler(args, settings, 'pipe');
-  const said: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => lines.push(chunk.toString()));
   await events.once(child, 'close');
-  if (child.exitCode !== 0) throw new Error(`The database migrations failed.\n${said.join('')}`);
+  if (child.exitCode !== 0) throw new Error(`The database migrations failed.\n${lines.join('')}`);
 }
 
 export function startDev(settings: Settings, extraArgs: string[]): ChildProcess {
@@ -57,9 +58,9 @@ export async function stopAll(): Promise<void> {
 }
 
 async function stop(child: ChildProcess): Promise<void> {
-  const gone = events.once(child, 'exit');
+  const exited = events.once(child, 'exit');
   signal(child.pid, 'SIGTERM');
-  await Promise.race([gone, sleep(PATIENCE_MS)]);
+  await Promise.race([exited, sleep(STOP_TIMEOUT_MS)]);
   killGroup(child);
 }
 
