@@ -3,18 +3,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { Webhook } from 'standardwebhooks';
 import type { Json } from '../support/http.ts';
 
-/** A customer's assistant on 127.0.0.1, as strict about signatures as it should be. */
+/** A customer's assistant on 127.0.0.1, which checks signatures as a real one should. */
 export interface AssistantFake {
   url: string;
-  /** The `data` of each request, as it came. */
+  /** The `data` of each request. */
   asked: Json[];
-  /** Requests whose signature was wrong. A test ends with this empty. */
+  /** Requests with a wrong signature. Must be empty at the end of a test. */
   violations: string[];
   trust(secret: string): void;
   close(): Promise<void>;
 }
 
-/** `answer` makes the body of a 200, as slowly as it likes. */
+/** `answer`: creates the body of the 200; it may take any time. */
 export async function startAssistant(answer: (data: Json) => Promise<Json>): Promise<AssistantFake> {
   const asked: Json[] = [];
   const violations: string[] = [];
@@ -34,10 +34,10 @@ export async function startAssistant(answer: (data: Json) => Promise<Json>): Pro
   const server = createServer((request, response) => void take(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const sequenceEvents = server.address();
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('no port');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
   return {
-    url: `http://127.0.0.1:${sequenceEvents.port}/ask`,
+    url: `http://127.0.0.1:${address.port}/ask`,
     asked,
     violations,
     trust: (secret) => (webhook = new Webhook(secret)),

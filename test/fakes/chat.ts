@@ -1,6 +1,6 @@
 /**
- * The visitor's side of Parley's web chat on 127.0.0.1, as the widget's protocol has it and stricter than it must be: what a
- * good client would not ask is noted in `violations`. It serves the widget's own script too.
+ * The server that the web chat's widget talks to, on 127.0.0.1. It follows the widget's protocol, but is stricter: requests that a correct
+ * client would not make are noted in `violations`. It also serves the widget's script.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -17,21 +17,21 @@ const PROTOCOL = 'parley.v1';
 export interface ChatFake {
   origin: string;
   account: string;
-  /** Requests as `GET /messages`, sockets as `GET /ws`. */
+  /** Requests such as `GET /messages`; a socket is `GET /ws`. */
   requests: string[];
   violations: string[];
-  /** The conversation in which somebody wrote this. */
+  /** The conversation with this message of a visitor. */
   conversationOf(question: string): Conversation;
-  /** To whom asked that. */
+  /** Answers in the conversation with this question. */
   answer(question: string, text: string, more?: Json): Json;
   say(conversation: Conversation, frame: Json): void;
-  /** The conversation ends; the next message begins another one. */
+  /** Closes the conversation with this question. The visitor's next message begins another one. */
   end(question: string): void;
-  /** Of those who asked that: the sockets are cut off without a goodbye. */
+  /** Cuts off the sockets of the conversation with this question, without a close frame. */
   drop(question: string): void;
-  /** The next requests of that kind (`POST /messages`) are answered so. */
+  /** The next request of that kind (`POST /messages`) fails. Calls queue up. */
   failNext(request: string, status: number, reason: string, headers?: Record<string, string>): void;
-  /** No token that was ever given out is good any more. */
+  /** Makes all issued tokens invalid. */
   forgetVisitors(): void;
   close(): Promise<void>;
 }
@@ -42,7 +42,7 @@ export interface Conversation {
   messages: Json[];
   /** The log: frame n has sequence n + 1. */
   log: Json[];
-  /** What visitors said on their sockets. */
+  /** The frames that visitors sent on their sockets. */
   heard: Json[];
   sockets: Set<WebSocket>;
 }
@@ -89,7 +89,7 @@ class Hub {
     this.allowed = allowed;
   }
 
-  /** Whatever has a place in the log; live to every socket. */
+  /** Appends a frame to the log and sends it to every socket. */
   append(conversation: Conversation, frame: Json): Json {
     const full = { ...frame, sequence: conversation.log.length + 1 };
     conversation.log.push(full);
@@ -132,7 +132,7 @@ class Hub {
     return visitor;
   }
 
-  /** The answer to a request: JSON, or a file's bytes. */
+  /** The answer to a request: JSON, or the bytes of a file. */
   handle(method: string, path: string, query: URLSearchParams, token: string, body: Json): Json {
     const request = `${method} ${path}`;
     if (request === 'POST /sessions') return this.session(body);
@@ -182,7 +182,7 @@ class Hub {
     return this.addMessage(visitor.conversation, { direction: 'incoming', text, client_id, sender });
   }
 
-  /** A socket that was accepted. */
+  /** Serves an accepted socket: the log after `after`, then live frames. */
   attach(socket: WebSocket, { conversation }: Visitor, after: number): void {
     const head = conversation.log.length;
     if (after > head) this.violations.push(`after=${after} at ${head}`);
@@ -212,10 +212,10 @@ export async function startChat(allowedOrigin: string): Promise<ChatFake> {
   server.on('upgrade', (request, socket, head) => upgrade(hub, sockets, request, socket, head));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const sequenceEvents = server.address();
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('no port');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
   return {
-    origin: `http://127.0.0.1:${sequenceEvents.port}`,
+    origin: `http://127.0.0.1:${address.port}`,
     account: hub.account,
     requests: hub.requests,
     violations: hub.violations,
@@ -268,7 +268,7 @@ async function respond(hub: Hub, request: IncomingMessage, response: ServerRespo
   }
 }
 
-/** Open to every origin: who may use the chat is said by a 403 that the page can read. */
+/** Allows every origin, so that a page can read the 403 that refuses its origin. */
 const cors = ({ headers }: IncomingMessage): Record<string, string> => ({
   'Access-Control-Allow-Origin': headers.origin ?? '*',
   'Access-Control-Allow-Headers': 'authorization, content-type',
@@ -285,7 +285,7 @@ async function answerTo(hub: Hub, request: IncomingMessage, url: URL): Promise<J
   return hub.handle(request.method ?? '', path, url.searchParams, token, body);
 }
 
-/** The path below the account. @throws what a test wants to go wrong, and for origins that may not. */
+/** The path below the account. @throws for an origin that is not allowed, and the failures that a test has planned. */
 function admitted(hub: Hub, request: IncomingMessage, url: URL): string {
   const [, account, path = ''] = /^\/chat\/([^/]+)(\/.*)$/.exec(url.pathname) ?? [];
   if (account !== hub.account) throw new Failure(404, 'CONVERSATION_ACCOUNT_NOT_FOUND');

@@ -1,4 +1,4 @@
-/** The Graph API of WhatsApp and Messenger on 127.0.0.1, as strict as its documentation; and its webhooks, signed as Meta signs them. */
+/** The Graph API of WhatsApp and Messenger on 127.0.0.1, as strict as its documentation, and its webhooks, signed as Meta signs them. */
 import { createHmac, randomUUID } from 'node:crypto';
 import {
   type Answer,
@@ -19,7 +19,7 @@ import {
 } from './providers.ts';
 
 export interface MetaFakeOptions {
-  /** WhatsApp's. */
+  /** WhatsApp's access token. */
   token: string;
   phoneNumberId: string;
   wabaId: string;
@@ -27,11 +27,11 @@ export interface MetaFakeOptions {
 }
 
 export interface MetaFake extends ProviderFake {
-  /** What `GET /{waba}/message_templates` lists. */
+  /** The templates that `GET /{waba}/message_templates` lists. */
   templates: Record<string, unknown>[];
-  /** Stores a file; the answer is the media id of a webhook. */
+  /** Stores a file. @returns its media id, for a webhook. */
   putMedia(contentType: string, bytes: Uint8Array): string;
-  /** Files go away in time. */
+  /** Deletes a file, as Meta does after some time. */
   dropMedia(id: string): void;
 }
 
@@ -66,7 +66,7 @@ export async function startMeta({ token, phoneNumberId, wabaId, page }: MetaFake
       : undefined;
   }
 
-  /** Pages of at most 100, with a cursor, as Meta gives them. */
+  /** Pages of at most 100 with a cursor, as Meta returns them. */
   function pageOf({ searchParams }: URL): Record<string, unknown> {
     const begin = Number(searchParams.get('after') ?? 0);
     const end = begin + Math.min(100, Number(searchParams.get('limit') ?? 25));
@@ -136,8 +136,8 @@ function acceptMessenger(request: Incoming, received: Received[]): Answer {
   if (!isOne) throw new Violation('content', refusal(400, 100, 'text or attachment'));
   const id = `m_${randomUUID()}`;
   const to = recipient['id'];
-  const sequenceEvents = { method: String(tag ?? type), to, from: '', medias: [], key: textIn(message, 'metadata') };
-  received.push({ id, ...sequenceEvents, text: isText(text) ? text : '', statusCallbackUrl: '', body });
+  const address = { method: String(tag ?? type), to, from: '', medias: [], key: textIn(message, 'metadata') };
+  received.push({ id, ...address, text: isText(text) ? text : '', statusCallbackUrl: '', body });
   return json(200, { recipient_id: to, message_id: id });
 }
 
@@ -188,7 +188,7 @@ export function metaRequest(appSecret: string, body: unknown): SignedRequest {
 
 type Value = Record<string, unknown>;
 
-/** A webhook of one change per value. */
+/** A webhook with one change for each value. */
 export const whatsAppBody = (phoneNumberId: string, ...values: (Value & { field?: string })[]): Value => ({
   object: 'whatsapp_business_account',
   entry: [
@@ -206,7 +206,7 @@ export const whatsAppBody = (phoneNumberId: string, ...values: (Value & { field?
   ],
 });
 
-/** One text of a contact, as `value` of a change. `at`: milliseconds. */
+/** A text message from a contact, as the `value` of a change. `at`: milliseconds. */
 export const whatsAppText = (from: string, text: string, at = Date.now(), id = `wamid.${randomUUID()}`): Value => ({
   contacts: [{ profile: { name: 'Ada Lovelace' }, wa_id: from, user_id: `US.${from}` }],
   messages: [{ from, id, timestamp: String(Math.floor(at / 1000)), type: 'text', text: { body: text } }],
@@ -225,7 +225,7 @@ export const whatsAppStatus = (sent: Received, status: string, errors: Value[] =
   ],
 });
 
-/** One event of a page's webhook, each from a contact unless `from` says otherwise. */
+/** A page's webhook with these events, each from a contact unless `from` says otherwise. */
 export const messengerBody = (pageId: string, ...events: Value[]): Value => ({
   object: 'page',
   entry: [{ id: pageId, time: Date.now(), messaging: events }],

@@ -1,13 +1,13 @@
 /**
- * LINE, Twilio and Telnyx on 127.0.0.1, as strict as their documentation: what a real provider would refuse is refused here
- * and noted in `violations`. And the other direction: their webhook requests, signed as they sign them.
+ * LINE, Twilio and Telnyx on 127.0.0.1, as strict as their documentation: requests that a real provider would refuse are refused and noted
+ * in `violations`. Also their webhook requests, signed as the providers sign them.
  */
 import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 
 /** One accepted message. */
 export interface Received {
-  /** The provider's id, as it was answered. */
+  /** The provider's message id, as in its answer. */
   id: string;
   /** LINE: `reply` or `push`; `send` elsewhere. */
   method: string;
@@ -18,15 +18,15 @@ export interface Received {
   medias: string[];
   /** LINE's retry key or reply token. */
   key: string;
-  /** Where status callbacks go; empty on LINE. */
+  /** The URL for status callbacks; empty on LINE. */
   statusCallbackUrl: string;
-  /** The request's fields as they came. */
+  /** The fields of the request. */
   body: Record<string, unknown>;
 }
 
 /**
- * How a request goes wrong. `hang` and `drop` come before the provider accepted anything; `accept-hang` and `accept-drop`
- * accept the message and lose the answer.
+ * How a request fails. `hang` and `drop` happen before the provider accepts the message; `accept-hang` and `accept-drop` accept it and lose
+ * the answer.
  */
 export type Failure =
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: string }
@@ -36,11 +36,11 @@ export interface ProviderFake {
   url: string;
   /** Accepted messages, in order. */
   received: Received[];
-  /** Everything that the provider's documentation forbids. A test ends with this empty. */
+  /** Requests that the provider's documentation forbids. Must be empty at the end of a test. */
   violations: string[];
-  /** Send requests of any outcome. */
+  /** The number of send requests, whatever their outcome. */
   attempts(): number;
-  /** The next `count` send requests (whose body holds `mark`) fail so; calls queue up. */
+  /** The next `count` send requests (with `mark` in their body, if given) fail this way. Calls queue up. */
   failNext(failure: Failure, count?: number, mark?: string): void;
   close(): Promise<void>;
 }
@@ -58,7 +58,7 @@ export interface Answer {
   body?: string | Uint8Array;
 }
 
-/** A refusal that a correct client never sees: it is noted as a violation. */
+/** A refusal that a correct client never sees. It is noted as a violation. */
 export class Violation extends Error {
   readonly answer: Answer;
   constructor(message: string, answer: Answer) {
@@ -81,8 +81,8 @@ export async function startFake<T extends object>(
   const violations: string[] = [];
   const failures: { failure: Failure; mark: string }[] = [];
   const nextFailure = (body: string): Failure | undefined => {
-    const sequenceEvents = failures.findIndex(({ mark }) => body.includes(mark));
-    return sequenceEvents < 0 ? undefined : failures.splice(sequenceEvents, 1)[0]?.failure;
+    const address = failures.findIndex(({ mark }) => body.includes(mark));
+    return address < 0 ? undefined : failures.splice(address, 1)[0]?.failure;
   };
   let attempts = 0;
   const answer = (request: Incoming): Answer => {
@@ -105,11 +105,11 @@ export async function startFake<T extends object>(
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const sequenceEvents = server.address();
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the server has no port');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
   return {
     ...more,
-    url: `http://127.0.0.1:${sequenceEvents.port}`,
+    url: `http://127.0.0.1:${address.port}`,
     received,
     violations,
     attempts: () => attempts,
@@ -145,7 +145,7 @@ export function jsonBody(request: Incoming, refusal: Answer): Record<string, unk
     const value: unknown = JSON.parse(request.body);
     if (isObject(value)) return value;
   } catch {
-    // Not JSON at all: refused below, like JSON that is no object.
+    // Invalid JSON is refused below, like JSON that is not an object.
   }
   throw new Violation('the body is not a JSON object', refusal);
 }
@@ -174,12 +174,12 @@ export function onlyFields(body: Record<string, unknown>, allowed: string[], ref
 
 export interface LineFakeOptions {
   channelAccessToken: string;
-  /** LINE takes HTTPS URLs only; a local test's files may have none. */
+  /** LINE accepts only HTTPS URLs, which the files of a local test may not have. */
   allowHttp?: boolean;
 }
 
 export interface LineFake extends ProviderFake {
-  /** Makes a reply token useless, as a minute's time does. */
+  /** Makes a reply token expire, as it does after a minute. */
   expireReplyToken(token: string): void;
   /** A file for `GET /v2/bot/message/{id}/content`. */
   putContent(messageId: string, contentType: string, bytes: Uint8Array): void;
@@ -190,7 +190,7 @@ const lineError = (status: number, message: string): Answer => json(status, { me
 const LINE_ID = /^[UCR][0-9a-f]{32}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Both of LINE's hosts, the API and the data API. */
+/** Serves both of LINE's hosts: the API and the data API. */
 export function startLine(options: LineFakeOptions): Promise<LineFake> {
   const acceptedKeys = new Map<string, { requestId: string; sentMessages: { id: string }[] }>();
   const spentTokens = new Set<string>();
@@ -306,7 +306,7 @@ export interface TwilioFakeOptions {
 }
 
 export interface TwilioFake extends ProviderFake {
-  /** Stores a file; the answer is the `MediaUrl` of a webhook. It redirects to a path that takes no credentials. */
+  /** Stores a file. @returns its `MediaUrl`, for a webhook. The URL redirects to a path that needs no credentials. */
   putMedia(contentType: string, bytes: Uint8Array): string;
 }
 
@@ -478,7 +478,7 @@ function telnyxProblem(body: Record<string, unknown>, medias: string[]): string 
 
 // ------------------------------------------------------------------------------------------------ Signed webhooks
 
-/** A webhook request as its provider sends it: `fetch(url, request)`. */
+/** A webhook request as the provider sends it: `fetch(url, request)`. */
 export interface SignedRequest {
   method: 'POST';
   headers: Record<string, string>;

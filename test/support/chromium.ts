@@ -8,7 +8,7 @@ const ELSEWHERE = ['/Applications/Google Chrome.app/Contents/MacOS/Google Chrome
 /** Containers have no user namespaces for the sandbox, and the pages are our own. */
 const ARGS = ['--no-sandbox'];
 
-/** CHROME_PATH, or else the machine's own browser, or else the one inside an npm package: nothing is fetched at run time. */
+/** Starts CHROME_PATH, else a browser of the machine, else the one inside an npm package. Nothing is downloaded at run time. */
 export async function launchChromium(): Promise<Browser> {
   const own = process.env['CHROME_PATH'] ?? ownBrowser();
   return own === undefined ? launchPackaged() : chromium.launch({ executablePath: own, args: ARGS });
@@ -19,15 +19,19 @@ function ownBrowser(): string | undefined {
   return [...folders.flatMap((folder) => NAMES.map((name) => join(folder, name))), ...ELSEWHERE].find(existsSync);
 }
 
-/** In a folder of its own: the package takes what lies at its usual place, also what an interrupted run has left half unpacked. */
+/** Unpacks into a new folder: at its usual path the package would reuse whatever an interrupted run has left half unpacked. */
 async function launchPackaged(): Promise<Browser> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-chromium-'));
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
     const executablePath = await unpack(folder);
-    // Not the package's own arguments: they switch off web security, which is part of what pages of another origin show.
+    // Without the package's own arguments: they disable web security, which the tests of cross-origin pages rely on.
     const args = [...ARGS, '--no-zygote', '--disable-webgl'];
-    const browser = await chromium.launch({ executablePath, args, env: { ...process.env, ...places(folder) } });
+    const browser = await chromium.launch({
+      executablePath,
+      args,
+      env: { ...process.env, ...fontAndLibraryPaths(folder) },
+    });
     browser.once('disconnected', remove);
     return browser;
   } catch (error) {
@@ -36,10 +40,10 @@ async function launchPackaged(): Promise<Browser> {
   }
 }
 
-/** The package speaks through the environment. Ours is put back, so that no other child of this process gets its libraries. */
+/** The package communicates through environment variables. They are restored, so that no other child process gets its libraries. */
 async function unpack(folder: string): Promise<string> {
   const before = { ...process.env };
-  // The name of a Lambda runtime makes it unpack the system libraries too.
+  // With the name of a Lambda runtime it also unpacks the system libraries.
   Object.assign(process.env, { TMPDIR: folder, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x' });
   try {
     const { default: packaged } = await import('@sparticuz/chromium');
@@ -50,8 +54,8 @@ async function unpack(folder: string): Promise<string> {
   }
 }
 
-/** The package's own fonts.conf names /tmp. Without fonts no text has a height, and a page looks empty. */
-function places(folder: string) {
+/** The package's own fonts.conf points to /tmp. Without fonts, text has no height and a page looks empty. */
+function fontAndLibraryPaths(folder: string) {
   const conf = join(folder, 'parley-fonts.conf');
   writeFileSync(
     conf,

@@ -13,7 +13,7 @@ export function countResults(modules: TestModule[], unhandledErrors: number): Co
     for (const test of module.children.allTests()) {
       const { state } = test.result();
       if (state === 'passed') counts.passed += 1;
-      // A test that never came to a result did not pass.
+      // A test without a result did not pass.
       if (state === 'failed' || state === 'pending') counts.failed += 1;
     }
   }

@@ -7,17 +7,17 @@ export interface Erasing {
   account: Json;
   own: string;
   nextTel(): string;
-  /** @returns the conversation that it went to. */
+  /** Writes an inbound message. @returns the id of its conversation. */
   says(from: string, text?: string): Promise<string>;
   contactOf(address: string): Promise<Json>;
   conversation(id: string): Promise<Json>;
   textsOf(id: string): Promise<string[]>;
   erase(contactId: string): Promise<Json>;
-  /** A conversation of one person with these addresses, by the name of Goner, and one that stays. */
+  /** A conversation of two people: one named Goner with these addresses, who will be erased, and one who stays. */
   group(gone: Address[], stays: string): Promise<Json>;
   participantOf(conversationId: string, target: string): Promise<Json>;
   removeFrom(conversationId: string, target: string): Promise<Json>;
-  /** Lists know what was said. */
+  /** Waits until the search finds the word. */
   found(word: string): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export const email = (target: string): Address => ({ type: 'email', target });
 export const newWord = (): string => `w${crypto.randomUUID().slice(0, 8)}`;
 export const newMail = (): string => `gone-${crypto.randomUUID()}@company.example`;
 
-/** `prefix`: of its people's telephone numbers, apart from those of other files. */
+/** `prefix`: of the telephone numbers of its people, different in each test file. */
 export async function newErasing(prefix: string): Promise<Erasing> {
   const hub = await newHub();
   const account = await newSandbox(hub);

@@ -1,22 +1,22 @@
-/** What goes wrong at present. Tests and the Worker under test share one isolate, so a test sets these directly. */
+/** The faults that are injected now. Tests and the Worker under test share one isolate, so a test sets these directly. */
 export const faults = {
-  /** D1 answers nothing: every call rejects. */
+  /** Every call of D1 rejects. */
   d1: false,
-  /** D1 does what it is told, and then its answer is lost. */
+  /** D1 executes every call, and then rejects as if the answer were lost. */
   d1AnswerLost: false,
   /** D1 never answers a batch, which is how logs are projected. */
   d1BatchHangs: false,
-  /** Queues take every message and lose it. */
+  /** Queues accept every message and lose it. */
   queueLoses: false,
   /** Queues refuse every message. */
   queueFails: false,
-  /** R2 gives out nothing. */
+  /** R2 rejects every read. */
   r2: false,
-  /** The code with which the mail service refuses; empty: it takes everything. */
+  /** The error code with which the mail service refuses every mail. Empty: it accepts everything. */
   mail: '',
 };
 
-/** What the mail service took, oldest first. Its own Message-IDs, as Cloudflare's are. */
+/** The mails that the mail service accepted, oldest first. It sets its own Message-IDs, as Cloudflare does. */
 export const outbox: { from: string; to: string; raw: string; messageId: string }[] = [];
 
 export function heal(): void {
@@ -33,7 +33,7 @@ export function heal(): void {
 
 const known = new WeakMap<Env, Env>();
 
-/** The same environment for the same bindings, so that what is cached by environment stays cached. */
+/** Returns the same environment for the same bindings, because some caches have the environment as their key. */
 export function withFaults(env: Env): Env {
   const faulty = known.get(env) ?? {
     ...env,
@@ -59,7 +59,7 @@ const faultyR2 = (bucket: R2Bucket): R2Bucket =>
     },
   });
 
-/** Where miniflare's EmailMessage keeps the mail. */
+/** The key under which miniflare's EmailMessage keeps the mail. */
 const RAW = 'EmailMessage::raw';
 
 const mailService: SendEmail = {
@@ -111,7 +111,7 @@ function remember<T extends object>(proxy: T, original: object): T {
 const unwrap = (value: unknown): unknown =>
   typeof value === 'object' && value !== null ? (originals.get(value) ?? value) : value;
 
-/** `batch` wants the statements themselves, not what stands before them. */
+/** `batch` needs the original statements, not their proxies. */
 const unwrapAll = (parameters: unknown[]): unknown[] =>
   parameters.map((parameter) => (Array.isArray(parameter) ? parameter.map(unwrap) : unwrap(parameter)));
 

@@ -8,7 +8,7 @@ import worker, {
 } from '../../src/worker.ts';
 import { withFaults } from './faults.ts';
 
-/** The Worker under test, with a D1 and queues that fail on request (faults.ts). Everything else is the real thing. */
+/** The Worker under test, with bindings that fail on request (faults.ts). Everything else is real. */
 export class ConversationObject extends RealConversationObject {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, withFaults(env));

@@ -1,6 +1,6 @@
-/** A client of a running Parley for tests in Node: plain fetch, as a customer's software has it. */
+/** A client of a running Parley for tests in Node: plain fetch, as a customer's software would use it. */
 
-/** An answer that a test looks into; a wrong path fails the test. */
+/** A JSON body that a test reads freely: a wrong path fails the test. */
 // oxlint-disable-next-line typescript/no-explicit-any -- tests read answers of every shape
 export type Json = any;
 
@@ -10,7 +10,7 @@ export interface Answer {
   body: Json;
 }
 
-/** One request; a body that is no text is sent as JSON, and JSON answers are parsed. @throws when no answer comes. */
+/** Makes one request. A body that is not a string is sent as JSON, and JSON answers are parsed. @throws when there is no answer. */
 export type Call = (
   method: string,
   path: string,
@@ -21,7 +21,7 @@ export type Call = (
 
 const PATIENCE_MS = 30_000;
 
-/** Calls with a credential; null: without any. */
+/** Calls with a credential. Null: without one. */
 export const callWith =
   (origin: string, credential: string | null): Call =>
   async (method, path, body, headers = {}, signal) => {
@@ -56,13 +56,13 @@ export async function ok(answer: Promise<Answer>): Promise<Json> {
   return body;
 }
 
-/** The status and, of an error, its reason: `'403 PERMISSION_DENIED'`. */
+/** The status, followed by the reason if it is an error: `'403 PERMISSION_DENIED'`. */
 export async function outcome(answer: Promise<Answer>): Promise<string> {
   const { status, body } = await answer;
   return [status, body?.error?.reason].filter((part) => part !== undefined).join(' ');
 }
 
-/** Every row of a list, newest first as the API gives them, over all its pages. */
+/** The rows of all pages of a list, newest first, as the API returns them. */
 export async function everyRow(call: Call, path: string): Promise<Json[]> {
   const rows: Json[] = [];
   for (let token = ''; ;) {
@@ -74,7 +74,7 @@ export async function everyRow(call: Call, path: string): Promise<Json[]> {
   }
 }
 
-/** Asks until it holds, and fails with the last complaint when the time is over. */
+/** Repeats the check until it passes. @throws its last error after `timeoutMs`. */
 export async function eventually<T>(check: () => Promise<T> | T, timeoutMs = 10_000): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {
@@ -98,12 +98,12 @@ export interface SseReader {
   status: number;
   /** The frames so far; `id` of each equals its sequence. */
   frames: Frame[];
-  /** Why a line was not what the protocol promises. */
+  /** Frames that break the protocol, with the reason. */
   violations: string[];
   close(): void;
 }
 
-/** Opens a stream of Server-Sent Events and keeps what comes. */
+/** Opens a stream of Server-Sent Events and collects its frames. */
 export async function openSse(
   origin: string,
   path: string,
@@ -118,7 +118,7 @@ export async function openSse(
   return reader;
 }
 
-/** Ends without a word when the stream does: a test looks at what came. */
+/** Ends silently with the stream: a test checks the frames. */
 async function readEvents(body: ReadableStream<Uint8Array>, { frames, violations }: SseReader): Promise<void> {
   const decoder = new TextDecoder();
   let rest = '';
@@ -129,7 +129,7 @@ async function readEvents(body: ReadableStream<Uint8Array>, { frames, violations
       for (const block of blocks) readBlock(block, frames, violations);
     }
   } catch {
-    // Closed by the test, or the server went away.
+    // The test closed the stream, or the server stopped.
   }
 }
 
@@ -144,5 +144,5 @@ function readBlock(block: string, frames: Frame[], violations: string[]): void {
 
 export const isEvent = (frame: Frame): boolean => frame.type !== 'caught_up' && frame.type !== 'resync';
 
-/** 1, 2, … n: what the sequences of a whole log are. */
+/** 1, 2, … n: the sequences of a complete log. */
 export const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);

@@ -26,7 +26,7 @@ export interface Answer<T> {
   headers: Headers;
 }
 
-/** An answer that a test looks into; a wrong path fails the test. */
+/** A JSON body that a test reads freely: a wrong path fails the test. */
 // oxlint-disable-next-line typescript/no-explicit-any -- tests read answers of every shape
 export type Json = any;
 
@@ -68,7 +68,7 @@ export async function newHub(): Promise<Hub> {
   };
 }
 
-/** A value of an answer that must have succeeded. */
+/** The body of an answer that must be a 200. */
 export async function ok<T = Json>(answer: Promise<Answer<T>>): Promise<T> {
   const { status, body } = await answer;
   expect({ status, body: status === 200 ? null : body }).toEqual({ status: 200, body: null });
@@ -89,8 +89,8 @@ export const inbound = (hub: Hub, accountId: string, from: string, text: string)
   ok(hub.call('POST', '/v1.0/sandbox/inbound', { account_id: accountId, from, text }));
 
 /**
- * Asks until it holds; the runtime's own queues and alarms are at work meanwhile. Fails with the last complaint.
- * It counts tries and reads no clock: tests that move the clock use it too.
+ * Repeats the check until it passes, while the runtime's queues and alarms work. @throws its last error after `tries`.
+ * Counts tries instead of reading the clock, so that tests with a fake clock can use it too.
  */
 export async function eventually<T>(check: () => Promise<T> | T, tries = 400): Promise<T> {
   for (let left = tries; ; left -= 1) {

@@ -3,27 +3,27 @@ import { env } from 'cloudflare:workers';
 
 const TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'";
 
-/** Where any of the words stands in what is stored: `D1 messages: word`. */
+/** Everything stored that contains one of the words, as `D1 messages: word`. */
 export async function leftoversOf(words: string[]): Promise<string[]> {
   const kept = [...(await inD1()), ...(await inObjects()), ...(await inR2())];
-  const found = kept.flatMap(([sequenceEvents, text]) =>
-    words.filter((word) => text.includes(word)).map((word) => `${sequenceEvents}: ${word}`),
+  const found = kept.flatMap(([location, text]) =>
+    words.filter((word) => text.includes(word)).map((word) => `${location}: ${word}`),
   );
   return [...new Set(found)];
 }
 
-type Kept = [sequenceEvents: string, text: string];
+type StoredText = [location: string, text: string];
 
-async function inD1(): Promise<Kept[]> {
+async function inD1(): Promise<StoredText[]> {
   const { results } = await env.DB.prepare(TABLES).all<{ name: string }>();
-  const read = async ({ name }: { name: string }): Promise<Kept> => {
+  const read = async ({ name }: { name: string }): Promise<StoredText> => {
     const rows = await env.DB.prepare(`SELECT * FROM "${name}"`).all();
     return [`D1 ${name}`, JSON.stringify(rows.results)];
   };
   return Promise.all(results.map(read));
 }
 
-async function inObjects(): Promise<Kept[]> {
+async function inObjects(): Promise<StoredText[]> {
   const kinds: [string, DurableObjectNamespace<undefined>][] = [
     ['conversation', env.CONVERSATION],
     ['address', env.ADDRESS],
@@ -32,14 +32,14 @@ async function inObjects(): Promise<Kept[]> {
   return (await Promise.all(kinds.map(([kind, namespace]) => inKind(kind, namespace)))).flat();
 }
 
-async function inKind(kind: string, namespace: DurableObjectNamespace<undefined>): Promise<Kept[]> {
+async function inKind(kind: string, namespace: DurableObjectNamespace<undefined>): Promise<StoredText[]> {
   const ids = await listDurableObjectIds(namespace);
   const kept = ids.map((id) =>
-    runInDurableObject(namespace.get(id), (_, { storage }): Kept[] => [
+    runInDurableObject(namespace.get(id), (_, { storage }): StoredText[] => [
       ...storage.sql
         .exec<{ name: string }>(TABLES)
         .toArray()
-        .map(({ name }): Kept => {
+        .map(({ name }): StoredText => {
           const rows = storage.sql.exec(`SELECT * FROM "${name}"`).toArray();
           return [`${kind} ${name}`, JSON.stringify(rows)];
         }),
@@ -49,9 +49,12 @@ async function inKind(kind: string, namespace: DurableObjectNamespace<undefined>
   return (await Promise.all(kept)).flat();
 }
 
-async function inR2(): Promise<Kept[]> {
+async function inR2(): Promise<StoredText[]> {
   const { objects } = await env.MEDIA.list();
   return Promise.all(
-    objects.map(async ({ key }): Promise<Kept> => [`R2 ${key}`, (await (await env.MEDIA.get(key))?.text()) ?? '']),
+    objects.map(async ({ key }): Promise<StoredText> => [
+      `R2 ${key}`,
+      (await (await env.MEDIA.get(key))?.text()) ?? '',
+    ]),
   );
 }

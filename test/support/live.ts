@@ -2,7 +2,7 @@ import { exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
 import { ORIGIN, type Json } from './hub.ts';
 
-/** A reader of a live socket: frames in the order in which they came. */
+/** A reader of a live socket. `frames`: in the order of their arrival. */
 export interface LiveSocket {
   frames: Json[];
   protocol: string | null;
@@ -11,7 +11,7 @@ export interface LiveSocket {
   take(count: number): Promise<Json[]>;
   send(data: string | Uint8Array): void;
   close(): void;
-  /** The code with which the other side closed it. */
+  /** The close code of the other side. */
   closed: Promise<number>;
 }
 
@@ -58,7 +58,7 @@ export interface SseEvent {
   data: Json;
 }
 
-/** A reader of a stream of server-sent events; comments and `retry` are passed over. */
+/** A reader of a stream of Server-Sent Events. It skips comments and `retry`. */
 export async function readSse(
   path: string,
   headers: Record<string, string>,

@@ -22,7 +22,7 @@ export const newMailbox = (address: string, parts: Json = {}, of: Hub = hub): Pr
     }),
   );
 
-/** A customer with a mailbox: once for a test file. */
+/** Creates a customer with a mailbox. Called once in a test file. */
 export async function openMailbox(parts: Json = {}): Promise<void> {
   hub = await newHub();
   own = newAddress();
@@ -50,7 +50,7 @@ export const textsOf = async (id: string): Promise<string[]> => (await messagesO
 export const send = (id: string, body: Json): Promise<Json> =>
   ok(hub.call('POST', `/v1.0/conversations/${id}/messages`, body));
 
-/** What the mail service was given for somebody, the last one. */
+/** The last mail that was sent to an address. */
 export async function lastTo(address: string): Promise<ReadMail & { raw: string; replyTo: string; sentAs: string }> {
   const found = await eventually(() => {
     const last = outbox.findLast(({ to }) => to === address);
@@ -63,7 +63,7 @@ export async function lastTo(address: string): Promise<ReadMail & { raw: string;
   return { ...read.value, raw: found.raw, replyTo, sentAs: found.messageId.replace(/^<|>$/g, '') };
 }
 
-/** A mail of ours that came back, by its mark. */
+/** The bounce of a mail of ours with this mark. */
 export const dsn = (mark: string, action = 'failed'): string =>
   [
     'From: MAILER-DAEMON@mx.example',

@@ -1,21 +1,21 @@
 import worker from './faulty-worker.ts';
 
-/** A mail that comes in; what is not named is made up. */
+/** An inbound mail. Fields that are left out get made-up values. */
 export interface TestMail {
   from?: string;
   to: string;
   subject?: string;
   text?: string;
-  /** Its Message-ID, without brackets. */
+  /** The Message-ID without brackets. */
   id?: string;
   headers?: Record<string, string>;
-  /** The whole mail instead. */
+  /** The complete mail, instead of the other fields. */
   raw?: string | Uint8Array;
 }
 
 export const newSender = (): string => `ada-${crypto.randomUUID()}@company.example`;
 
-/** As Cloudflare's Email Routing brings it. @returns why it was refused, or null. */
+/** Delivers a mail as Cloudflare's Email Routing does. @returns why it was refused, or null. */
 export async function bringMail(env: Env, mail: TestMail): Promise<string | null> {
   const { from = newSender(), to } = mail;
   const raw = new TextEncoder().encode(typeof mail.raw === 'string' ? mail.raw : rawOf(mail, from));

@@ -1,4 +1,4 @@
-/** Stands for `cloudflare:email` where there is no workerd. */
+/** Replaces `cloudflare:email` in tests that run outside workerd. */
 export class EmailMessage {
   constructor() {
     throw new Error('no mail is sent here');

@@ -13,7 +13,7 @@ export interface Person {
   socket: (talkId: string, query?: string) => Promise<LiveSocket>;
 }
 
-/** Agents by the dozen, straight into the directory: hashing a hundred passwords takes longer than what is tested with them. */
+/** Inserts agents directly into the directory: hashing a hundred passwords would take longer than the tests that use them. */
 export async function newPeople(hub: Hub, names: string[], permission = 16): Promise<Person[]> {
   const insert = env.DB.prepare(
     `INSERT INTO agents (id, customer_id, username, name, detail, password_hash, permission, status, token_version, created_at, updated_at)

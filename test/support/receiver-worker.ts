@@ -1,7 +1,6 @@
 import { vi } from 'vitest';
 import type { Json } from './hub.ts';
 
-/** A customer's webhook receiver inside the runtime: `fetch` of the Worker under test is answered here, by URL. */
 export interface Received {
   headers: Headers;
   text: string;
@@ -9,12 +8,13 @@ export interface Received {
   method: string;
 }
 
+/** A customer's webhook receiver inside the runtime. It answers `fetch` of the Worker under test, by URL. */
 export interface Receiver {
   url: string;
   received: Received[];
-  /** What it answers from now on; `body` is the request's, parsed. */
+  /** Answers the following requests. `body`: the parsed body of the request. */
   answer: Answer;
-  /** The one request of that type. @throws while there is none. */
+  /** The first request with an event of that type. @throws while there is none. */
   one(type: string): Received;
 }
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import { Webhook } from 'standardwebhooks';
 import type { Json } from './http.ts';
 
-/** One request as it came, with what it was answered. */
+/** One request as received, with the status of its answer. */
 export interface ReceivedHook {
   id: string;
   method: string;
@@ -17,15 +17,15 @@ export interface ReceivedHook {
   at: number;
 }
 
-/** A customer's webhook receiver on 127.0.0.1, as strict as a careful customer would be. */
+/** A customer's webhook receiver on 127.0.0.1, as strict as a careful customer's. */
 export interface Receiver {
   url: string;
   requests: ReceivedHook[];
-  /** Everything that was wrong with a request: its signatures, its id, an id with two contents. A test ends with this empty. */
+  /** Everything wrong with a request: its signatures, its id, one id with two contents. Must be empty at the end of a test. */
   complaints: string[];
-  /** What signs from now on. Before it is named, every request is a complaint. */
+  /** Sets the secret that signs from now on. Without one, every request is a complaint. */
   trust(secret: string): void;
-  /** How the following requests are answered. */
+  /** Sets the answer to the following requests. */
   answerWith(status: number, headers?: Record<string, string>): void;
   /** Closes the port: connections are refused. */
   goDown(): Promise<void>;
@@ -86,7 +86,7 @@ export async function startReceiver(): Promise<Receiver> {
   };
 }
 
-/** The same under which `GET /v1.0/events` lists an event. */
+/** The ids of the received events, which `GET /v1.0/events` lists too. */
 export const idsOf = (receiver: Receiver): Set<string> => new Set(receiver.requests.map(({ id }) => id));
 
 function problemsOf(rawBody: string, headers: IncomingHttpHeaders, secret: string): string[] {
@@ -112,7 +112,7 @@ function voipbinSigned(rawBody: string, header: string, secret: string): boolean
   return given.length === right.length && timingSafeEqual(given, right);
 }
 
-/** Which event of which subject a body is about: what may not change over attempts. */
+/** The event and the subject of a body, which must be the same in every attempt. */
 function nameOf(rawBody: string): string {
   const body = parse(rawBody);
   if (typeof body?.type !== 'string' || typeof body.sequence !== 'number' || typeof body.data !== 'object') return '';
@@ -134,9 +134,9 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
 }
 
 function portOf(server: Server): number {
-  const sequenceEvents = server.address();
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the receiver has no port');
-  return sequenceEvents.port;
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the receiver has no port');
+  return address.port;
 }
 
 async function closeServer(server: Server): Promise<void> {

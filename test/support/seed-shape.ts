@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Json } from './hub.ts';
 
-/** The formats that a seed's strings have; what has none of them may be any text. */
+/** The formats of a seed's strings. A string without one of them may be any text. */
 const FORMATS = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   blankTime: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/,
@@ -9,10 +9,10 @@ const FORMATS = {
   isoSecond: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
 };
 
-/** The token of a last page is empty (spec section 9), and so is a top-level message's parent: a format holds where there is one. */
+/** Empty on the last page (spec section 9), and for a top-level message: the format is checked only if there is a value. */
 const MAY_BE_EMPTY = new Set(['next_page_token', 'parent_id']);
 
-/** The answer has every field of the example, with the same type and format. Fields beside them are ours to add. */
+/** Expects every field of the example in the answer, with the same type and format. Additional fields are allowed. */
 export function likeExample(actual: Json, example: Json, path = '$'): void {
   if (Array.isArray(example)) {
     expect(Array.isArray(actual), `${path} is an array`).toBe(true);

@@ -12,7 +12,7 @@ const NODE = join(ROOT, 'node_modules', '.bin', 'node');
 const START_MS = 90_000;
 const STOP_MS = 20_000;
 
-/** A Parley as `npm start` runs it, with a port and a state directory of its own. */
+/** A Parley as `npm start` runs it, with its own port and state directory. */
 export interface TestServer {
   url: string;
   accessKey: string;
@@ -22,19 +22,19 @@ export interface TestServer {
   /** With the access key. */
   call: Call;
   as: (credential: string | null) => Call;
-  /** SIGTERM, as Ctrl+C in effect; waits until all its processes are gone. @returns the exit code. */
+  /** Sends SIGTERM, which has the effect of Ctrl+C, and waits until all processes have ended. @returns the exit code. */
   stop(): Promise<number | null>;
-  /** kill -9 of everything at once: starter, wrangler, workerd. */
+  /** Kills everything with SIGKILL: starter, wrangler and workerd. */
   kill(): Promise<void>;
-  /** kill -9 of the workerd that runs the Worker; wrangler starts another one by itself. */
+  /** Kills the workerd that runs the Worker with SIGKILL. wrangler starts another one. */
   killRuntime(): Promise<void>;
-  /** Again, on the same port and state. */
+  /** Starts again on the same port and state. */
   start(): Promise<void>;
-  /** What `npm start` fires every minute: the scheduled handler. */
+  /** Calls the scheduled handler, as `npm start` does every minute. */
   fireCron(): Promise<void>;
-  /** What the server wrote since its last start. */
+  /** The server's output since its last start. */
   output(): string;
-  /** Stops it and removes its state. Safe in every state of it. */
+  /** Stops the server and removes its state. Safe to call at any time. */
   dispose(): Promise<void>;
 }
 
@@ -78,7 +78,7 @@ interface Run {
 }
 
 const running = new Set<ChildProcess>();
-// The net under a test run that ends in the middle: the starter ends its own wrangler and workerd.
+// The backstop for an interrupted test run: the starter ends its own wrangler and workerd.
 process.on('exit', () => running.forEach((child) => child.kill('SIGTERM')));
 
 async function launch(port: number, stateDir: string, args: string[], count: number): Promise<Run> {
@@ -111,7 +111,7 @@ async function waitUntilReady(run: Run): Promise<void> {
   }
 }
 
-/** The block that `npm start` prints is what a newcomer has, so it is all that the tests have. */
+/** Tests know only the block that `npm start` prints, because a newcomer has nothing else. */
 function readBlock(run: Run): { accessKey: string; sandboxAccount: string } {
   const text = readFileSync(run.log, 'utf8');
   const accessKey = /^ {2}Demo access key +(\S+)$/m.exec(text)?.[1];
@@ -129,7 +129,7 @@ async function stopRun(run: Run): Promise<number | null> {
   return run.child.exitCode;
 }
 
-/** The whole tree at once, by its groups: so a process that is just being started goes with it. */
+/** Kills the whole tree by its process groups, so that a process that is just being started is killed too. */
 async function killRun(run: Run): Promise<void> {
   const rows = processes();
   const pids = treeOf(rows, run.child);
@@ -139,7 +139,7 @@ async function killRun(run: Run): Promise<void> {
   await untilGone(pids);
 }
 
-/** Of the two workerd processes, the other one is wrangler's proxy: it holds the port. */
+/** There are two workerd processes: the one that holds the port is wrangler's proxy, the other one runs the Worker. */
 async function killWorker(run: Run, port: number): Promise<void> {
   const rows = processes();
   const tree = treeOf(rows, run.child);
@@ -168,7 +168,7 @@ function processes(): Process[] {
   });
 }
 
-/** By process id and parentage alone, so that no other server on this machine is ever touched. */
+/** Selects processes only by id and parent, so that no other server on this machine is touched. */
 const treeOf = (rows: Process[], child: ChildProcess): number[] =>
   child.pid === undefined || hasEnded(child) ? [] : [child.pid, ...descendants(rows, child.pid)];
 
@@ -195,7 +195,7 @@ async function untilGone(pids: number[]): Promise<void> {
   }
 }
 
-/** A process that waits for its parent to take note of its end has ended. */
+/** A zombie process counts as ended. */
 function isRunning(pid: number): boolean {
   if (!signal(pid, 0)) return false;
   try {
@@ -207,13 +207,13 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** A port of 127.0.0.1 that nothing listens on at the moment. */
+/** A port of 127.0.0.1 on which nothing listens at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const sequenceEvents = server.address();
+  const address = server.address();
   server.close();
   await once(server, 'close');
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('no free port');
-  return sequenceEvents.port;
+  if (address === null || typeof address === 'string') throw new Error('no free port');
+  return address.port;
 }

@@ -14,7 +14,7 @@ export let hub: Hub;
 export let account: Json;
 export let own: string;
 
-/** A customer with a web chat and a mailbox: once for a test file. */
+/** Creates a customer with a web chat and a mailbox. Called once in a test file. */
 export async function openShop(): Promise<void> {
   hub = await newHub();
   account = await ok(
@@ -79,7 +79,7 @@ export const mailsTo = (address: string) => outbox.filter(({ to }) => to === add
 export const settle = () => new Promise((resolve) => setTimeout(resolve, 400));
 export const replyOf = (raw = '') => /^Reply-To:\s*<?([^<>\r\n]+)>?/im.exec(raw)?.[1] ?? '';
 
-/** The path of the link that was mailed. */
+/** The path of the verification link that was last mailed to the address. */
 export async function linkMailed(address: string): Promise<string> {
   const sent = outbox.findLast(({ to }) => to === address);
   const read = await readMail(new TextEncoder().encode(sent?.raw), own);

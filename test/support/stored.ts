@@ -20,12 +20,12 @@ export interface StoredObjects {
   talkPair: Dump;
 }
 
-/** When its objects stored it. Milliseconds. */
+/** When the objects of the fixture were stored. Milliseconds. */
 const STORED_AT = 1_795_863_997_000;
 
 /**
- * What aa301288 stored, as if it belonged to a customer of this test (`replaced`: other ids for those of the fixture) and had been stored
- * a moment ago: leases and deadlines are as far away as they were.
+ * The objects that aa301288 stored, moved to a customer of this test (`replaced`: new ids for those of the fixture) and to the present, so
+ * that leases and deadlines are as far away as they were then.
  */
 export async function storedObjects(replaced: Record<string, string>): Promise<StoredObjects> {
   const renamed = replaceAll(JSON.stringify(stored), replaced);
@@ -39,7 +39,7 @@ const readJson = (text: string): Json => JSON.parse(text);
 const replaceAll = (text: string, replaced: Record<string, string>): string =>
   Object.entries(replaced).reduce((rest, [from, to]) => rest.replaceAll(from, to), text);
 
-/** Every number of 13 digits is milliseconds, every one of 16 microseconds. */
+/** Times have 13 digits in milliseconds and 16 in microseconds. */
 function shiftTimes(text: string): string {
   const shift = Date.now() - STORED_AT;
   return text.replace(/\b1795\d{9}(?:\d{3})?\b/g, (time) =>
@@ -47,7 +47,7 @@ function shiftTimes(text: string): string {
   );
 }
 
-/** Puts it into an object that has stored nothing, which opens it when it is called next. */
+/** Fills an object that has stored nothing, and evicts it, so that its next call reads the dump. */
 export async function load(stub: DurableObjectStub, dump: Dump): Promise<void> {
   await runInDurableObject(stub, (_, { storage }) => fill(storage, dump));
   await evictDurableObject(stub);
