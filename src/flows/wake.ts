@@ -25,7 +25,7 @@ async function wake(env: Env, id: string, now: number): Promise<void> {
     if (error instanceof Error && error.message.includes('not_found')) {
       await env.FLOWS.create({ id, params: { activeflowId: id } });
     } else {
-      log('warn', 'activeflow not woken', { activeflow: id, error: errorName(error) });
+      log('warn', 'activeflow could not be resumed', { activeflow: id, error: errorName(error) });
     }
   }
 }

@@ -51,7 +51,7 @@ async function findAccountOrWait(env: Env, job: ChannelSendJob): Promise<Account
   try {
     return await findAnyAccount(env, job.accountId);
   } catch (error) {
-    log('warn', 'account not readable, send waits', { account: job.accountId, error: errorName(error) });
+    log('warn', 'account could not be read, send deferred', { account: job.accountId, error: errorName(error) });
     return 'wait';
   }
 }

@@ -144,7 +144,10 @@ async function readByNumber(env: Env, customerId: string, line: Line): Promise<s
 
 const byMailAddress = new DirectoryCache<string | null>();
 
-/** The e-mail account with this address, of any customer, because a mail names nothing else. Cached for a few seconds, and longer while D1 is unavailable. */
+/**
+ * The e-mail account with this address, of any customer, because a mail names nothing else. Cached for a few seconds, and longer while D1
+ * is unavailable.
+ */
 export async function findByMailAddress(env: Env, address: string): Promise<Account | null> {
   const id = await byMailAddress.get(address, () => readByMailAddress(env, address));
   const account = id === null ? null : await findAnyAccount(env, id);

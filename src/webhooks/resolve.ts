@@ -4,6 +4,6 @@ import { resolve4, resolve6 } from 'node:dns/promises';
 export async function resolveHost(host: string): Promise<string[]> {
   const found = await Promise.allSettled([resolve4(host), resolve6(host)]);
   const addresses = found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
-  if (addresses.length === 0) throw new Error('no address');
+  if (addresses.length === 0) throw new Error('the host name has no address');
   return addresses;
 }

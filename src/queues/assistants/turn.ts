@@ -40,7 +40,7 @@ async function findAssistantOrWait(env: Env, job: AssistantTurnJob): Promise<Ass
   try {
     return await findAnyAssistant(env, job.assistantId);
   } catch (error) {
-    log('warn', 'assistant not readable, turn waits', { assistant: job.assistantId, error: errorName(error) });
+    log('warn', 'assistant could not be read, turn deferred', { assistant: job.assistantId, error: errorName(error) });
     return 'wait';
   }
 }
