@@ -19,7 +19,7 @@ export function hasRole(principal: Principal, role: Role): boolean {
   return (bits(principal) & wanted) !== 0;
 }
 
-/** True for the person who owns a conversation; an access key is nobody's owner. */
+/** True for the person who owns a conversation; an access key owns no conversation. */
 export const isOwner = (principal: Principal, ownerId: string | null): boolean =>
   principal.kind === 'agent' && ownerId !== null && principal.agentId === ownerId;
 

@@ -1,8 +1,8 @@
 import { startFloor } from './floor.ts';
-import type { CopyLocation } from './talk-place.ts';
+import type { BenchTarget } from './talk-place.ts';
 
 /** Rooms that insert one row for each message and send one text to everybody. */
-export async function startTalkFloor(): Promise<CopyLocation> {
+export async function startTalkFloor(): Promise<BenchTarget> {
   const runtime = await startFloor();
   let rooms = 0;
   const newRoom = async () => {

@@ -1,5 +1,5 @@
 import { SECRETS, startRuntime, type Call, type Json } from './runtime.ts';
-import type { CopyLocation, Room } from './talk-place.ts';
+import type { BenchTarget, Room } from './talk-place.ts';
 
 const TALKS = '/v1.0/service_agents/talk_chats';
 const PASSWORD = 'a-password-for-the-bench';
@@ -13,7 +13,7 @@ interface Agent {
 }
 
 /** Groups in the hub. Every writer is an agent of its own. */
-export async function startTalkHub(writers: number): Promise<CopyLocation> {
+export async function startTalkHub(writers: number): Promise<BenchTarget> {
   const { origin, call, stop } = await startRuntime();
   const who = { name: 'Bench', username: 'bench@localhost', password: PASSWORD };
   const { accesskey } = await call('POST', '/v1.0/customers', SECRETS.BOOTSTRAP_TOKEN, who);

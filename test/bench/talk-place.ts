@@ -1,5 +1,5 @@
 /** Where talks are measured: the hub, or the floor. The clients are the same in both. */
-export interface CopyLocation {
+export interface BenchTarget {
   newRoom(): Promise<Room>;
   stop(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { measureCell, type Cell, type TalkFigures } from './talk-cell.ts';
 import { startTalkFloor } from './talk-floor.ts';
 import { startTalkHub } from './talk-hub.ts';
-import type { CopyLocation } from './talk-place.ts';
+import type { BenchTarget } from './talk-place.ts';
 
 const BUSY = 0.95;
 
@@ -26,8 +26,8 @@ export async function benchTalk(args: string[]): Promise<void> {
   }
 }
 
-async function measured(sequenceEvents: CopyLocation, cell: Cell): Promise<TalkFigures> {
-  const room = await sequenceEvents.newRoom();
+async function measured(location: BenchTarget, cell: Cell): Promise<TalkFigures> {
+  const room = await location.newRoom();
   const figures = await measureCell(room, cell);
   await room.settled();
   return figures;

@@ -47,8 +47,8 @@ async function visit(path: string, size = SIZES.desktop): Promise<Visited> {
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));
   await page.goto(server.url + path);
-  const [sequenceEvents, fragment] = path.split('#');
-  if (sequenceEvents === '/docs/reference')
+  const [pathname, fragment] = path.split('#');
+  if (pathname === '/docs/reference')
     await page.getByRole('heading', { name: 'Parley', exact: true }).waitFor({ state: 'attached' });
   if (fragment !== undefined) await operation(page, fragment).locator('pre').first().waitFor();
   return { page, complaints };

@@ -26,9 +26,9 @@ beforeAll(async () => {
   pages = createServer((_, response) => response.setHeader('content-type', 'text/html').end(PAGE));
   pages.listen(0, '127.0.0.1');
   [server, browser] = await Promise.all([startServer(), launchChromium(), once(pages, 'listening')]);
-  const sequenceEvents = pages.address();
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the pages have no port');
-  pagesUrl = `http://127.0.0.1:${sequenceEvents.port}`;
+  const bound = pages.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the pages have no port');
+  pagesUrl = `http://127.0.0.1:${bound.port}`;
 });
 
 afterAll(async () => {

@@ -54,10 +54,10 @@ it('tells the seed’s own script, in a browser on another origin, of messages a
   const contact = '+15557660001';
   await write(contact, 'hello');
   const { conversation_id: id } = await listed(contact);
-  const sequenceEvents = pages.address();
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the pages have no port');
+  const bound = pages.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the pages have no port');
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${sequenceEvents.port}/`);
+  await page.goto(`http://127.0.0.1:${bound.port}/`);
   const variables = `const conversationId = '${id}'; const apiKey = '${server.accessKey}'; var seen = [], opened = false;`;
   // Beside its own handler, which keeps nothing.
   const ear = `es.addEventListener('message', ({ data }) => seen.push(JSON.parse(data))); es.onopen = () => (opened = true);`;

@@ -42,9 +42,9 @@ beforeAll(async () => {
   );
   pages.listen(0, '127.0.0.1');
   await once(pages, 'listening');
-  const sequenceEvents = pages.address();
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the pages have no port');
-  site = `http://127.0.0.1:${sequenceEvents.port}`;
+  const bound = pages.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the pages have no port');
+  site = `http://127.0.0.1:${bound.port}`;
   [server, fake, browser] = await Promise.all([startServer(), startChat(site), launchChromium()]);
   real = await realHarness();
 });

@@ -100,8 +100,8 @@ const foreignVoicebipId = (path: string): string =>
 /** The path with the other customer's ids; the family in the path says of which kind `{id}` is. */
 function withForeignIds(path: string): string {
   if (path.startsWith('/v1/')) return path.replace('{id}', foreignVoicebipId(path));
-  const sequenceEvents = path.startsWith('/medias') ? 1 : path.startsWith('/v1.0/service_agents') ? 3 : 2;
-  const family = path.split('/').at(sequenceEvents) ?? '';
+  const familyAt = path.startsWith('/medias') ? 1 : path.startsWith('/v1.0/service_agents') ? 3 : 2;
+  const family = path.split('/').at(familyAt) ?? '';
   return path
     .replace('{id}', theirs.ids[family] ?? 'no-such-family')
     .replace('{customer_id}', theirs.hub.customerId)

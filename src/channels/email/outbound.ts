@@ -63,7 +63,7 @@ function draftOf(
     subject: mail.subject,
     text: outbound.text,
     inReplyTo: mail.inReplyTo,
-    // The first one is nobody's mail: it holds the thread together, also where an answer comes from another address.
+    // The first one names no real mail: it holds the thread together even when an answer comes from another address.
     references: [rootOf(mail.threadToken, domain), ...mail.references],
     isAutomatic: mail.isAutomatic,
     mark: mail.mark,

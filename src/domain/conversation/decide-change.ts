@@ -89,7 +89,7 @@ export function changeOwner(
 export const mayActAs = (state: ConversationState, asOwner: string | null): boolean =>
   asOwner === null || state.ownerId === asOwner;
 
-/** Seed 001: managers unassign whatever they like, an agent itself. Nobody's conversation stays nobody's, without an event. */
+/** Seed 001: managers unassign whatever they like, an agent itself. A conversation without an owner stays as it is, without an event. */
 export function decideUnassign(
   state: ConversationState,
   actor: Actor,
@@ -101,7 +101,7 @@ export function decideUnassign(
   return ok(released ? [updating(state, released, { actor, reason: 'request' })] : []);
 }
 
-/** The end of a conversation, on request or by its timeout. Closing twice is once. */
+/** The end of a conversation, on request or by its timeout. Closing a closed conversation changes nothing. */
 export function decideClose(state: ConversationState, by: By, at: Micros): NewConversationEvent[] {
   return state.lifecycle === 'closed' ? [] : [closing(state, state, at, by)];
 }
@@ -120,7 +120,7 @@ export function decideHandover(state: ConversationState, by: By, at: Micros): Ne
   return next ? [updating(state, next, by)] : [];
 }
 
-/** What somebody other than the contact itself knows of its consent by one of its ways: a provider, or another conversation with it. */
+/** The contact's consent at one of its addresses, as reported by a provider or by another conversation with the same contact. */
 export const decideConsent = (
   state: ConversationState,
   name: string,

@@ -22,7 +22,7 @@ export type NewConversationEvent =
       message: Message;
       /** True on the one event with which an outgoing message got through (`progressing` or `failed` → `done`). */
       becameDone: boolean;
-      /** Of its new deliveries: the ways that are tried next when one fails for good. They are kept beside the log, and told nobody. */
+      /** For its new deliveries: the routes that are tried next when one fails for good. They are stored beside the log and never shown to a client. */
       fallbackOptions?: FallbackOptions;
     };
 

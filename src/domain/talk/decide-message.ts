@@ -100,7 +100,7 @@ export function fingerprintOf({ text, medias, parentId }: TalkSend): number {
   return hash >>> 0;
 }
 
-/** As many places as are looked at: a text of nothing but `@` is nobody's mention. */
+/** The most `@` signs that are looked at, so that a text of nothing but `@` costs no more than this. */
 const MOST = 100;
 
 type Named = Pick<Participant, 'agentId' | 'name' | 'username'>;

@@ -69,7 +69,7 @@ export function decideUpdate(talk: Talk | null, actor: TalkActor, changes: TalkC
   return ok([{ type: 'talk.updated', talk: { ...state, name, detail, updatedAt: at } }]);
 }
 
-/** No messages from now on. Closing twice is once. */
+/** No messages from now on. Closing a closed talk changes nothing. */
 export function decideClose(talk: Talk | null, actor: TalkActor, at: Micros): Decided {
   const found = mayAct(talk, actor);
   if (!found.ok) return found;

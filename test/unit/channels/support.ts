@@ -134,8 +134,8 @@ export const outbound = (parts: Partial<Outbound> = {}): Outbound => ({
 export async function deadUrl(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const sequenceEvents = server.address();
+  const bound = server.address();
   await new Promise((resolve) => server.close(resolve));
-  if (sequenceEvents === null || typeof sequenceEvents === 'string') throw new Error('the server had no port');
-  return `http://127.0.0.1:${sequenceEvents.port}`;
+  if (bound === null || typeof bound === 'string') throw new Error('the server had no port');
+  return `http://127.0.0.1:${bound.port}`;
 }

@@ -210,8 +210,8 @@ describe('outbound', () => {
       response.end('file');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const sequenceEvents = server.address();
-    const port = typeof sequenceEvents === 'object' ? sequenceEvents?.port : 0;
+    const bound = server.address();
+    const port = typeof bound === 'object' ? bound?.port : 0;
     const response = await telnyx.fetchMedia(
       media('image/png', { providerRef: `http://127.0.0.1:${port}/f` }),
       account,

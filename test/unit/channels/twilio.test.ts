@@ -288,8 +288,8 @@ describe('outbound', () => {
       response.writeHead(302, { location: '/again' }).end();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const sequenceEvents = server.address();
-    const port = typeof sequenceEvents === 'object' ? sequenceEvents?.port : 0;
+    const bound = server.address();
+    const port = typeof bound === 'object' ? bound?.port : 0;
     return { url: `http://127.0.0.1:${port}`, seen, close: () => server.close() };
   }
 

@@ -39,7 +39,7 @@ function isReport(form: TwilioForm): boolean {
   return status !== '' && status !== 'received' && status !== 'receiving';
 }
 
-/** A report on a message that was not sent by us (the number's own callback URL) carries no delivery, and is nobody's. */
+/** A report on a message that was not sent by us (the number's own callback URL) names no delivery of ours and is ignored. */
 function receipts(form: TwilioForm, url: string): HookReceipt[] {
   const target = receiptTarget(url);
   const reported = form.MessageStatus || form.SmsStatus;

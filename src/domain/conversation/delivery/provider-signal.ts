@@ -7,16 +7,16 @@ import type { Micros } from '../../time.ts';
 
 /** What a provider's refusal of one delivery says of the contact, beside that the message failed. */
 export interface ProviderSignal {
-  /** The way that it is about (Link.addressName). */
+  /** The name of the address that the refusal is about. */
   addressName: string;
   events: NewConversationEvent[];
-  /** Whether the contact's consent was lost by it. */
+  /** Whether the contact's consent ended with it. */
   optedOut: boolean;
 }
 
 /**
- * A verdict is as old as the message that it is about: after the contact's later word it says nothing new.
- * `consentAt`: when its consent by that way was last heard of.
+ * A refusal is as old as the message that it is about: if the contact gave its consent after that message, the refusal changes nothing.
+ * `consentAt`: when the contact's consent at that address was last changed.
  */
 export function decideProviderSignal(
   state: ConversationState,

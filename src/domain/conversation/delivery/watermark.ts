@@ -1,7 +1,7 @@
 import type { DeliveryStatus } from '../state.ts';
 import type { Micros } from '../../time.ts';
 
-/** How far a contact has got and read what we sent, by one of its ways: watermarks of the provider (Messenger). They move forward only. */
+/** How far a contact has received and read what we sent to one of its addresses: the provider's watermarks (Messenger). They only move forward. */
 export interface Watermark {
   delivered: Micros;
   read: Micros;
